@@ -1,0 +1,236 @@
+//! The composition root: builds every part, runs them, and ends them in order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use k8s_openapi::api::core::v1::Secret;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::PartialObjectMeta;
+use kube::{Api, Client};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{self, Admin};
+use crate::api::{ClusterConfig, ProjectConfig};
+use crate::clock::Clock;
+use crate::controller::configs::{ConfigFeed, Configs, State};
+use crate::controller::queue::Queue;
+use crate::controller::secrets::{SecretCache, SecretFeed};
+use crate::controller::warehouses::WarehouseFeed;
+use crate::controller::watch::{Sink, drive};
+use crate::controller::watched::{WatchedConfig, WatchedWarehouse};
+use crate::domain::path::BaseUrl;
+use crate::http::handler::{self, DeliveryIds, Hooks};
+use crate::http::server;
+use crate::metrics::Metrics;
+use crate::readiness::{Gate, Readiness};
+use crate::refresh::Refresher;
+use crate::refresh::patch::Patcher;
+use crate::refresh::token::TokenSource;
+use crate::routing::RouteTable;
+use crate::subscription::SubscriptionIndex;
+
+/// Everything that can be configured, already validated.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where senders connect.
+    pub listen: SocketAddr,
+    /// Where probes and metrics are served.
+    pub admin_listen: SocketAddr,
+    /// The public address of the receivers.
+    pub base_url: BaseUrl,
+    /// A kubeconfig file; else `KUBECONFIG`, else the Pod's ServiceAccount.
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the Secrets that a `ClusterConfig` references.
+    pub system_namespace: String,
+    /// How long an answer waits for its refreshes to be written.
+    pub ack_deadline: Duration,
+    /// PATCHes in flight at a time.
+    pub refresh_concurrency: usize,
+    /// How long an unready replica goes on accepting, so that load balancers notice.
+    pub drain_delay: Duration,
+    /// How long requests in flight, and then owed refreshes, may take to finish.
+    pub drain_timeout: Duration,
+}
+
+/// Time to connect to the API server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Runs until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
+///
+/// # Errors
+/// When a part cannot be set up: no API server configured, an address in use.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let client = client(config.kubeconfig.as_deref()).await?;
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+    let mut app = App::start(config, client, stop).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = app.tasks.wait() => anyhow::bail!("a part of the process ended by itself"),
+    }
+    tokio::select! {
+        () = app.drain() => Ok(()),
+        _ = terminate.recv() => anyhow::bail!("ended by a second signal before everything was drained"),
+        _ = interrupt.recv() => anyhow::bail!("ended by a second signal before everything was drained"),
+    }
+}
+
+async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Client> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path)
+                .with_context(|| format!("failed to read the kubeconfig {}", path.display()))?;
+            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .with_context(|| format!("failed to use the kubeconfig {}", path.display()))?
+        }
+        None => kube::Config::infer().await.context(
+            "no API server is configured: give --kubeconfig, set KUBECONFIG, or run in a Pod with a ServiceAccount",
+        )?,
+    };
+    // Retries are decided in one place, `refresh`, and by the watches' own back-off.
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    Client::try_from(config).context("failed to set up the API client")
+}
+
+/// A running process.
+struct App {
+    config: Config,
+    readiness: Arc<Readiness>,
+    refresher: Refresher,
+    tasks: TaskTracker,
+    /// Ends watches and the admin port.
+    stop: CancellationToken,
+    /// Ends the webhook port.
+    stop_hooks: CancellationToken,
+    hooks: tokio::task::JoinHandle<usize>,
+}
+
+impl App {
+    async fn start(config: Config, client: Client, stop: CancellationToken) -> anyhow::Result<Self> {
+        let metrics = Arc::new(Metrics::new());
+        let readiness = Arc::new(Readiness::default());
+        let routes = Arc::new(RouteTable::new(config.base_url.clone()));
+        let index = Arc::new(SubscriptionIndex::default());
+        let tokens = TokenSource::new(Clock::system());
+        let patcher = Patcher::new(client.clone());
+        let refresher = Refresher::new(patcher, tokens, config.refresh_concurrency, Arc::clone(&metrics));
+        let tasks = TaskTracker::new();
+
+        let admin = Admin {
+            readiness: Arc::clone(&readiness),
+            metrics: Arc::clone(&metrics),
+            routes: Arc::clone(&routes),
+            index: Arc::clone(&index),
+            refresher: refresher.clone(),
+        };
+        let listener = bind(config.admin_listen, "--admin-listen").await?;
+        let admin_port = server::serve(
+            listener,
+            admin::router(Arc::new(admin)),
+            prometheus_client::metrics::gauge::Gauge::default(),
+            stop.clone(),
+            Duration::ZERO,
+        );
+        tasks.spawn(async move {
+            admin_port.await;
+        });
+
+        let hooks = Hooks {
+            routes: Arc::clone(&routes),
+            index: Arc::clone(&index),
+            refresher: refresher.clone(),
+            readiness: Arc::clone(&readiness),
+            metrics: Arc::clone(&metrics),
+            ids: DeliveryIds::default(),
+            ack_deadline: config.ack_deadline,
+        };
+        let listener = bind(config.listen, "--listen").await?;
+        let stop_hooks = CancellationToken::new();
+        let hooks = tokio::spawn(server::serve(
+            listener,
+            handler::router(Arc::new(hooks)),
+            metrics.connections.clone(),
+            stop_hooks.clone(),
+            config.drain_timeout,
+        ));
+        readiness.open(Gate::Listener);
+
+        let work: Arc<Queue<_>> = Arc::default();
+        let secrets = Arc::new(SecretCache::new(client.clone()));
+        let configs = Arc::new(Configs {
+            client: client.clone(),
+            routes,
+            secrets: Arc::clone(&secrets),
+            work: Arc::clone(&work),
+            system_namespace: config.system_namespace.clone(),
+            readiness: Arc::clone(&readiness),
+            metrics: Arc::clone(&metrics),
+            clock: Clock::system(),
+            state: State::default(),
+        });
+        tasks.spawn(Arc::clone(&configs).run(stop.clone()));
+
+        let watches = Watches { client, metrics, tasks: tasks.clone(), stop: stop.clone() };
+        watches.add::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
+        watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(configs));
+        watches.add::<PartialObjectMeta<Secret>, _>("secrets", SecretFeed::new(secrets, work));
+        watches.add::<WatchedWarehouse, _>("warehouses", WarehouseFeed::new(index, Arc::clone(&readiness)));
+        tasks.close();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"), listen = %config.listen, admin_listen = %config.admin_listen, "started"
+        );
+        Ok(Self { config, readiness, refresher, tasks, stop, stop_hooks, hooks })
+    }
+
+    /// Unready, a pause for the load balancers, no new connections, requests in flight finish, owed refreshes are written.
+    async fn drain(&mut self) {
+        tracing::info!("draining");
+        self.readiness.drain();
+        tokio::time::sleep(self.config.drain_delay).await;
+        self.stop_hooks.cancel();
+        let cut_off = (&mut self.hooks).await.unwrap_or_default();
+        let owed = self.refresher.flush(self.config.drain_timeout).await;
+        if cut_off + owed > 0 {
+            tracing::warn!(connections = cut_off, refreshes = owed, "not everything finished before the drain timeout");
+        }
+        self.stop.cancel();
+        self.tasks.wait().await;
+        tracing::info!("stopped");
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("failed to listen on {address}; choose another address with {flag}"))
+}
+
+/// Starts watches.
+struct Watches {
+    client: Client,
+    metrics: Arc<Metrics>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Watches {
+    fn add<K, S>(&self, resource: &'static str, sink: S)
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
+        S: Sink<K> + 'static,
+    {
+        let api = Api::all(self.client.clone());
+        let (metrics, stop) = (Arc::clone(&self.metrics), self.stop.clone());
+        self.tasks.spawn(async move { drive(api, resource, sink, &metrics, stop).await });
+    }
+}

@@ -1,0 +1,175 @@
+//! `quayside explain`: what the server would answer to a request, what it would refresh, and why not the rest.
+//!
+//! Offline, and through the same code as the server: the same decoding, resolution, index, verdict and answer.
+
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{bail, ensure};
+use clap::{Parser, ValueEnum};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::manifests::{Manifests, Resolved};
+use super::{Outcome, note, print, read};
+use crate::domain::scope::Scope;
+use crate::http::answer::Answer;
+use crate::http::delivery::{self, Judgement};
+use crate::receiver::Request;
+use crate::routing::Route;
+use report::Report;
+
+/// Explain offline what a request would do: the answer, the Warehouses it would refresh, and why not the others.
+///
+/// Manifests are ProjectConfigs, ClusterConfigs, Secrets and Warehouses as YAML or JSON, for example the output of
+/// kubectl get -o yaml. Without a request it lists the receivers and what the Warehouses subscribe to.
+///
+/// Exit code 0 when the request could be explained, whatever its answer; 2 when the input cannot be used.
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  kubectl get projectconfigs,secrets,warehouses -n kargo-demo -o yaml | quayside explain -f -
+  quayside explain -f examples/quay --body delivery.json
+  quayside explain -f manifests.yaml --receiver kargo-demo/quay --body delivery.json -o json")]
+pub(super) struct Args {
+    /// A file or folder of manifests, or - for standard input; can be given several times.
+    #[arg(short = 'f', long = "filename", value_name = "MANIFESTS", required = true)]
+    manifests: Vec<PathBuf>,
+
+    /// The receiver that gets the request. The project can be left out where the name is unique, and all of it where
+    /// there is only one receiver.
+    #[arg(long, value_name = "[PROJECT/]NAME")]
+    receiver: Option<String>,
+
+    /// The request's method. Default: POST.
+    #[arg(long, value_name = "METHOD")]
+    method: Option<Method>,
+
+    /// The request's query string, without the question mark.
+    #[arg(long, value_name = "QUERY")]
+    query: Option<String>,
+
+    /// A header of the request; can be given several times.
+    #[arg(long = "header", value_name = "K: V", value_parser = header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+
+    /// The file with the request's body, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+
+    /// The namespace of the Secrets that a ClusterConfig references.
+    #[arg(
+        long,
+        env = "SYSTEM_RESOURCES_NAMESPACE",
+        value_name = "NAMESPACE",
+        default_value = "kargo-system-resources"
+    )]
+    system_namespace: String,
+
+    /// The form of the output.
+    #[arg(short = 'o', long, value_name = "FORM", default_value = "text")]
+    output: Form,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Form {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let malformed = || "write a header as 'Name: value'".to_owned();
+    let (name, value) = text.split_once(':').ok_or_else(malformed)?;
+    let name = name.trim().parse().map_err(|_| malformed())?;
+    let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| malformed())?;
+    Ok((name, value))
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let stdin = args.manifests.iter().chain(&args.body).filter(|path| path.as_os_str() == "-").count();
+    ensure!(stdin < 2, "standard input can be read once only: give - to one of -f and --body");
+    let manifests = Manifests::load(&args.manifests)?;
+    let resolved = manifests.resolve(&args.system_namespace);
+    for (scope, problem) in resolved.iter().flat_map(|r| r.resolution.problems.iter().map(|p| (&r.scope, p))) {
+        note(&format!("receiver {} is not served: {}", qualified(scope, &problem.receiver), problem.cause));
+    }
+    let report = if args.has_request() {
+        args.explain(&manifests, &resolved)?
+    } else {
+        Report::listing(&resolved, &manifests.index)
+    };
+    print(&match args.output {
+        Form::Json => format!("{:#}\n", report.json()),
+        Form::Text => report.text(),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn has_request(&self) -> bool {
+        self.body.is_some() || !self.headers.is_empty() || self.method.is_some() || self.query.is_some()
+    }
+
+    fn explain(&self, manifests: &Manifests, resolved: &[Resolved]) -> anyhow::Result<Report> {
+        let body = self.body.as_deref().map(read).transpose()?.unwrap_or_default();
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
+        let Some(route) = choose(resolved, self.receiver.as_deref())? else {
+            return Ok(Report::answered(&Answer::unknown_path(), &manifests.index));
+        };
+        if let Some(answer) = delivery::refused(self.method.as_ref().unwrap_or(&Method::POST), body.len()) {
+            return Ok(Report::answered(&answer, &manifests.index));
+        }
+        let request = Request { headers: &headers, query: self.query.as_deref(), body: &body };
+        let judgement = delivery::judge(route, &request, &manifests.index);
+        let answer = match &judgement {
+            judged if delivery::is_dry_run(&request) => Answer::dry_run(judged),
+            Judgement::Push { selection, .. } => Answer::of(&judgement, selection.warehouses.len()),
+            judged => Answer::of(judged, 0),
+        };
+        Ok(Report::judged(&answer, route, &judgement, &manifests.index))
+    }
+}
+
+/// Finds the receiver. `None` when it is configured but not served, so that a request would meet an unknown path.
+fn choose<'a>(resolved: &'a [Resolved], wanted: Option<&str>) -> anyhow::Result<Option<&'a Route>> {
+    let (project, name) =
+        match wanted.map(|wanted| wanted.split_once('/').map_or((None, wanted), |(p, n)| (Some(p), n))) {
+            Some((project, name)) => (project, Some(name)),
+            None => (None, None),
+        };
+    let mut found = Vec::new();
+    for config in resolved.iter().filter(|config| project.is_none_or(|project| config.scope.project() == project)) {
+        let mut names: Vec<&str> = config.entries.iter().map(entry_name).collect();
+        names.dedup();
+        found.extend(names.into_iter().filter(|n| name.is_none_or(|name| name == *n)).map(|n| (config, n)));
+    }
+    match (found.as_slice(), wanted) {
+        ([(config, name)], _) => Ok(config.resolution.routes.iter().find(|route| &*route.receiver == *name)),
+        ([], Some(wanted)) => bail!("the manifests hold no receiver {wanted:?}"),
+        ([], None) => bail!("the manifests hold no receiver; add its ProjectConfig or ClusterConfig, and its Secret"),
+        (several, _) => {
+            let names: Vec<_> = several.iter().map(|(config, name)| qualified(&config.scope, name)).collect();
+            bail!("several receivers could be meant; choose one with --receiver: {}", names.join(", "))
+        }
+    }
+}
+
+fn entry_name(entry: &Result<crate::api::ReceiverConfig, crate::api::EntryError>) -> &str {
+    match entry {
+        Ok(entry) => &entry.name,
+        Err(error) => error.name.as_deref().unwrap_or_default(),
+    }
+}
+
+fn qualified(scope: &Scope, receiver: &str) -> String {
+    match scope {
+        Scope::Project(project) => format!("{project}/{receiver}"),
+        Scope::Cluster => format!("/{receiver}"),
+    }
+}

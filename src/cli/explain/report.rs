@@ -1,0 +1,189 @@
+//! The output of `quayside explain`. The JSON form is a contract for scripts.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::super::manifests::Resolved;
+use super::{entry_name, qualified};
+use crate::domain::event::PushEvent;
+use crate::http::answer::Answer;
+use crate::http::delivery::Judgement;
+use crate::routing::Route;
+use crate::subscription::{self, SubscriptionIndex, Warehouse};
+
+/// What is printed, in one of two forms.
+pub(super) struct Report {
+    answer: Option<(u16, Value)>,
+    delivery: Value,
+    receivers: Option<Vec<Value>>,
+    warehouses: Vec<Value>,
+}
+
+impl Report {
+    /// Receivers and Warehouses, without a request.
+    pub(super) fn listing(resolved: &[Resolved], index: &SubscriptionIndex) -> Self {
+        let receivers = resolved.iter().flat_map(receivers).collect();
+        let warehouses = warehouses(index, |_, _| (false, String::new()));
+        Self { answer: None, delivery: Value::Null, receivers: Some(receivers), warehouses }
+    }
+
+    /// A request that was answered before anything was read from it.
+    pub(super) fn answered(answer: &Answer, index: &SubscriptionIndex) -> Self {
+        let warehouses = warehouses(index, |_, _| (false, "the request is refused".to_owned()));
+        Self { answer: Some(parts(answer)), delivery: Value::Null, receivers: None, warehouses }
+    }
+
+    /// A request that reached its receiver.
+    pub(super) fn judged(answer: &Answer, route: &Route, judgement: &Judgement, index: &SubscriptionIndex) -> Self {
+        let delivery = match judgement {
+            Judgement::Rejected(_) => return Self::answered(answer, index),
+            Judgement::Ignored(ignored) => {
+                delivery(route, &ignored.event, &ignored.repositories, &ignored.qualifiers, &[])
+            }
+            Judgement::Push { event, .. } => {
+                delivery(route, &event.event, &event.repositories, &event.qualifiers, &event.changed_files)
+            }
+        };
+        let warehouses = match judgement {
+            Judgement::Push { event, .. } => warehouses(index, |warehouse, s| within_reach(route, warehouse, s, event)),
+            Judgement::Ignored(ignored) => {
+                warehouses(index, |_, _| (false, format!("the event is ignored: {}", ignored.because)))
+            }
+            Judgement::Rejected(_) => Vec::new(),
+        };
+        Self { answer: Some(parts(answer)), delivery, receivers: None, warehouses }
+    }
+
+    /// The contract.
+    pub(super) fn json(&self) -> Value {
+        let answer = self.answer.as_ref().map(|(status, body)| json!({"status": status, "body": body}));
+        let mut report = json!({
+            "answer": answer,
+            "delivery": self.delivery,
+            "warehouses": self.warehouses,
+            "promotions": [],
+        });
+        if let Some(receivers) = &self.receivers {
+            report["receivers"] = receivers.clone().into();
+        }
+        report
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        if let Some((status, body)) = &self.answer {
+            line(&mut out, &format!("Answer: {status} {body}"));
+        }
+        if !self.delivery.is_null() {
+            let list = |member: &str| texts(&self.delivery[member]).join(", ");
+            line(&mut out, &format!("Event: {} ({})", text(&self.delivery["event"]), text(&self.delivery["kind"])));
+            line(&mut out, &format!("Repositories: {}", list("repositories")));
+            line(&mut out, &format!("Tags or refs: {}", list("qualifiers")));
+        }
+        for receiver in self.receivers.iter().flatten() {
+            let (project, name) = (text(&receiver["project"]), text(&receiver["name"]));
+            line(
+                &mut out,
+                &format!("Receiver {project}/{name} ({}): {}", text(&receiver["kind"]), text(&receiver["reason"])),
+            );
+        }
+        for warehouse in &self.warehouses {
+            let refreshed = match (self.answer.is_some(), &warehouse["refresh"]) {
+                (true, Value::Bool(true)) => ": would be refreshed",
+                (true, _) => ": would not be refreshed",
+                (false, _) => "",
+            };
+            let (namespace, name) = (text(&warehouse["namespace"]), text(&warehouse["name"]));
+            line(&mut out, &format!("Warehouse {namespace}/{name}{refreshed}"));
+            for subscription in warehouse["subscriptions"].as_array().into_iter().flatten() {
+                let reason = text(&subscription["reason"]);
+                let separator = if reason.is_empty() { "" } else { ": " };
+                let (kind, repository) = (text(&subscription["kind"]), text(&subscription["repository"]));
+                line(&mut out, &format!("  {kind} {repository}{separator}{reason}"));
+            }
+        }
+        out
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a String cannot fail.
+    writeln!(out, "{text}").ok();
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn parts(answer: &Answer) -> (u16, Value) {
+    (answer.status().as_u16(), serde_json::to_value(&answer.body).unwrap_or_default())
+}
+
+fn delivery(route: &Route, event: &str, repositories: &[String], qualifiers: &[String], files: &[String]) -> Value {
+    json!({
+        "kind": route.kind().as_str(),
+        "event": event,
+        "repositories": repositories,
+        "qualifiers": qualifiers,
+        "changedFiles": files,
+    })
+}
+
+fn within_reach(
+    route: &Route,
+    warehouse: &Warehouse,
+    subscription: &crate::domain::subscription::Subscription,
+    event: &PushEvent,
+) -> (bool, String) {
+    if route.scope.covers(&warehouse.key.namespace) {
+        return subscription::explain(subscription, event);
+    }
+    let project = route.scope.project();
+    (false, format!("out of reach: the receiver belongs to project {project:?}"))
+}
+
+fn warehouses(
+    index: &SubscriptionIndex,
+    judge: impl Fn(&Warehouse, &crate::domain::subscription::Subscription) -> (bool, String),
+) -> Vec<Value> {
+    let mut reports = Vec::new();
+    for warehouse in index.warehouses() {
+        let mut refresh = false;
+        let mut subscriptions = Vec::new();
+        for subscription in &warehouse.subscriptions {
+            let (kind, repository, (matched, reason)) = match subscription {
+                Ok(s) => (s.kind.as_str(), s.repository.as_str(), judge(&warehouse, s)),
+                Err(error) => ("unknown", "", (false, error.to_string())),
+            };
+            refresh |= matched;
+            subscriptions.push(json!({"kind": kind, "repository": repository, "matched": matched, "reason": reason}));
+        }
+        reports.push(json!({
+            "namespace": &*warehouse.key.namespace,
+            "name": &*warehouse.key.name,
+            "refresh": refresh,
+            "subscriptions": subscriptions,
+        }));
+    }
+    reports
+}
+
+fn receivers(config: &Resolved) -> impl Iterator<Item = Value> + '_ {
+    config.entries.iter().map(|entry| {
+        let name = entry_name(entry);
+        let kind = entry.as_ref().ok().and_then(|entry| entry.kinds().first().copied()).unwrap_or("unknown");
+        let served = config.resolution.routes.iter().any(|route| &*route.receiver == name);
+        let problem = config.resolution.problems.iter().chain(&config.resolution.warnings).find(|p| p.receiver == name);
+        let reason = problem.map_or_else(|| "served".to_owned(), |problem| problem.cause.clone());
+        let project = qualified(&config.scope, "");
+        json!({
+            "project": project.trim_end_matches('/'), "name": name, "kind": kind, "served": served, "reason": reason,
+        })
+    })
+}

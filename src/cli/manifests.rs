@@ -1,0 +1,155 @@
+//! Reads manifests, so that a cluster can be looked at offline, through the same code as a live one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use serde_json::Value;
+
+use super::{note, read};
+use crate::api::{CLUSTER_CONFIG_NAME, EntryError, ReceiverConfig};
+use crate::controller::resolve::{Resolution, resolve};
+use crate::controller::secrets::{SecretData, SecretState};
+use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::secret::Secret;
+use crate::subscription::SubscriptionIndex;
+
+/// The objects that matter, from any number of files.
+#[derive(Default)]
+pub(super) struct Manifests {
+    configs: BTreeMap<Scope, Vec<Result<ReceiverConfig, EntryError>>>,
+    secrets: BTreeMap<ObjectKey, Arc<SecretData>>,
+    /// The Warehouses, in the table that the server uses.
+    pub(super) index: SubscriptionIndex,
+}
+
+/// The receivers of one configuration.
+pub(super) struct Resolved {
+    pub(super) scope: Scope,
+    pub(super) entries: Vec<Result<ReceiverConfig, EntryError>>,
+    pub(super) resolution: Resolution,
+}
+
+impl Manifests {
+    /// Reads files, folders of `.yaml`, `.yml` and `.json` files, or standard input (`-`).
+    pub(super) fn load(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut manifests = Self::default();
+        for path in paths {
+            for file in files(path)? {
+                let content =
+                    String::from_utf8(read(&file)?).with_context(|| format!("{} is not UTF-8", file.display()))?;
+                for document in documents(&content).with_context(|| format!("{} cannot be read", file.display()))? {
+                    manifests.add(document).with_context(|| format!("{} holds an unusable object", file.display()))?;
+                }
+            }
+        }
+        Ok(manifests)
+    }
+
+    fn add(&mut self, object: Value) -> anyhow::Result<()> {
+        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+        if let Some(Value::Array(items)) = object.get("items") {
+            let item_kind = kind.strip_suffix("List").unwrap_or_default();
+            for item in items.clone() {
+                let mut item = item;
+                if item.get("kind").is_none() && !item_kind.is_empty() {
+                    item["kind"] = item_kind.into();
+                }
+                self.add(item)?;
+            }
+            return Ok(());
+        }
+        let metadata = &object["metadata"];
+        let Some(name) = metadata["name"].as_str() else {
+            bail!("a {kind:?} has no metadata.name");
+        };
+        let namespace = metadata["namespace"].as_str().unwrap_or_default();
+        match kind.as_str() {
+            "ProjectConfig" => {
+                // Its name is its namespace's, so a manifest without one is clear enough.
+                let scope = Scope::Project(Arc::from(name));
+                if !namespace.is_empty() && namespace != name {
+                    note(&format!("ProjectConfig {namespace}/{name} skipped: it must be named like its namespace"));
+                } else if self.configs.insert(scope, ReceiverConfig::decode_list(&object["spec"])).is_some() {
+                    bail!("ProjectConfig {name} is there twice");
+                }
+            }
+            "ClusterConfig" if name == CLUSTER_CONFIG_NAME => {
+                self.configs.insert(Scope::Cluster, ReceiverConfig::decode_list(&object["spec"]));
+            }
+            "ClusterConfig" => note(&format!("ClusterConfig {name} skipped: it must be named {CLUSTER_CONFIG_NAME}")),
+            "Secret" => {
+                let data = secret_data(&object).with_context(|| format!("Secret {namespace}/{name}"))?;
+                self.secrets.insert(ObjectKey::new(namespace, name), Arc::new(data));
+            }
+            "Warehouse" => {
+                let key = ObjectKey::new(namespace, name);
+                self.index.apply(&key, &object["spec"].to_string());
+            }
+            "Project" | "Promotion" | "Namespace" => {}
+            other => note(&format!("{other} {name} skipped: this kind plays no role")),
+        }
+        Ok(())
+    }
+
+    /// Resolves every configuration as the controller would.
+    pub(super) fn resolve(&self, system_namespace: &str) -> Vec<Resolved> {
+        let look_up = |key: &ObjectKey| self.secrets.get(key).cloned().map_or(SecretState::Missing, SecretState::Found);
+        self.configs
+            .iter()
+            .map(|(scope, entries)| {
+                let namespace = match scope {
+                    Scope::Project(project) => project,
+                    Scope::Cluster => system_namespace,
+                };
+                let resolution = resolve(scope, entries, namespace, look_up, &[]);
+                Resolved { scope: scope.clone(), entries: entries.clone(), resolution }
+            })
+            .collect()
+    }
+}
+
+fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = std::fs::read_dir(path).with_context(|| format!("failed to read the folder {}", path.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let file = entry.with_context(|| format!("failed to read the folder {}", path.display()))?.path();
+        if file.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known)) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Every document of a YAML or JSON text, empty ones left out. JSON is tried first: it is the stricter of the two.
+fn documents(content: &str) -> anyhow::Result<Vec<Value>> {
+    let json: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(content).into_iter().collect();
+    let documents = match json {
+        Ok(documents) => documents,
+        Err(json_error) if content.trim_start().starts_with(['{', '[']) => {
+            serde_saphyr::from_multiple(content).map_err(|_| json_error)?
+        }
+        Err(_) => serde_saphyr::from_multiple(content)?,
+    };
+    Ok(documents.into_iter().filter(|document: &Value| !document.is_null()).collect())
+}
+
+fn secret_data(object: &Value) -> anyhow::Result<SecretData> {
+    let mut data = SecretData::new();
+    for (key, value) in object["data"].as_object().into_iter().flatten() {
+        let decoded = value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
+        let bytes = decoded.with_context(|| format!("data.{key} is not base64"))?;
+        data.insert(key.clone(), Secret::new(bytes));
+    }
+    for (key, value) in object["stringData"].as_object().into_iter().flatten() {
+        let text = value.as_str().with_context(|| format!("stringData.{key} is not a string"))?;
+        data.insert(key.clone(), Secret::new(text.as_bytes().to_vec()));
+    }
+    Ok(data)
+}

@@ -1,0 +1,133 @@
+//! The command line.
+//!
+//! Every subcommand but `run` works without a cluster. Exit codes: 0 is success, 1 an answer or outcome that is not, 2 an
+//! input that cannot be used.
+
+mod crd;
+mod explain;
+mod manifests;
+mod run;
+mod send;
+mod url;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Turns webhooks of registries and Git hosts into refreshes of Kargo Warehouses.
+#[derive(Debug, Parser)]
+#[command(name = "quayside", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Crd(crd::Args),
+    Url(url::Args),
+    Send(send::Args),
+    Explain(explain::Args),
+}
+
+/// What a subcommand comes to.
+type Outcome = Result<ExitCode, anyhow::Error>;
+
+/// Exit code of an outcome that is not a success.
+const FAILED: u8 = 1;
+/// Exit code of an input that cannot be used; also clap's.
+const UNUSABLE: u8 = 2;
+
+/// Parses the arguments of the process and runs the subcommand.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" of clap's that belong on standard output with exit code 0.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(UNUSABLE));
+        }
+    };
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return complain(&anyhow::anyhow!("failed to install the TLS provider"));
+    }
+    let outcome = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Crd(args) => crd::run(&args),
+        Command::Url(args) => url::run(&args),
+        Command::Send(args) => send::run(args),
+        Command::Explain(args) => explain::run(&args),
+    };
+    outcome.unwrap_or_else(|error| complain(&error))
+}
+
+/// The error and its causes in one line.
+fn complain(error: &anyhow::Error) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "quayside: {error:#}"));
+    ExitCode::from(UNUSABLE)
+}
+
+/// Prints to standard output; a reader that went away is not an error.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Prints a remark to standard error.
+fn note(text: &str) {
+    drop(writeln!(std::io::stderr(), "note: {text}"));
+}
+
+/// Reads a file, or standard input for `-`.
+fn read(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+    use std::io::Read;
+
+    use anyhow::Context;
+
+    if path.as_os_str() == "-" {
+        let mut content = Vec::new();
+        std::io::stdin().read_to_end(&mut content).context("failed to read standard input")?;
+        return Ok(content);
+    }
+    std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))
+}
+
+/// The runtime of a subcommand.
+fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    use anyhow::Context;
+
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start the runtime")?;
+    Ok(runtime.block_on(future))
+}
+
+/// Reads a duration such as `2s`, `500ms` or `1m30s`.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let read =
+        text.parse::<jiff::SignedDuration>().map_err(|_| "write a duration such as 2s, 500ms or 1m".to_owned())?;
+    std::time::Duration::try_from(read).map_err(|_| "a duration must not be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(duration("2s").unwrap().as_secs(), 2);
+        assert_eq!(duration("500ms").unwrap().as_millis(), 500);
+        assert_eq!(duration("1m30s").unwrap().as_secs(), 90);
+        assert!(duration("2").is_err());
+        assert!(duration("-2s").is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! `quayside run`: the operator.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::{Outcome, block_on, duration};
+use crate::app;
+use crate::domain::path::BaseUrl;
+use crate::telemetry::{self, LogFormat, LogLevel};
+
+/// Run the operator: watch configurations, serve their receivers, refresh Warehouses.
+///
+/// Every flag can be given as an environment variable instead. SIGTERM drains: the replica becomes unready, goes on
+/// accepting for the drain delay, finishes its requests and writes the refreshes it owes.
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  quayside run --base-url https://hooks.example.com
+  quayside run --base-url https://kargo.example.com/webhooks --kubeconfig ~/.kube/config --log-format text")]
+pub(super) struct Args {
+    /// The public URL under which senders reach the receivers: http(s)://host[:port][/path].
+    #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", value_parser = BaseUrl::parse)]
+    base_url: BaseUrl,
+
+    /// Address and port for senders.
+    #[arg(long, env = "QUAYSIDE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+
+    /// Address and port for /livez, /readyz and /metrics. Do not expose it to senders.
+    #[arg(long, env = "QUAYSIDE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
+    admin_listen: SocketAddr,
+
+    /// The kubeconfig of the cluster. Default: the file in KUBECONFIG, else the Pod's ServiceAccount.
+    #[arg(long, env = "QUAYSIDE_KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+
+    /// The namespace of the Secrets that a ClusterConfig references.
+    #[arg(
+        long,
+        env = "SYSTEM_RESOURCES_NAMESPACE",
+        value_name = "NAMESPACE",
+        default_value = "kargo-system-resources"
+    )]
+    system_namespace: String,
+
+    /// How long an answer waits for its refreshes to be written.
+    #[arg(long, env = "QUAYSIDE_ACK_DEADLINE", value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    ack_deadline: Duration,
+
+    /// How many refreshes are written at a time.
+    #[arg(long, env = "QUAYSIDE_REFRESH_CONCURRENCY", value_name = "N", default_value = "32",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    refresh_concurrency: u16,
+
+    /// After SIGTERM, how long to go on accepting so that load balancers notice.
+    #[arg(long, env = "QUAYSIDE_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    drain_delay: Duration,
+
+    /// After the drain delay, how long requests in flight, and then owed refreshes, may take.
+    #[arg(long, env = "QUAYSIDE_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    drain_timeout: Duration,
+
+    /// How log lines look.
+    #[arg(long, env = "QUAYSIDE_LOG_FORMAT", value_name = "FORMAT", default_value = "json")]
+    log_format: LogFormat,
+
+    /// How much is logged.
+    #[arg(long, env = "QUAYSIDE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    log_level: LogLevel,
+}
+
+pub(super) fn run(args: Args) -> Outcome {
+    telemetry::install(args.log_format, args.log_level)?;
+    let config = app::Config {
+        listen: args.listen,
+        admin_listen: args.admin_listen,
+        base_url: args.base_url,
+        kubeconfig: args.kubeconfig,
+        system_namespace: args.system_namespace,
+        ack_deadline: args.ack_deadline,
+        refresh_concurrency: args.refresh_concurrency.into(),
+        drain_delay: args.drain_delay,
+        drain_timeout: args.drain_timeout,
+    };
+    block_on(app::run(config))??;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,17 @@
+//! Configuration flow: watch → resolve → tables → status.
+//!
+//! ```text
+//! ProjectConfig ─┐
+//! ClusterConfig ─┼─▶ configs ─▶ resolve (pure) ─▶ RouteTable
+//! Secret ────────┘                    └─────────▶ status writer
+//! Warehouse ───────▶ warehouses ─────────────────▶ SubscriptionIndex
+//! ```
+
+pub mod configs;
+pub mod queue;
+pub mod resolve;
+pub mod secrets;
+pub mod status;
+pub mod warehouses;
+pub mod watch;
+pub mod watched;

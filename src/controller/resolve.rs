@@ -1,0 +1,271 @@
+//! From a configuration and its Secrets to routes: pure.
+//!
+//! One receiver never affects another: each comes out as a route, as a problem, or (while its Secret cannot be read) as
+//! the route it had before.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::secrets::SecretState;
+use crate::api::{EntryError, ReceiverConfig};
+use crate::domain::kind::ReceiverKind;
+use crate::domain::path::ReceiverPath;
+use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
+use crate::receiver;
+use crate::routing::Route;
+
+/// The receivers of one configuration, as decoded from its spec.
+pub type Entries = [Result<ReceiverConfig, EntryError>];
+
+/// What is to be served and what is wrong.
+#[derive(Default)]
+pub struct Resolution {
+    /// The routes, in the order of the spec.
+    pub routes: Vec<Route>,
+    /// Receivers that are not served as configured.
+    pub problems: Vec<Problem>,
+    /// Receivers that are served but deserve attention.
+    pub warnings: Vec<Problem>,
+}
+
+/// What is wrong with one receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The receiver's name; its place in the list when it has none.
+    pub receiver: String,
+    /// The reason of its condition.
+    pub reason: &'static str,
+    /// What a person needs to know, in Kargo's words where it has some.
+    pub cause: String,
+    /// Whether trying again soon can help without any change to the objects.
+    pub passing: bool,
+}
+
+/// Which Secrets the entries reference, in the namespace where they are looked for.
+#[must_use]
+pub fn references(entries: &Entries, secret_namespace: &str) -> HashSet<ObjectKey> {
+    let names = entries.iter().flatten().filter(|entry| kind_of(entry).is_some_and(is_supported));
+    names
+        .filter_map(ReceiverConfig::secret_name)
+        .filter(|name| !name.is_empty())
+        .map(|name| ObjectKey::new(secret_namespace, name))
+        .collect()
+}
+
+/// Resolves every entry on its own. `secret` looks up one of [`references`]; `before` are the routes served so far.
+#[must_use]
+pub fn resolve(
+    scope: &Scope,
+    entries: &Entries,
+    secret_namespace: &str,
+    secret: impl Fn(&ObjectKey) -> SecretState,
+    before: &[Arc<Route>],
+) -> Resolution {
+    let mut resolution = Resolution::default();
+    let mut names = HashSet::new();
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                resolution.problems.push(undecodable(error));
+                continue;
+            }
+        };
+        if !names.insert(entry.name.as_str()) {
+            resolution.problems.push(problem(
+                &entry.name,
+                "DuplicateName",
+                "another WebhookReceiver before it has the same name; give it a name of its own".to_owned(),
+            ));
+            continue;
+        }
+        match resolve_one(scope, entry, secret_namespace, &secret) {
+            Ok(route) => {
+                resolution.warnings.extend(weakness(entry, secret_namespace, &route.secret));
+                resolution.routes.push(route);
+            }
+            Err(problem) => {
+                // Keep what works while nobody can tell whether it has changed.
+                let kept = before.iter().find(|route| problem.passing && *route.receiver == *entry.name);
+                resolution
+                    .routes
+                    .extend(kept.filter(|route| Some(route.kind()) == kind_of(entry)).map(|route| copy(route)));
+                resolution.problems.push(problem);
+            }
+        }
+    }
+    resolution
+}
+
+fn resolve_one(
+    scope: &Scope,
+    entry: &ReceiverConfig,
+    namespace: &str,
+    secret: impl Fn(&ObjectKey) -> SecretState,
+) -> Result<Route, Problem> {
+    let fail = |reason, cause| Err(problem(&entry.name, reason, cause));
+    let Some(kind) = kind_of(entry) else {
+        return fail("NoKind", "error getting receiver factory: no matching registration found".to_owned());
+    };
+    if !is_supported(kind) {
+        return fail("UnsupportedKind", format!("receivers of kind {kind} are not served by this version of Quayside"));
+    }
+    let name = entry.secret_name().unwrap_or_default();
+    let not_read = |why: &str| format!(r#"error getting Secret "{name}" in namespace "{namespace}": {why}"#);
+    if name.is_empty() {
+        return fail(
+            "SecretNotFound",
+            not_read("secretRef.name is empty; name the Secret that holds the receiver's secret"),
+        );
+    }
+    let data = match secret(&ObjectKey::new(namespace, name)) {
+        SecretState::Found(data) => data,
+        SecretState::Missing => return fail("SecretNotFound", not_read(&format!(r#"secrets "{name}" not found"#))),
+        SecretState::Unavailable(why) => {
+            let cause = not_read(&why);
+            return Err(Problem { passing: true, ..problem(&entry.name, "SecretUnavailable", cause) });
+        }
+    };
+    let key = kind.secret_key();
+    let Some(value) = data.get(key) else {
+        let why = kind.missing_key_message();
+        let cause = format!(r#"error extracting secret values from Secret "{name}" in namespace "{namespace}": {why}"#);
+        return fail("SecretKeyMissing", cause);
+    };
+    if value.is_empty() {
+        let cause = format!(
+            r#"the key "{key}" of Secret "{name}" in namespace "{namespace}" is empty, so that anybody could compute the URL; put a random value of at least {WEAK_SECRET_BYTES} bytes there"#
+        );
+        return fail("SecretEmpty", cause);
+    }
+    let path = ReceiverPath::derive(kind, scope, &entry.name, value);
+    Ok(Route { path, scope: scope.clone(), receiver: Arc::from(entry.name.as_str()), secret: value.clone() })
+}
+
+fn kind_of(entry: &ReceiverConfig) -> Option<ReceiverKind> {
+    entry.kinds().first().and_then(|kind| ReceiverKind::parse(kind))
+}
+
+fn is_supported(kind: ReceiverKind) -> bool {
+    receiver::implementation(kind).is_some()
+}
+
+fn copy(route: &Route) -> Route {
+    let Route { path, scope, receiver, secret } = route;
+    Route { path: path.clone(), scope: scope.clone(), receiver: Arc::clone(receiver), secret: secret.clone() }
+}
+
+fn problem(receiver: &str, reason: &'static str, cause: String) -> Problem {
+    Problem { receiver: receiver.to_owned(), reason, cause, passing: false }
+}
+
+fn undecodable(error: &EntryError) -> Problem {
+    let receiver = error.name.clone().unwrap_or_else(|| format!("entry-{}", error.index));
+    problem(&receiver, "Invalid", error.cause.clone())
+}
+
+fn weakness(entry: &ReceiverConfig, namespace: &str, secret: &Secret) -> Option<Problem> {
+    let name = entry.secret_name().unwrap_or_default();
+    secret.is_weak().then(|| {
+        let cause = format!(
+            r#"the secret in Secret "{name}" in namespace "{namespace}" is shorter than {WEAK_SECRET_BYTES} bytes; whoever may read this status can guess it offline"#
+        );
+        problem(&entry.name, "WeakSecret", cause)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope::Project(Arc::from("northwind"))
+    }
+
+    fn found(key: &str, value: &str) -> SecretState {
+        SecretState::Found(Arc::new(BTreeMap::from([(key.to_owned(), Secret::new(value.as_bytes().to_vec()))])))
+    }
+
+    fn run(receivers: &Value, secret: &SecretState, before: &[Arc<Route>]) -> Resolution {
+        let entries = ReceiverConfig::decode_list(&json!({"webhookReceivers": receivers}));
+        resolve(&scope(), &entries, "northwind", |_| secret.clone(), before)
+    }
+
+    fn quay(name: &str) -> Value {
+        json!({"name": name, "quay": {"secretRef": {"name": "s"}}})
+    }
+
+    fn causes(resolution: &Resolution) -> Vec<(&str, &str)> {
+        resolution.problems.iter().map(|p| (p.reason, p.cause.as_str())).collect()
+    }
+
+    #[test]
+    fn a_receiver_of_an_unserved_kind_says_so_and_leaves_its_siblings_alone() {
+        let receivers = json!([{"name": "gh", "github": {"secretRef": {"name": "s"}}}, quay("quay")]);
+        let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
+        assert_eq!(resolution.routes.len(), 1);
+        assert_eq!(
+            causes(&resolution),
+            [("UnsupportedKind", "receivers of kind github are not served by this version of Quayside")]
+        );
+    }
+
+    #[test]
+    fn missing_secret_missing_key_and_empty_value_are_told_apart() {
+        let receivers = json!([quay("quay")]);
+        assert_eq!(
+            causes(&run(&receivers, &SecretState::Missing, &[])),
+            [("SecretNotFound", r#"error getting Secret "s" in namespace "northwind": secrets "s" not found"#)]
+        );
+        assert_eq!(
+            causes(&run(&receivers, &found("token", "x"), &[])),
+            [(
+                "SecretKeyMissing",
+                r#"error extracting secret values from Secret "s" in namespace "northwind": missing "secret" data key for Quay.io WebhookReceiver"#
+            )]
+        );
+        let empty = run(&receivers, &found("secret", ""), &[]);
+        assert!(empty.routes.is_empty());
+        assert!(causes(&empty)[0].1.contains("is empty"), "{:?}", causes(&empty));
+    }
+
+    #[test]
+    fn a_weak_secret_is_served_with_a_warning() {
+        let resolution = run(&json!([quay("quay")]), &found("secret", "s3cr3t"), &[]);
+        assert_eq!((resolution.routes.len(), resolution.problems.len()), (1, 0));
+        assert_eq!(resolution.warnings[0].reason, "WeakSecret");
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_read_keeps_the_route_and_a_missing_one_ends_it() {
+        let receivers = json!([quay("quay")]);
+        let before: Vec<_> =
+            run(&receivers, &found("secret", "a long enough secret"), &[]).routes.into_iter().map(Arc::new).collect();
+        let unread = run(&receivers, &SecretState::Unavailable("timeout".to_owned()), &before);
+        assert_eq!(unread.routes.len(), 1);
+        assert!(unread.problems[0].passing);
+        assert!(run(&receivers, &SecretState::Missing, &before).routes.is_empty());
+    }
+
+    #[test]
+    fn of_two_receivers_of_one_name_the_first_is_served() {
+        let receivers = json!([quay("quay"), quay("quay")]);
+        let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
+        assert_eq!(resolution.routes.len(), 1);
+        assert_eq!(resolution.problems[0].reason, "DuplicateName");
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_decoded_is_a_problem_of_its_own() {
+        let receivers = json!([{"name": "odd", "quay": 7}, {"name": "none"}, "text", quay("quay")]);
+        let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
+        assert_eq!(resolution.routes.len(), 1);
+        let reasons: Vec<_> = resolution.problems.iter().map(|p| (p.receiver.as_str(), p.reason)).collect();
+        assert_eq!(reasons, [("odd", "Invalid"), ("none", "NoKind"), ("entry-2", "Invalid")]);
+    }
+}

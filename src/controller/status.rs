@@ -1,0 +1,152 @@
+//! What the status of a configuration should say, and the smallest patch that makes it so: pure.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::resolve::Problem;
+use crate::api::condition::{
+    self, ConfigKind, READY, RECONCILING, SYNC_WEBHOOK_RECEIVERS_FAILED, SYNCED, SYNCING_MESSAGE, SYNCING_WEBHOOKS,
+    Wanted,
+};
+use crate::api::{ConfigStatus, ReceiverDetails};
+
+/// Conditions of a single receiver have this prefix and the receiver's name; only receivers that need attention have one.
+const RECEIVER_CONDITION: &str = "receiver.quayside.dev/";
+
+/// What the last resolution found out about a configuration.
+#[derive(Clone)]
+pub struct Report {
+    /// `metadata.generation` that was resolved.
+    pub generation: Option<i64>,
+    /// The refresh annotation that was handled.
+    pub refresh: Option<String>,
+    /// The served receivers, in the order of the spec.
+    pub receivers: Vec<ReceiverDetails>,
+    /// Receivers that are not served as configured.
+    pub problems: Vec<Problem>,
+    /// Receivers that are served but deserve attention.
+    pub warnings: Vec<Problem>,
+}
+
+/// The status that `current` should become.
+#[must_use]
+pub fn desired(kind: ConfigKind, report: &Report, current: &ConfigStatus, now: Timestamp) -> ConfigStatus {
+    let mut status = current.clone();
+    status.webhook_receivers.clone_from(&report.receivers);
+    if report.refresh.is_some() {
+        status.last_handled_refresh.clone_from(&report.refresh);
+    }
+    let mut set = |type_: Cow<'static, str>, holds, reason, message| {
+        let observed_generation = report.generation;
+        let wanted = Wanted { type_, status: holds, reason, message, observed_generation };
+        condition::set(&mut status.conditions, wanted, now);
+    };
+    if report.problems.is_empty() {
+        set(READY.into(), true, SYNCED, kind.synced_message().to_owned());
+    } else {
+        let errors: Vec<String> = report
+            .problems
+            .iter()
+            .map(|problem| condition::receiver_error(&problem.receiver, &problem.cause))
+            .collect();
+        set(READY.into(), false, SYNC_WEBHOOK_RECEIVERS_FAILED, kind.failed_message(&errors));
+        set(RECONCILING.into(), true, SYNCING_WEBHOOKS, SYNCING_MESSAGE.to_owned());
+    }
+    let mut noted = BTreeSet::new();
+    for (problem, served) in attention(report) {
+        let type_ = format!("{RECEIVER_CONDITION}{}", problem.receiver);
+        if noted.insert(type_.clone()) {
+            set(type_.into(), served, problem.reason, problem.cause.clone());
+        }
+    }
+    status.conditions.retain(|c| !c.type_.starts_with(RECEIVER_CONDITION) || noted.contains(&c.type_));
+    if report.problems.is_empty() {
+        condition::remove(&mut status.conditions, RECONCILING);
+        // As Kargo does: only a generation without errors counts as observed.
+        status.observed_generation = report.generation;
+    }
+    status
+}
+
+/// Everything worth a condition, and whether the receiver is served all the same.
+fn attention(report: &Report) -> impl Iterator<Item = (&Problem, bool)> {
+    let problems = report.problems.iter().map(|problem| (problem, false));
+    problems.chain(report.warnings.iter().map(|warning| (warning, true)))
+}
+
+/// The merge patch from `current` to `desired`, or `None` when they are equal. Lists are replaced as a whole, a list that
+/// became empty is removed, members that are not ours are not mentioned.
+#[must_use]
+pub fn merge_patch(current: &ConfigStatus, desired: &ConfigStatus) -> Option<Value> {
+    let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
+        (serde_json::to_value(current), serde_json::to_value(desired))
+    else {
+        return None;
+    };
+    let mut changes = Map::new();
+    for (key, value) in &after {
+        if before.get(key) != Some(value) {
+            changes.insert(key.clone(), value.clone());
+        }
+    }
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        changes.insert(key.clone(), Value::Null);
+    }
+    (!changes.is_empty()).then(|| json!({"status": changes}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-08-21T17:51:41Z".parse().unwrap()
+    }
+
+    fn report(problems: Vec<Problem>) -> Report {
+        let receivers = vec![ReceiverDetails {
+            name: Some("quay".to_owned()),
+            path: Some("/quay/x".to_owned()),
+            url: Some("https://h/quay/x".to_owned()),
+        }];
+        Report { generation: Some(3), refresh: Some("t1".to_owned()), receivers, problems, warnings: vec![] }
+    }
+
+    fn problem(receiver: &str) -> Problem {
+        Problem { receiver: receiver.to_owned(), reason: "SecretNotFound", cause: "no".to_owned(), passing: false }
+    }
+
+    #[test]
+    fn a_synced_configuration_has_exactly_one_condition_in_kargos_words() {
+        let status = desired(ConfigKind::Project, &report(vec![]), &ConfigStatus::default(), now());
+        let [ready] = status.conditions.as_slice() else { panic!("{:?}", status.conditions) };
+        assert_eq!((&*ready.type_, &*ready.status, &*ready.reason), ("Ready", "True", "Synced"));
+        assert_eq!(ready.message, "ProjectConfig is synced and ready for use");
+        assert_eq!(status.observed_generation, Some(3));
+        assert_eq!(status.last_handled_refresh.as_deref(), Some("t1"));
+        assert!(merge_patch(&status, &desired(ConfigKind::Project, &report(vec![]), &status, now())).is_none());
+    }
+
+    #[test]
+    fn a_problem_is_told_in_ready_and_in_a_condition_of_its_receiver_and_goes_away_with_it() {
+        let failed = desired(ConfigKind::Project, &report(vec![problem("hub")]), &ConfigStatus::default(), now());
+        let types: Vec<_> = failed.conditions.iter().map(|c| (&*c.type_, &*c.status)).collect();
+        assert_eq!(types, [("Ready", "False"), ("Reconciling", "True"), ("receiver.quayside.dev/hub", "False")]);
+        let ready = condition::find(&failed.conditions, READY).unwrap();
+        assert_eq!(ready.message, r#"Failed to sync WebhookReceivers: error syncing WebhookReceiver "hub": no"#);
+        assert_eq!(failed.observed_generation, None);
+        let healed = desired(ConfigKind::Project, &report(vec![]), &failed, now());
+        assert_eq!(healed.conditions.len(), 1);
+    }
+
+    #[test]
+    fn the_patch_mentions_only_what_changes_and_removes_an_emptied_list() {
+        let before = desired(ConfigKind::Cluster, &report(vec![]), &ConfigStatus::default(), now());
+        let empty = Report { receivers: vec![], ..report(vec![]) };
+        let after = desired(ConfigKind::Cluster, &empty, &before, now());
+        assert_eq!(merge_patch(&before, &after).unwrap(), json!({"status": {"webhookReceivers": null}}));
+    }
+}

@@ -1,0 +1,72 @@
+//! Drives one watch into one table, for as long as the process lives.
+
+use futures::StreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, watcher::DefaultBackoff};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// What a watch feeds. Calls come one at a time.
+pub trait Sink<K>: Send {
+    /// A complete list begins; what it does not name is gone.
+    fn restart(&mut self);
+    /// An object of the list, or one that was added or changed later.
+    fn apply(&mut self, object: K);
+    /// An object was deleted.
+    fn delete(&mut self, object: K);
+    /// The list is complete.
+    fn synced(&mut self);
+    /// The kind does not exist on this API server.
+    fn absent(&mut self) {}
+}
+
+/// Watches until `stop` is cancelled. After an error it backs off and resumes; the tables keep what they hold.
+pub async fn drive<K, S>(api: Api<K>, resource: &'static str, mut sink: S, metrics: &Metrics, stop: CancellationToken)
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+    S: Sink<K>,
+{
+    let events = watcher(api, watcher::Config::default()).backoff(DefaultBackoff::default());
+    let mut events = std::pin::pin!(events.take_until(stop.cancelled_owned()));
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => sink.restart(),
+            Ok(Event::InitApply(object) | Event::Apply(object)) => sink.apply(object),
+            Ok(Event::Delete(object)) => sink.delete(object),
+            Ok(Event::InitDone) => {
+                tracing::info!(resource, "list complete, watching");
+                sink.synced();
+            }
+            Err(error) => {
+                metrics.watch_restarted(resource);
+                if is_not_found(&error) {
+                    tracing::warn!(resource, "the API server does not know this kind; is its CRD installed?");
+                    sink.absent();
+                } else {
+                    tracing::warn!(resource, error = %reason(&error), "watch interrupted, will be resumed");
+                }
+            }
+        }
+    }
+}
+
+fn is_not_found(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
+}
+
+/// The error and its causes in one line. A decoding error is named only, because its text may quote an object.
+fn reason(error: &watcher::Error) -> String {
+    let cause = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => Some(error),
+        watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => None,
+    };
+    match cause {
+        Some(kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) => "an answer could not be decoded".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,102 @@
+//! What a request says happened, independent of who sent it.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Signature, attestation, SBOM and referrers-fallback tags, which say nothing about a new release.
+static SIGNATURE_TAG: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^sha256-[0-9a-f]{64}(\.[a-z0-9]+)?$").expect("the pattern is a constant that compiles")
+});
+
+/// Whether a tag is written by signing or referrers tools (`sha256-<digest>[.sig|.att|.sbom|…]`).
+#[must_use]
+pub fn is_signature_tag(tag: &str) -> bool {
+    tag.starts_with("sha256-") && SIGNATURE_TAG.is_match(tag)
+}
+
+/// Something changed in one or more repositories.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PushEvent {
+    /// The sender's name for the event, such as `repo_push`.
+    pub event: Cow<'static, str>,
+    /// Normalised repository URLs that may have changed: sorted, distinct, none empty.
+    pub repositories: Vec<String>,
+    /// Tags, versions or full Git refs that were pushed: sorted, distinct, none empty. Empty means unknown: every
+    /// subscriber is refreshed.
+    pub qualifiers: Vec<String>,
+    /// Paths changed by a Git push; empty means unknown.
+    pub changed_files: Vec<String>,
+    /// The repository's default branch, where the payload names it.
+    pub default_branch: Option<String>,
+}
+
+impl PushEvent {
+    /// An event about container images or charts, with its lists brought into order.
+    #[must_use]
+    pub fn new(event: Cow<'static, str>, repositories: Vec<String>, qualifiers: Vec<String>) -> Self {
+        Self {
+            event,
+            repositories: in_order(repositories),
+            qualifiers: in_order(qualifiers),
+            changed_files: Vec::new(),
+            default_branch: None,
+        }
+    }
+}
+
+fn in_order(mut values: Vec<String>) -> Vec<String> {
+    values.retain(|value| !value.is_empty());
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// An authentic event that asks for nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoredEvent {
+    /// The sender's name for the event.
+    pub event: Cow<'static, str>,
+    /// The repositories it is about, normalised as in [`PushEvent::repositories`].
+    pub repositories: Vec<String>,
+    /// The tags it names, kept for whoever asks why nothing happened.
+    pub qualifiers: Vec<String>,
+    /// Why nothing is to be done; a sentence without any value taken from the request.
+    pub because: &'static str,
+}
+
+/// What the receiver made of an authentic request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Refresh whoever subscribes to it.
+    Push(PushEvent),
+    /// Acknowledge it and do nothing.
+    Ignored(IgnoredEvent),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signature_tags_are_told_from_release_tags() {
+        let digest = "a".repeat(64);
+        for suffix in ["", ".sig", ".att", ".sbom"] {
+            assert!(is_signature_tag(&format!("sha256-{digest}{suffix}")), "{suffix}");
+        }
+        for tag in ["sha256-abc", "1.2.3", "latest", "SHA256-abc", ""] {
+            assert!(!is_signature_tag(tag), "{tag}");
+        }
+        assert!(!is_signature_tag(&format!("sha256-{digest}.SIG")));
+        assert!(!is_signature_tag(&format!("sha256-{digest}-1")));
+    }
+
+    #[test]
+    fn lists_are_sorted_distinct_and_without_empty_values() {
+        let texts = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>();
+        let event = PushEvent::new("repo_push".into(), texts(&["b", "a", "b"]), texts(&["", "2", "1"]));
+        assert_eq!(event.repositories, texts(&["a", "b"]));
+        assert_eq!(event.qualifiers, texts(&["1", "2"]));
+    }
+}

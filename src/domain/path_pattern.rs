@@ -1,0 +1,118 @@
+//! Which changed files matter to a Git subscription.
+//!
+//! Owns `includePaths` and `excludePaths`. The contract's source is Kargo's `pkg/pattern` and, behind it, doublestar 4.10,
+//! Go's `regexp` and `filepath.Rel`: `glob:` and `regex:`/`regexp:` in front of a pattern choose its kind, and without
+//! either it is a directory. One deliberate difference: a `..` inside a file name does not put a file outside of its
+//! directory.
+
+mod directory;
+mod glob;
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use self::glob::Glob;
+use super::go_regex::{self, RegexError};
+
+/// Why a text is not a path pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PathPatternError {
+    /// Unclosed brackets or braces, or a trailing backslash.
+    #[error("the glob is malformed: a bracket, brace or backslash is not closed")]
+    MalformedGlob,
+    /// More braces than this program is willing to expand.
+    #[error("the glob has more than {} brace groups", glob::MAX_BRACES)]
+    TooManyBraces,
+    /// The regular expression is refused.
+    #[error("the regular expression is invalid: {0}")]
+    Regex(#[from] RegexError),
+}
+
+/// One entry of `includePaths` or `excludePaths`.
+#[derive(Clone, Debug)]
+pub struct PathPattern(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// A directory, lexically cleaned, and everything below it.
+    Directory(Box<str>),
+    Glob(Glob),
+    Regex(Arc<go_regex::Pattern>),
+}
+
+impl PathPattern {
+    /// Parses a pattern. Prefixes are case-sensitive and nothing is trimmed; a directory is never an error.
+    ///
+    /// # Errors
+    /// When a glob or a regular expression is invalid.
+    pub fn parse(pattern: &str) -> Result<Self, PathPatternError> {
+        let kind = if let Some(glob) = pattern.strip_prefix("glob:") {
+            Kind::Glob(Glob::parse(glob)?)
+        } else if let Some(regex) = pattern.strip_prefix("regex:").or_else(|| pattern.strip_prefix("regexp:")) {
+            Kind::Regex(go_regex::compile_shared(regex)?)
+        } else {
+            Kind::Directory(directory::clean(pattern).into())
+        };
+        Ok(Self(kind))
+    }
+
+    /// Whether the pattern covers the path.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        self.decide(path).unwrap_or(false)
+    }
+
+    /// As [`Self::matches`]; `None` when a glob took too much work to decide.
+    fn decide(&self, path: &str) -> Option<bool> {
+        match &self.0 {
+            Kind::Directory(base) => Some(directory::contains(base, path)),
+            Kind::Glob(glob) => glob.decide(path),
+            Kind::Regex(regex) => Some(regex.is_match(path)),
+        }
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Directory(base) => f.write_str(base),
+            Kind::Glob(glob) => write!(f, "glob:{}", glob.as_str()),
+            Kind::Regex(regex) => write!(f, "regex:{}", regex.as_str()),
+        }
+    }
+}
+
+/// `includePaths` and `excludePaths` of one subscription.
+#[derive(Clone, Debug, Default)]
+pub struct PathFilter {
+    /// Without any, every path is included.
+    pub include: Box<[PathPattern]>,
+    /// What is excluded although it is included.
+    pub exclude: Box<[PathPattern]>,
+}
+
+impl PathFilter {
+    /// Whether at least one of the paths is selected.
+    #[must_use]
+    pub fn matches<P: AsRef<str>>(&self, paths: &[P]) -> bool {
+        self.first_selected(paths).is_some()
+    }
+
+    /// The first of the paths that is included and not excluded.
+    #[must_use]
+    pub fn first_selected<'p, P: AsRef<str>>(&self, paths: &'p [P]) -> Option<&'p str> {
+        paths.iter().map(AsRef::as_ref).find(|path| self.selects(path))
+    }
+
+    /// A glob that cannot be decided selects: a refresh too many is harmless, one too few loses a push.
+    fn selects(&self, path: &str) -> bool {
+        let included = |pattern: &PathPattern| pattern.decide(path).unwrap_or(true);
+        (self.include.is_empty() || self.include.iter().any(included))
+            && !self.exclude.iter().any(|pattern| pattern.matches(path))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! Why an event qualifies for a subscription or not, in a form that costs nothing until somebody wants to read it.
+
+use std::fmt;
+
+use super::SelectorError;
+use crate::domain::semver::Constraint;
+
+/// The verdict about one event and one subscription.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Judgement<'a> {
+    /// Whether the event concerns the subscription.
+    pub matched: bool,
+    /// Why; a sentence when displayed.
+    pub reason: Reason<'a>,
+}
+
+/// Why an event concerns a subscription or not.
+#[derive(Clone, Copy, Debug)]
+pub enum Reason<'a> {
+    /// The event does not say what was pushed.
+    NoQualifier,
+    /// A qualifier is what the subscription listens to.
+    Qualifies {
+        /// What speaks for it.
+        finding: Finding<'a>,
+        /// The changed file that was selected, where the subscription filters them.
+        path: Option<&'a str>,
+    },
+    /// No qualifier is what the subscription listens to.
+    NoneQualifies {
+        /// What speaks against the first one.
+        first: Finding<'a>,
+        /// How many more there are.
+        others: usize,
+    },
+    /// A qualifier is, but none of the changed files.
+    NoPathSelected {
+        /// What speaks for the qualifier.
+        finding: Finding<'a>,
+        /// How many files changed.
+        changed: usize,
+    },
+    /// The subscription has a mistake, so nothing qualifies for it.
+    Unusable {
+        /// The mistake.
+        error: &'a SelectorError,
+    },
+}
+
+impl Reason<'_> {
+    /// The reason as a word from a closed set, for answers and counts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoQualifier => "no_qualifier",
+            Self::Qualifies { finding, .. } | Self::NoneQualifies { first: finding, .. } => finding.code(),
+            Self::NoPathSelected { .. } => "no_path_selected",
+            Self::Unusable { .. } => "invalid_subscription",
+        }
+    }
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoQualifier => f.write_str("no qualifier in the event: every subscriber is refreshed"),
+            Self::Qualifies { finding, path: None } => finding.fmt(f),
+            Self::Qualifies { finding, path: Some(path) } => {
+                write!(f, "{finding}, and the changed file {path:?} is selected")
+            }
+            Self::NoneQualifies { first, others: 0 } => first.fmt(f),
+            Self::NoneQualifies { first, others } => write!(f, "{first}, nor does any of {others} more qualify"),
+            Self::NoPathSelected { finding, changed: 1 } => {
+                write!(f, "{finding}, but includePaths and excludePaths do not select the changed file")
+            }
+            Self::NoPathSelected { finding, changed } => {
+                write!(f, "{finding}, but includePaths and excludePaths select none of the {changed} changed files")
+            }
+            Self::Unusable { error } => write!(f, "the subscription is unusable: {error}"),
+        }
+    }
+}
+
+/// What one qualifier is to a subscription.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the sentences that Display writes say what each variant and its fields mean")]
+pub enum Finding<'a> {
+    SubscribedBranch { branch: &'a str },
+    DefaultBranch { branch: &'a str, known: bool },
+    AllowedTag { tag: &'a str, by: Option<&'a str> },
+    SubscribedTag { tag: &'a str },
+    Version { tag: &'a str },
+    Satisfies { tag: &'a str, constraint: &'a Constraint },
+
+    NotABranch { name: &'a str },
+    OtherBranch { branch: &'a str, subscribed: &'a str },
+    NotDefaultBranch { branch: &'a str, default: Option<&'a str> },
+    NotATag { name: &'a str },
+    IgnoredTag { tag: &'a str, by: &'a str },
+    TagNotAllowed { tag: &'a str, patterns: usize },
+    OtherTag { tag: &'a str, subscribed: &'a str },
+    NotAVersion { tag: &'a str },
+    NotStrict { tag: &'a str },
+    PreRelease { tag: &'a str, constraint: &'a Constraint },
+    Unsatisfied { tag: &'a str, constraint: &'a Constraint },
+}
+
+impl Finding<'_> {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::SubscribedBranch { .. } => "subscribed_branch",
+            Self::DefaultBranch { .. } => "default_branch",
+            Self::AllowedTag { .. } => "allowed_tag",
+            Self::SubscribedTag { .. } => "subscribed_tag",
+            Self::Version { .. } | Self::Satisfies { .. } => "accepted_version",
+            Self::NotABranch { .. } => "not_a_branch",
+            Self::OtherBranch { .. } | Self::NotDefaultBranch { .. } => "other_branch",
+            Self::NotATag { .. } => "not_a_tag",
+            Self::IgnoredTag { .. } => "ignored_tag",
+            Self::TagNotAllowed { .. } => "tag_not_allowed",
+            Self::OtherTag { .. } => "other_tag",
+            Self::NotAVersion { .. } | Self::NotStrict { .. } => "not_a_semantic_version",
+            Self::PreRelease { .. } => "pre_release",
+            Self::Unsatisfied { .. } => "constraint_not_satisfied",
+        }
+    }
+
+    /// Whether the qualifier is what the subscription listens to.
+    #[must_use]
+    pub fn qualifies(&self) -> bool {
+        match self {
+            Self::SubscribedBranch { .. }
+            | Self::DefaultBranch { .. }
+            | Self::AllowedTag { .. }
+            | Self::SubscribedTag { .. }
+            | Self::Version { .. }
+            | Self::Satisfies { .. } => true,
+            Self::NotABranch { .. }
+            | Self::OtherBranch { .. }
+            | Self::NotDefaultBranch { .. }
+            | Self::NotATag { .. }
+            | Self::IgnoredTag { .. }
+            | Self::TagNotAllowed { .. }
+            | Self::OtherTag { .. }
+            | Self::NotAVersion { .. }
+            | Self::NotStrict { .. }
+            | Self::PreRelease { .. }
+            | Self::Unsatisfied { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::SubscribedBranch { branch } => write!(f, "branch {branch:?} is the subscribed one"),
+            Self::DefaultBranch { branch, known: true } => write!(f, "branch {branch:?} is the default branch"),
+            Self::DefaultBranch { branch, known: false } => {
+                write!(f, "branch {branch:?} is taken for the default branch, which the event does not name")
+            }
+            Self::AllowedTag { tag, by: None } => write!(f, "tag {tag:?} qualifies, as every tag does"),
+            Self::AllowedTag { tag, by: Some(by) } => write!(f, "tag {tag:?} is allowed by allowTagsRegexes {by:?}"),
+            Self::SubscribedTag { tag } => write!(f, "tag {tag:?} is the subscribed one"),
+            Self::Version { tag } => write!(f, "tag {tag:?} is a semantic version"),
+            Self::Satisfies { tag, constraint } => write!(f, "tag {tag:?} satisfies {:?}", constraint.as_str()),
+
+            Self::NotABranch { name } => write!(f, "{name:?} is not a branch (refs/heads/…)"),
+            Self::OtherBranch { branch, subscribed } => {
+                write!(f, "branch {branch:?} is not the subscribed branch {subscribed:?}")
+            }
+            Self::NotDefaultBranch { branch, default: Some(default) } => {
+                write!(f, "branch {branch:?} is not the default branch {default:?}")
+            }
+            Self::NotDefaultBranch { branch, default: None } => write!(
+                f,
+                "branch {branch:?} is neither \"main\" nor \"master\", and the event does not name the default branch"
+            ),
+            Self::NotATag { name } => write!(f, "{name:?} is not a tag (refs/tags/…)"),
+            Self::IgnoredTag { tag, by } => write!(f, "tag {tag:?} is excluded by ignoreTagsRegexes {by:?}"),
+            Self::TagNotAllowed { tag, patterns: 1 } => write!(f, "tag {tag:?} does not match allowTagsRegexes"),
+            Self::TagNotAllowed { tag, patterns } => {
+                write!(f, "tag {tag:?} matches none of the {patterns} allowTagsRegexes")
+            }
+            Self::OtherTag { tag, subscribed } => {
+                write!(f, "tag {tag:?} is not the subscribed tag {subscribed:?}")
+            }
+            Self::NotAVersion { tag } => write!(f, "tag {tag:?} is not a semantic version"),
+            Self::NotStrict { tag } => {
+                write!(f, "tag {tag:?} is not a semantic version of the form X.Y.Z, which strictSemvers asks for")
+            }
+            Self::PreRelease { tag, constraint } => write!(
+                f,
+                "tag {tag:?} is a pre-release, which constraint {:?} leaves out (write for example \">=1.0.0-0\")",
+                constraint.as_str()
+            ),
+            Self::Unsatisfied { tag, constraint } => {
+                write!(f, "tag {tag:?} does not satisfy constraint {:?}", constraint.as_str())
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The one handler behind every path of the webhook port.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+
+use super::answer::{Answer, Outcome};
+use super::delivery::{self, Judgement, judge};
+use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
+use crate::domain::path::ReceiverPath;
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::receiver;
+use crate::refresh::{self, Refresher};
+use crate::routing::{Route, RouteTable};
+use crate::subscription::SubscriptionIndex;
+
+/// Everything a request needs.
+pub struct Hooks {
+    /// Path → route.
+    pub routes: Arc<RouteTable>,
+    /// Repository → subscribers.
+    pub index: Arc<SubscriptionIndex>,
+    /// Writes annotations.
+    pub refresher: Refresher,
+    /// Whether the tables can be trusted.
+    pub readiness: Arc<Readiness>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Names deliveries.
+    pub ids: DeliveryIds,
+    /// How long an answer waits for the annotations to be written.
+    pub ack_deadline: Duration,
+}
+
+/// Hands out delivery ids: unique within a process, and with the random half practically unique among replicas.
+pub struct DeliveryIds {
+    process: u32,
+    count: AtomicU32,
+}
+
+impl Default for DeliveryIds {
+    fn default() -> Self {
+        let process = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or(0);
+        Self { process, count: AtomicU32::new(0) }
+    }
+}
+
+impl DeliveryIds {
+    fn next(&self) -> String {
+        format!("{:08x}{:08x}", self.process, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The router of the webhook port. Kargo answers `/healthz` there, and load balancers rely on it.
+pub fn router(hooks: Arc<Hooks>) -> Router {
+    Router::new().route("/healthz", axum::routing::any(|| async { StatusCode::OK })).fallback(handle).with_state(hooks)
+}
+
+async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Response {
+    let (head, body) = request.into_parts();
+    let recognised = ReceiverPath::recognise(head.uri.path(), hooks.routes.base());
+    let Some(route) = recognised.as_ref().and_then(|path| hooks.routes.find(path)) else {
+        let answer = match recognised {
+            Some(_) if !hooks.readiness.tables_filled() => Answer::starting(),
+            _ => Answer::unknown_path(),
+        };
+        hooks.metrics.delivered("none", answer.outcome.as_str(), None);
+        return answer.into_response();
+    };
+    let id = hooks.ids.next();
+    let (answer, took) = hooks.deliver(&route, &head, body, &id).await;
+    hooks.metrics.delivered(route.kind().as_str(), answer.outcome.as_str(), took);
+    answer.with_delivery(&id).into_response()
+}
+
+impl Hooks {
+    async fn deliver(&self, route: &Route, head: &Parts, body: Body, id: &str) -> (Answer, Option<Duration>) {
+        let refused = |answer: Answer| {
+            log(route, id, &answer, None, None);
+            (answer, None)
+        };
+        if let Some(answer) = delivery::refused(&head.method, 0) {
+            return refused(answer);
+        }
+        let body = match tokio::time::timeout(BODY_TIMEOUT, read(head, body)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(answer)) => return refused(answer),
+            Err(_) => return refused(Answer::too_slow()),
+        };
+        let arrived = Instant::now();
+        let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body };
+        let judgement = judge(route, &request, &self.index);
+        let answer = match &judgement {
+            judged if delivery::is_dry_run(&request) => Answer::dry_run(judged),
+            Judgement::Push { selection, .. } => {
+                self.metrics.warehouses_matched.inc_by(selection.warehouses.len() as u64);
+                let refreshed = self.refresh(selection).await;
+                Answer::of(&judgement, refreshed)
+            }
+            other => Answer::of(other, 0),
+        };
+        let took = arrived.elapsed();
+        log(route, id, &answer, Some(&judgement), Some(took));
+        (answer, Some(took))
+    }
+
+    /// Asks for all refreshes at once and waits until they are written or the deadline passes. Returns how many are done.
+    async fn refresh(&self, selection: &crate::subscription::Selection) -> usize {
+        let mut done = 0;
+        let waiters = self.refresher.request(&selection.warehouses);
+        let all = async {
+            for waiter in waiters {
+                if let Ok(refresh::Outcome::Written | refresh::Outcome::Gone) = waiter.await {
+                    done += 1;
+                }
+            }
+        };
+        // What is not done by then stays owed; only the answer no longer waits for it.
+        drop(tokio::time::timeout(self.ack_deadline, all).await);
+        done
+    }
+}
+
+/// Reads the body within its limit.
+async fn read(head: &Parts, body: Body) -> Result<Bytes, Answer> {
+    let announced =
+        head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let waits_for_permission = head.headers.contains_key(header::EXPECT);
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
+        if !waits_for_permission {
+            discard(body, MAX_DISCARDED_BYTES).await;
+        }
+        return Err(Answer::too_large());
+    }
+    let (mut body, mut content) = (body, BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let data = frame.map_err(|_| Answer::too_slow())?.into_data().unwrap_or_default();
+        if content.len() + data.len() > MAX_BODY_BYTES {
+            discard(body, MAX_DISCARDED_BYTES).await;
+            return Err(Answer::too_large());
+        }
+        content.extend_from_slice(&data);
+    }
+    Ok(content.freeze())
+}
+
+/// Reads and forgets what is left of a body.
+async fn discard(mut body: Body, limit: usize) {
+    let mut seen = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        seen += frame.data_ref().map_or(0, Bytes::len);
+        if seen > limit {
+            return;
+        }
+    }
+}
+
+/// One line per delivery. It names the receiver and the counts, never the path, a header or the body.
+fn log(route: &Route, id: &str, answer: &Answer, judgement: Option<&Judgement>, took: Option<Duration>) {
+    let (event, matched) = match judgement {
+        Some(Judgement::Push { event, selection }) => (&*event.event, selection.warehouses.len()),
+        Some(Judgement::Ignored(ignored)) => (&*ignored.event, 0),
+        Some(Judgement::Rejected(_)) | None => ("", 0),
+    };
+    let outcome = answer.outcome;
+    let took = took.unwrap_or_default().as_micros();
+    let fields = (route.kind().as_str(), route.scope.project(), &*route.receiver, answer.status().as_u16());
+    let (kind, project, receiver, status) = fields;
+    let outcome_name = outcome.as_str();
+    if matches!(outcome, Outcome::Unfinished) {
+        tracing::warn!(
+            delivery = id,
+            kind,
+            project,
+            receiver,
+            event,
+            matched,
+            status,
+            outcome = outcome_name,
+            duration_us = took,
+            "delivery not finished in time"
+        );
+    } else {
+        tracing::info!(
+            delivery = id,
+            kind,
+            project,
+            receiver,
+            event,
+            matched,
+            status,
+            outcome = outcome_name,
+            duration_us = took,
+            "delivery answered"
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! Quayside receives webhooks from registries and Git hosts on behalf of Kargo.
+//!
+//! ```text
+//!  watches                      tables in memory                 request path
+//!  ProjectConfig ─┐
+//!  ClusterConfig ─┼─▶ controller ─▶ routing ──────────────────▶ http ◀── sender
+//!  Secret ────────┘       │                                       │
+//!                         ▼ status                                │ receiver: verify, parse
+//!  Warehouse ─────▶ controller ─▶ subscription ──────────────────▶│ match
+//!                                                                 ▼
+//!                                                               refresh ─▶ annotation on the Warehouse
+//! ```
+//!
+//! Two flows, each one way, that meet only in the tables. The modules and who may use whom:
+//!
+//! * [`domain`]: names, paths, URLs, selectors, events; pure, uses nothing of this crate.
+//! * [`receiver`]: one file per sender; uses `domain`.
+//! * [`routing`], [`subscription`]: the tables; use `receiver` and `domain`.
+//! * [`refresh`]: coalescing and the PATCH; uses `domain`.
+//! * [`controller`]: watches and status; uses the tables, `receiver` and [`api`].
+//! * [`http`], [`admin`]: the two ports; use the tables, `receiver` and `refresh`, never `controller`.
+//! * [`app`] and [`cli`] put everything together.
+
+pub mod admin;
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod controller;
+pub mod domain;
+pub mod http;
+pub mod metrics;
+pub mod readiness;
+pub mod receiver;
+pub mod refresh;
+pub mod routing;
+pub mod subscription;
+pub mod telemetry;

@@ -1,0 +1,197 @@
+//! Prometheus metrics. Every label value comes from a closed set; `docs/operations.md` has a row for each metric.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Kind and outcome of a delivery.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DeliveryLabels {
+    /// The receiver kind, or `none` for a request that reached no receiver.
+    pub kind: &'static str,
+    /// See [`crate::http::answer::Outcome`].
+    pub outcome: &'static str,
+}
+
+/// One label named `kind`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct KindLabel {
+    /// The kind.
+    pub kind: &'static str,
+}
+
+/// One label named `outcome`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    /// The outcome.
+    pub outcome: &'static str,
+}
+
+/// One label named `resource`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ResourceLabel {
+    /// The watched resource.
+    pub resource: &'static str,
+}
+
+/// One label named `gate`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct GateLabel {
+    /// The readiness gate.
+    pub gate: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct VersionLabel {
+    version: &'static str,
+}
+
+/// Everything that is counted. Gauges that mirror a table are set at each scrape, so they cannot drift.
+pub struct Metrics {
+    registry: Registry,
+    deliveries: Family<DeliveryLabels, Counter>,
+    delivery_duration: Family<KindLabel, Histogram, fn() -> Histogram>,
+    /// Warehouses selected by deliveries.
+    pub warehouses_matched: Counter,
+    /// Refreshes asked of the refresher.
+    pub refresh_requests: Counter,
+    refresh_patches: Family<OutcomeLabel, Counter>,
+    refresh_patch_duration: Histogram,
+    /// Warehouses that owe a refresh.
+    pub refresh_owed: Gauge,
+    /// Served receivers.
+    pub routes: Family<KindLabel, Gauge>,
+    /// Indexed subscriptions.
+    pub subscriptions: Family<KindLabel, Gauge>,
+    /// Subscriptions that cannot be evaluated.
+    pub rejected_subscriptions: Gauge,
+    /// Warehouses in the index.
+    pub warehouses: Gauge,
+    reconciles: Family<OutcomeLabel, Counter>,
+    status_writes: Family<OutcomeLabel, Counter>,
+    watch_restarts: Family<ResourceLabel, Counter>,
+    /// Readiness gates: 1 is open.
+    pub ready: Family<GateLabel, Gauge>,
+    /// Open connections on the webhook port.
+    pub connections: Gauge,
+}
+
+/// From a quick refusal to the acknowledgement deadline and beyond.
+const DELIVERY_SECONDS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0];
+/// From a fast API server to the timeout of a PATCH.
+const PATCH_SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 30.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, registered under the prefix `quayside`.
+    #[must_use]
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("quayside"),
+            deliveries: Family::default(),
+            delivery_duration: Family::new_with_constructor(|| Histogram::new(DELIVERY_SECONDS)),
+            warehouses_matched: Counter::default(),
+            refresh_requests: Counter::default(),
+            refresh_patches: Family::default(),
+            refresh_patch_duration: Histogram::new(PATCH_SECONDS),
+            refresh_owed: Gauge::default(),
+            routes: Family::default(),
+            subscriptions: Family::default(),
+            rejected_subscriptions: Gauge::default(),
+            warehouses: Gauge::default(),
+            reconciles: Family::default(),
+            status_writes: Family::default(),
+            watch_restarts: Family::default(),
+            ready: Family::default(),
+            connections: Gauge::default(),
+        };
+        metrics.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let r = &mut self.registry;
+        r.register("deliveries", "Webhook requests by receiver kind and outcome", self.deliveries.clone());
+        r.register_with_unit(
+            "delivery_duration",
+            "Time from the last byte of a request to its answer",
+            Unit::Seconds,
+            self.delivery_duration.clone(),
+        );
+        r.register("warehouses_matched", "Warehouses selected by deliveries", self.warehouses_matched.clone());
+        r.register("refresh_requests", "Refreshes asked for, before coalescing", self.refresh_requests.clone());
+        r.register("refresh_patches", "Annotation PATCHes by outcome", self.refresh_patches.clone());
+        r.register_with_unit(
+            "refresh_patch_duration",
+            "Duration of annotation PATCHes",
+            Unit::Seconds,
+            self.refresh_patch_duration.clone(),
+        );
+        r.register("refresh_owed", "Warehouses that owe a refresh", self.refresh_owed.clone());
+        r.register("routes", "Served receivers by kind", self.routes.clone());
+        r.register("subscriptions", "Indexed subscriptions by kind", self.subscriptions.clone());
+        r.register(
+            "rejected_subscriptions",
+            "Subscriptions that cannot be evaluated and therefore match nothing",
+            self.rejected_subscriptions.clone(),
+        );
+        r.register("warehouses", "Warehouses in the index", self.warehouses.clone());
+        r.register("reconciles", "Reconciliations of ProjectConfigs and ClusterConfigs", self.reconciles.clone());
+        r.register("status_writes", "Status writes by outcome", self.status_writes.clone());
+        r.register("watch_restarts", "Watches that ended with an error", self.watch_restarts.clone());
+        r.register("ready", "Readiness gates, 1 when open", self.ready.clone());
+        r.register("connections", "Open connections on the webhook port", self.connections.clone());
+        let build: Family<VersionLabel, Gauge> = Family::default();
+        build.get_or_create(&VersionLabel { version: env!("CARGO_PKG_VERSION") }).set(1);
+        r.register("build_info", "The running version", build);
+        self
+    }
+
+    /// Counts an answered request.
+    pub fn delivered(&self, kind: &'static str, outcome: &'static str, took: Option<Duration>) {
+        self.deliveries.get_or_create(&DeliveryLabels { kind, outcome }).inc();
+        if let Some(took) = took {
+            self.delivery_duration.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+        }
+    }
+
+    /// Counts a PATCH.
+    pub fn patched(&self, outcome: &'static str, took: Duration) {
+        self.refresh_patches.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.refresh_patch_duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts a reconciliation.
+    pub fn reconciled(&self, outcome: &'static str) {
+        self.reconciles.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts a status write.
+    pub fn status_written(&self, outcome: &'static str) {
+        self.status_writes.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts a watch that has to be resumed.
+    pub fn watch_restarted(&self, resource: &'static str) {
+        self.watch_restarts.get_or_create(&ResourceLabel { resource }).inc();
+    }
+
+    /// The exposition text (OpenMetrics).
+    #[must_use]
+    pub fn exposition(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        encode(&mut text, &self.registry).ok();
+        text
+    }
+}

@@ -1,0 +1,97 @@
+//! Named gates that must all be open before a replica takes traffic.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What has to happen before the tables can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Every `ProjectConfig` is listed and resolved once.
+    ProjectConfigs,
+    /// The `ClusterConfig` is resolved once, or known to be absent.
+    ClusterConfigs,
+    /// Every Warehouse is listed and indexed.
+    Warehouses,
+    /// The webhook port is open.
+    Listener,
+}
+
+impl Gate {
+    /// Every gate.
+    pub const ALL: [Self; 4] = [Self::ProjectConfigs, Self::ClusterConfigs, Self::Warehouses, Self::Listener];
+    /// The gates that fill the tables.
+    const TABLES: [Self; 3] = [Self::ProjectConfigs, Self::ClusterConfigs, Self::Warehouses];
+
+    /// The gate's name in `/readyz` and in the metric.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProjectConfigs => "projectconfigs",
+            Self::ClusterConfigs => "clusterconfigs",
+            Self::Warehouses => "warehouses",
+            Self::Listener => "listener",
+        }
+    }
+}
+
+/// The state of all gates. A gate that has opened stays open: a later outage of the API server does not unready a
+/// replica, because it goes on serving from memory.
+#[derive(Default)]
+pub struct Readiness {
+    open: [AtomicBool; Gate::ALL.len()],
+    draining: AtomicBool,
+}
+
+impl Readiness {
+    /// Opens a gate.
+    pub fn open(&self, gate: Gate) {
+        if !self.open[gate as usize].swap(true, Ordering::AcqRel) {
+            tracing::info!(gate = gate.as_str(), "gate opened");
+        }
+    }
+
+    /// Whether a gate is open.
+    #[must_use]
+    pub fn is_open(&self, gate: Gate) -> bool {
+        self.open[gate as usize].load(Ordering::Acquire)
+    }
+
+    /// Unreadies the replica for good, because it is about to end.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the replica is about to end.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether every route and subscription is known, so that "unknown" can be believed.
+    #[must_use]
+    pub fn tables_filled(&self) -> bool {
+        Gate::TABLES.iter().all(|gate| self.is_open(*gate))
+    }
+
+    /// Whether the replica takes traffic.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining() && Gate::ALL.iter().all(|gate| self.is_open(*gate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_is_ready_when_every_gate_is_open_and_it_does_not_drain() {
+        let readiness = Readiness::default();
+        for gate in Gate::ALL {
+            assert!(!readiness.is_ready());
+            readiness.open(gate);
+        }
+        assert!(readiness.is_ready() && readiness.tables_filled());
+        readiness.drain();
+        assert!(!readiness.is_ready() && readiness.tables_filled());
+    }
+}

@@ -1,0 +1,280 @@
+//! Request bodies, read the way Go's `encoding/json` reads them, because that is what senders have been tested against.
+//!
+//! Differences to plain `serde_json` that real senders or the recorded verdicts need: object keys match without regard
+//! to case; a member that nobody asks for is checked for syntax only, so a number beyond `f64` or a tree of 10,000 levels
+//! is fine there; invalid UTF-8 and lone surrogates are replaced, not refused; of duplicate scalars the last one that is
+//! not null wins. Members stay unparsed text until they are asked for.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Deeper nesting is refused, as Go does.
+const MAX_DEPTH: usize = 10_000;
+
+/// The body is not JSON, or a member has a type that cannot be read as what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// Brings a body into a form that [`Value::parse`] can borrow from.
+///
+/// # Errors
+/// [`Malformed`] when it nests too deeply.
+pub fn prepared(body: &[u8]) -> Result<Cow<'_, str>, Malformed> {
+    let text = String::from_utf8_lossy(body);
+    if exceeds_depth(text.as_bytes()) {
+        return Err(Malformed);
+    }
+    Ok(without_lone_surrogates(text))
+}
+
+fn exceeds_depth(text: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// Replaces every `\uD800`–`\uDFFF` escape that is not part of a pair by `\ufffd`.
+fn without_lone_surrogates(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains("\\ud") && !text.contains("\\uD") {
+        return text;
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(at) = rest.find('\\') {
+        kept.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let length = match (code_unit(rest), rest.get(6..).and_then(code_unit)) {
+            (Some(0xD800..0xDC00), Some(0xDC00..0xE000)) => 12,
+            (Some(0xD800..0xE000), _) => {
+                kept.push_str("\\ufffd");
+                rest = &rest[6..];
+                continue;
+            }
+            // The escaped character is skipped with its backslash, so that `\\ud800` stays text.
+            _ => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        kept.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    kept.push_str(rest);
+    Cow::Owned(kept)
+}
+
+/// The code unit of a `\uXXXX` escape at the beginning of the text.
+fn code_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+/// A JSON value whose syntax is known to be right and whose content is not read yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a>(&'a str);
+
+/// The members of an object in the order of the document.
+pub struct Object<'a>(Vec<(String, Value<'a>)>);
+
+impl<'a> Value<'a> {
+    /// Checks the syntax of a whole document.
+    ///
+    /// # Errors
+    /// [`Malformed`] when it is not one JSON value.
+    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
+        let raw: &RawValue = serde_json::from_str(text).map_err(|_| Malformed)?;
+        Ok(Self(raw.get()))
+    }
+
+    /// Whether the value is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.0 == "null"
+    }
+
+    /// The members; none for `null`, as in Go.
+    ///
+    /// # Errors
+    /// [`Malformed`] for any other type.
+    pub fn object(self) -> Result<Object<'a>, Malformed> {
+        if self.is_null() {
+            return Ok(Object(Vec::new()));
+        }
+        let Members(members) = serde_json::from_str(self.0).map_err(|_| Malformed)?;
+        Ok(Object(members.into_iter().map(|(key, raw)| (key, Value(raw.get()))).collect()))
+    }
+
+    /// The elements of an array, `None` for any other type.
+    #[must_use]
+    pub fn array(self) -> Option<Vec<Value<'a>>> {
+        let Elements(elements) = self.0.starts_with('[').then(|| serde_json::from_str(self.0).ok())??;
+        Some(elements.into_iter().map(|raw| Value(raw.get())).collect())
+    }
+
+    /// The text of a string, `None` for any other type.
+    #[must_use]
+    pub fn string(self) -> Option<String> {
+        self.0.starts_with('"').then(|| serde_json::from_str(self.0).ok())?
+    }
+
+    /// The text of a number as it stands in the document, `None` for any other type.
+    #[must_use]
+    pub fn number(self) -> Option<&'a str> {
+        self.0.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then_some(self.0)
+    }
+
+    /// Whether the value is an object.
+    #[must_use]
+    pub fn is_object(self) -> bool {
+        self.0.starts_with('{')
+    }
+}
+
+impl<'a> Object<'a> {
+    /// Every value of that member, in document order; keys are compared as Go compares them.
+    pub fn all(&self, key: &str) -> impl Iterator<Item = Value<'a>> + '_ {
+        let key = key.to_owned();
+        self.0.iter().filter(move |(found, _)| same_key(found, &key)).map(|(_, value)| *value)
+    }
+
+    /// The last value of that member that is not null.
+    #[must_use]
+    pub fn last(&self, key: &str) -> Option<Value<'a>> {
+        self.all(key).filter(|value| !value.is_null()).last()
+    }
+
+    /// Whether the member is there, whatever its value.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.all(key).next().is_some()
+    }
+
+    /// The text of a string member: the last one that is not null, empty when there is none.
+    ///
+    /// # Errors
+    /// [`Malformed`] when any of them is neither a string nor null.
+    pub fn text(&self, key: &str) -> Result<String, Malformed> {
+        let mut text = String::new();
+        for value in self.all(key).filter(|value| !value.is_null()) {
+            text = value.string().ok_or(Malformed)?;
+        }
+        Ok(text)
+    }
+
+    /// The keys, in document order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.as_str())
+    }
+}
+
+/// Go folds ASCII letters, and with them the two other characters that fold to an ASCII letter.
+fn same_key(found: &str, wanted: &str) -> bool {
+    let fold = |c: char| match c {
+        'ſ' => 's',
+        '\u{212A}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    found.chars().map(fold).eq(wanted.chars().map(fold))
+}
+
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ElementsVisitor;
+        impl<'de> Visitor<'de> for ElementsVisitor {
+            type Value = Elements<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = seq.next_element()? {
+                    elements.push(element);
+                }
+                Ok(Elements(elements))
+            }
+        }
+        deserializer.deserialize_seq(ElementsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(body: &[u8], key: &str) -> Result<String, Malformed> {
+        let text = prepared(body)?;
+        Value::parse(&text)?.object()?.text(key)
+    }
+
+    #[test]
+    fn keys_match_without_regard_to_case_and_the_last_value_that_is_not_null_wins() {
+        assert_eq!(text_of(br#"{"A":"1","a":"2"}"#, "a").unwrap(), "2");
+        assert_eq!(text_of(br#"{"a":"1","a":null}"#, "a").unwrap(), "1");
+        assert_eq!(text_of("{\"\u{212A}ey\":\"1\"}".as_bytes(), "key").unwrap(), "1");
+        assert_eq!(text_of(b"{}", "a").unwrap(), "");
+        assert_eq!(text_of(b"null", "a").unwrap(), "");
+    }
+
+    #[test]
+    fn wrong_types_and_broken_documents_are_malformed() {
+        for body in
+            ["", " ", "[]", "1", "\"a\"", "{\"a\":1}", "{} {}", "{\"a\":\"\u{1}\"}", "{\"b\":\"\\x\"}", "{'a':1}"]
+        {
+            assert_eq!(text_of(body.as_bytes(), "a"), Err(Malformed), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_asks_for_may_be_odd() {
+        let nested = format!("{{\"a\":\"1\",\"z\":{}{}}}", "[".repeat(9_999), "]".repeat(9_999));
+        for body in [r#"{"a":"1","z":1e999}"#, r#"{"a":"1","z":"\ud800"}"#, &nested] {
+            assert_eq!(text_of(body.as_bytes(), "a").unwrap(), "1");
+        }
+        assert_eq!(text_of(b"{\"a\":\"1\",\"z\":\"\xff\"}", "a").unwrap(), "1");
+        let too_deep = format!("{}{}", "[".repeat(10_001), "]".repeat(10_001));
+        assert_eq!(prepared(too_deep.as_bytes()), Err(Malformed));
+    }
+
+    #[test]
+    fn only_lone_surrogates_are_replaced() {
+        assert_eq!(text_of(br#"{"a":"\ud83d\ude00"}"#, "a").unwrap(), "\u{1F600}");
+        assert_eq!(text_of(br#"{"a":"x\ud800y"}"#, "a").unwrap(), "x\u{FFFD}y");
+        assert_eq!(text_of(br#"{"a":"\\ud800"}"#, "a").unwrap(), "\\ud800");
+    }
+}

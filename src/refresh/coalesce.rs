@@ -1,0 +1,262 @@
+//! Group commit for one Warehouse: the pure state machine behind the refresher.
+//!
+//! ```text
+//!            request            begin                 end(done), nobody joined
+//!  (nothing) ───────▶ Queued ─────────▶ Patching ──────────────────────────────▶ (nothing)
+//!                        ▲                 │  end(done), somebody joined ─▶ Queued
+//!                        │   due           │  end(retry) ─▶ BackingOff
+//!                        └── BackingOff ◀──┘
+//! ```
+//!
+//! A request that arrives while a PATCH is in flight waits for the *next* one, because the controller may have read the
+//! repository before this push. So a waiter is told "done" only by a PATCH that began after it arrived, and a burst costs
+//! one PATCH per round trip, not one per push.
+
+use std::time::Duration;
+
+/// The progress of one Warehouse that owes a refresh. `W` is whoever waits for the outcome.
+#[derive(Debug)]
+pub struct Slot<W> {
+    phase: Phase,
+    /// Who the PATCH in flight will answer.
+    current: Vec<W>,
+    /// Who the next PATCH will answer.
+    joined: Vec<W>,
+    /// Consecutive failures, for the back-off.
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waits for its turn to PATCH.
+    Queued,
+    /// A PATCH is in flight.
+    Patching,
+    /// The last PATCH failed; the next attempt is due later.
+    BackingOff,
+}
+
+/// How a PATCH ended, as far as the state machine cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing is owed any more.
+    Done,
+    /// Try again; the waiters keep waiting.
+    Retry,
+    /// Try again much later; the waiters are told now, since waiting is of no use to them.
+    Refused,
+}
+
+/// What to do after a PATCH ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next<W> {
+    /// Drop the slot. These waited and are done.
+    Finished(Vec<W>),
+    /// These are answered; queue for another PATCH at once.
+    Again(Vec<W>),
+    /// These are answered; attempt again after the back-off for this many failures.
+    Later {
+        /// Who is told about the failure now.
+        answered: Vec<W>,
+        /// Consecutive failures so far, at least 1.
+        failures: u32,
+    },
+}
+
+impl<W> Slot<W> {
+    /// A slot for the first request; the caller queues it.
+    #[must_use]
+    pub fn new(waiter: W) -> Self {
+        Self { phase: Phase::Queued, current: Vec::new(), joined: vec![waiter], failures: 0 }
+    }
+
+    /// Another request for the same Warehouse.
+    pub fn join(&mut self, waiter: W) {
+        self.joined.push(waiter);
+    }
+
+    /// The PATCH begins now: everybody who has arrived so far will be answered by it.
+    pub fn begin(&mut self) {
+        debug_assert!(self.phase != Phase::Patching, "one PATCH at a time");
+        self.phase = Phase::Patching;
+        self.current.append(&mut self.joined);
+    }
+
+    /// The PATCH ended.
+    pub fn end(&mut self, end: End) -> Next<W> {
+        debug_assert!(self.phase == Phase::Patching, "no PATCH is in flight");
+        match end {
+            End::Done => {
+                self.failures = 0;
+                let answered = std::mem::take(&mut self.current);
+                if self.joined.is_empty() {
+                    return Next::Finished(answered);
+                }
+                self.phase = Phase::Queued;
+                Next::Again(answered)
+            }
+            End::Retry => self.back_off(Vec::new()),
+            End::Refused => {
+                let mut told = std::mem::take(&mut self.current);
+                told.append(&mut self.joined);
+                self.back_off(told)
+            }
+        }
+    }
+
+    fn back_off(&mut self, answered: Vec<W>) -> Next<W> {
+        self.phase = Phase::BackingOff;
+        self.failures = self.failures.saturating_add(1);
+        Next::Later { answered, failures: self.failures }
+    }
+
+    /// The back-off is over; the caller queues the slot again.
+    pub fn due(&mut self) {
+        self.phase = Phase::Queued;
+    }
+}
+
+/// The time to wait after that many consecutive failures: doubling from 100 ms to 30 s, at least what the server asked
+/// for, and spread by up to a quarter by `jitter` in 0..=1 so that many Warehouses do not come back in step.
+#[must_use]
+pub fn back_off(failures: u32, retry_after: Option<Duration>, jitter: f64) -> Duration {
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(30);
+    let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    let base = doubled.min(LONGEST).max(retry_after.unwrap_or_default());
+    base + base.mul_f64(0.25 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_lone_request_costs_one_patch() {
+        let mut slot = Slot::new(1);
+        slot.begin();
+        assert_eq!(slot.end(End::Done), Next::Finished(vec![1]));
+    }
+
+    #[test]
+    fn whoever_arrives_during_a_patch_is_answered_by_the_next_one_only() {
+        let mut slot = Slot::new(1);
+        slot.begin();
+        slot.join(2);
+        slot.join(3);
+        assert_eq!(slot.end(End::Done), Next::Again(vec![1]));
+        slot.begin();
+        assert_eq!(slot.end(End::Done), Next::Finished(vec![2, 3]));
+    }
+
+    #[test]
+    fn a_failed_patch_keeps_everybody_waiting_and_a_refused_one_nobody() {
+        let mut slot = Slot::new(1);
+        slot.begin();
+        slot.join(2);
+        assert_eq!(slot.end(End::Retry), Next::Later { answered: vec![], failures: 1 });
+        slot.due();
+        slot.begin();
+        assert_eq!(slot.end(End::Refused), Next::Later { answered: vec![1, 2], failures: 2 });
+        slot.due();
+        slot.begin();
+        assert_eq!(slot.end(End::Done), Next::Finished(vec![]));
+    }
+
+    #[test]
+    fn back_off_doubles_up_to_its_limit_and_honours_retry_after() {
+        let steps: Vec<_> = (1..=12).map(|n| back_off(n, None, 0.0).as_millis()).collect();
+        assert_eq!(steps[..4], [100, 200, 400, 800]);
+        assert_eq!(steps[11], 30_000);
+        assert_eq!(back_off(u32::MAX, None, 0.0).as_millis(), 30_000);
+        assert_eq!(back_off(1, Some(Duration::from_secs(60)), 0.0).as_secs(), 60);
+        assert_eq!(back_off(1, None, 1.0).as_millis(), 125);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Request,
+        Begin,
+        End(End),
+        Due,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => Just(Step::Request),
+            3 => Just(Step::Begin),
+            3 => Just(Step::End(End::Done)),
+            1 => Just(Step::End(End::Retry)),
+            1 => Just(Step::End(End::Refused)),
+            2 => Just(Step::Due),
+        ]
+    }
+
+    proptest! {
+        /// Whatever the order of events: a waiter is told "done" only by a PATCH that began after it arrived, everybody
+        /// is answered exactly once, and a slot is dropped only when nobody waits.
+        #[test]
+        fn nobody_is_answered_by_a_patch_that_began_before_they_arrived(steps in prop::collection::vec(step(), 1..200)) {
+            let mut slot: Option<Slot<usize>> = None;
+            let mut phase = None;
+            let (mut arrivals, mut answered) = (Vec::new(), Vec::new());
+            let (mut clock, mut began) = (0, 0);
+            for step in steps {
+                clock += 1;
+                match (step, phase) {
+                    (Step::Request, _) => {
+                        let waiter = arrivals.len();
+                        arrivals.push(clock);
+                        answered.push(false);
+                        match &mut slot {
+                            Some(slot) => slot.join(waiter),
+                            None => {
+                                slot = Some(Slot::new(waiter));
+                                phase = Some(Phase::Queued);
+                            }
+                        }
+                    }
+                    (Step::Begin, Some(Phase::Queued)) => {
+                        slot.as_mut().unwrap().begin();
+                        (phase, began) = (Some(Phase::Patching), clock);
+                    }
+                    (Step::End(end), Some(Phase::Patching)) => {
+                        let told = match slot.as_mut().unwrap().end(end) {
+                            Next::Finished(told) => { (slot, phase) = (None, None); told }
+                            Next::Again(told) => { phase = Some(Phase::Queued); told }
+                            Next::Later { answered: told, .. } => { phase = Some(Phase::BackingOff); told }
+                        };
+                        for waiter in told {
+                            prop_assert!(!answered[waiter], "answered twice");
+                            prop_assert!(end == End::Refused || arrivals[waiter] < began);
+                            answered[waiter] = true;
+                        }
+                    }
+                    (Step::Due, Some(Phase::BackingOff)) => {
+                        slot.as_mut().unwrap().due();
+                        phase = Some(Phase::Queued);
+                    }
+                    _ => {}
+                }
+                if slot.is_none() {
+                    prop_assert!(answered.iter().all(|told| *told), "dropped with somebody waiting");
+                }
+            }
+            if let Some(mut slot) = slot {
+                match phase {
+                    Some(Phase::BackingOff) => { slot.due(); slot.begin(); }
+                    Some(Phase::Queued) => slot.begin(),
+                    _ => {}
+                }
+                while let Next::Again(told) | Next::Finished(told) = slot.end(End::Done) {
+                    for waiter in told { answered[waiter] = true; }
+                    if slot.joined.is_empty() { break; }
+                    slot.begin();
+                }
+            }
+            prop_assert!(answered.iter().all(|told| *told), "somebody was never answered");
+        }
+    }
+}

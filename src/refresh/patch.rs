@@ -1,0 +1,160 @@
+//! The one write that Quayside is for: the refresh annotation on a Warehouse.
+
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::domain::scope::ObjectKey;
+
+/// The annotation that Kargo's controllers watch.
+pub const REFRESH_ANNOTATION: &str = "kargo.akuity.io/refresh";
+/// Who the API server records as the author of the annotation.
+pub const FIELD_MANAGER: &str = "quayside";
+
+/// A PATCH that takes longer is given up and repeated. Generous, because the sender does not wait for it: its answer is
+/// due at the acknowledgement deadline.
+const PATCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Only the status object of a failed call is read; the API server's are small.
+const MAX_MESSAGE_CHARS: usize = 512;
+
+/// Asks for the metadata instead of the whole object, which for a Warehouse with many discovered artifacts is most of the
+/// answer.
+const ACCEPT_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
+
+/// Why a PATCH did not write the annotation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PatchError {
+    /// The Warehouse does not exist (any more): nothing to refresh.
+    Gone,
+    /// The API server or an admission webhook refuses the write; repeating it soon would not help.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the API server says.
+        message: String,
+    },
+    /// A failure that passes.
+    Transient {
+        /// The HTTP status, when there was an answer.
+        status: Option<u16>,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl PatchError {
+    /// A label from a closed set.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Refused { .. } => "refused",
+            Self::Transient { status: Some(429), .. } => "throttled",
+            Self::Transient { status: Some(_), .. } => "server_error",
+            Self::Transient { status: None, .. } => "unreachable",
+        }
+    }
+}
+
+/// Writes refresh annotations.
+#[derive(Clone)]
+pub struct Patcher {
+    client: Client,
+}
+
+impl Patcher {
+    /// A patcher on a client that does not retry by itself; [`crate::refresh`] decides about that.
+    #[must_use]
+    pub const fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Writes one token.
+    ///
+    /// # Errors
+    /// See [`PatchError`].
+    pub async fn patch(&self, warehouse: &ObjectKey, token: &str) -> Result<(), PatchError> {
+        let unreachable = PatchError::Transient { status: None, retry_after: None };
+        let Some(request) = request(warehouse, token) else {
+            return Err(PatchError::Gone);
+        };
+        let exchange = async {
+            let response = self.client.send(request).await.ok()?;
+            let (status, retry_after) = (response.status(), retry_after(&response));
+            // The body is read to its end so that the connection can be used again.
+            let body = response.into_body().collect().await.ok()?.to_bytes();
+            Some((status, retry_after, body))
+        };
+        let (status, retry_after, body) = timeout(PATCH_TIMEOUT, exchange).await.ok().flatten().ok_or(unreachable)?;
+        classify(status, retry_after, &body)
+    }
+}
+
+fn request(warehouse: &ObjectKey, token: &str) -> Option<Request<Body>> {
+    let ObjectKey { namespace, name } = warehouse;
+    let uri =
+        format!("/apis/kargo.akuity.io/v1alpha1/namespaces/{namespace}/warehouses/{name}?fieldManager={FIELD_MANAGER}");
+    let patch = json!({"metadata": {"annotations": {REFRESH_ANNOTATION: token}}});
+    Request::builder()
+        .method(Method::PATCH)
+        .uri(uri)
+        .header(header::ACCEPT, ACCEPT_METADATA)
+        .header(header::CONTENT_TYPE, "application/merge-patch+json")
+        .body(Body::from(patch.to_string().into_bytes()))
+        .ok()
+}
+
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn classify(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<(), PatchError> {
+    match status.as_u16() {
+        200..300 => Ok(()),
+        404 => Err(PatchError::Gone),
+        // 401 passes: a ServiceAccount token is renewed. 409 passes: somebody else wrote at the same time.
+        401 | 409 | 429 | 500.. => Err(PatchError::Transient { status: Some(status.as_u16()), retry_after }),
+        refused => Err(PatchError::Refused { status: refused, message: message(body) }),
+    }
+}
+
+/// The message of a `Status` object.
+fn message(body: &[u8]) -> String {
+    let status: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    status["message"].as_str().unwrap_or_default().chars().take(MAX_MESSAGE_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_fall_into_retry_classes() {
+        let of = |status: u16| classify(StatusCode::from_u16(status).unwrap(), None, b"{\"message\":\"no\"}");
+        assert_eq!(of(200), Ok(()));
+        assert_eq!(of(404), Err(PatchError::Gone));
+        for status in [400, 403, 422] {
+            assert_eq!(of(status), Err(PatchError::Refused { status, message: "no".to_owned() }));
+        }
+        for (status, label) in [(401, "server_error"), (409, "server_error"), (429, "throttled"), (500, "server_error")]
+        {
+            assert_eq!(of(status).unwrap_err().label(), label, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_request_is_a_merge_patch_of_one_annotation() {
+        let request = request(&ObjectKey::new("northwind", "storefront"), "t").unwrap();
+        assert_eq!(
+            request.uri(),
+            "/apis/kargo.akuity.io/v1alpha1/namespaces/northwind/warehouses/storefront?fieldManager=quayside"
+        );
+        assert_eq!(request.headers()[header::CONTENT_TYPE], "application/merge-patch+json");
+    }
+}

@@ -1,0 +1,182 @@
+//! The table of served receivers: path → route.
+//!
+//! Written by the controller when a configuration or Secret changes, read by every request. Routes come from spec and
+//! Secret, never from a status, so a wrong status cannot misroute a request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::domain::kind::ReceiverKind;
+use crate::domain::path::{BaseUrl, ReceiverPath};
+use crate::domain::scope::Scope;
+use crate::domain::secret::Secret;
+
+/// A receiver that is served.
+pub struct Route {
+    /// Kind and digest: the credential.
+    pub path: ReceiverPath,
+    /// What the receiver may refresh. It also names the owner: a project has one `ProjectConfig`, the cluster one
+    /// `ClusterConfig`.
+    pub scope: Scope,
+    /// The receiver's name in its configuration.
+    pub receiver: Arc<str>,
+    /// The secret that the path was derived from, for kinds that check a credential.
+    pub secret: Secret,
+}
+
+impl Route {
+    /// The receiver's kind.
+    #[must_use]
+    pub fn kind(&self) -> ReceiverKind {
+        self.path.kind()
+    }
+}
+
+/// All routes, and the base URL they hang below.
+pub struct RouteTable {
+    base: BaseUrl,
+    routes: RwLock<Routes>,
+}
+
+#[derive(Default)]
+struct Routes {
+    /// Usually one claimant a path. Two receivers can claim one path only when project, name and secret of both
+    /// concatenate to the same bytes; then the first in order (projects before the cluster, by name) is served.
+    by_path: HashMap<ReceiverPath, Vec<Arc<Route>>>,
+    by_scope: HashMap<Scope, Vec<Arc<Route>>>,
+}
+
+impl RouteTable {
+    /// An empty table below a base URL.
+    #[must_use]
+    pub fn new(base: BaseUrl) -> Self {
+        Self { base, routes: RwLock::default() }
+    }
+
+    /// The public address of the receivers.
+    #[must_use]
+    pub const fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// Replaces the routes of one scope, all at once. Returns the names of those receivers whose path another scope
+    /// already holds with precedence.
+    pub fn replace(&self, scope: &Scope, routes: Vec<Route>) -> Vec<Arc<str>> {
+        let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
+        let mut table = self.routes.write();
+        table.forget(scope);
+        let mut clashes = Vec::new();
+        for route in &routes {
+            let claimants = table.by_path.entry(route.path.clone()).or_default();
+            claimants.push(Arc::clone(route));
+            // Stable: within one scope the order of the spec stays.
+            claimants.sort_by(|a, b| a.scope.cmp(&b.scope));
+            if claimants[0].scope != *scope {
+                clashes.push(Arc::clone(&route.receiver));
+            }
+        }
+        if !routes.is_empty() {
+            table.by_scope.insert(scope.clone(), routes);
+        }
+        clashes
+    }
+
+    /// Ends every route of a scope.
+    pub fn remove(&self, scope: &Scope) {
+        self.routes.write().forget(scope);
+    }
+
+    /// The served routes of a scope, in the order of its configuration.
+    #[must_use]
+    pub fn of_scope(&self, scope: &Scope) -> Vec<Arc<Route>> {
+        self.routes.read().by_scope.get(scope).cloned().unwrap_or_default()
+    }
+
+    /// Finds the route of a recognised path.
+    #[must_use]
+    pub fn find(&self, path: &ReceiverPath) -> Option<Arc<Route>> {
+        self.routes.read().by_path.get(path).and_then(|claimants| claimants.first()).cloned()
+    }
+
+    /// How many routes of each kind are served.
+    #[must_use]
+    pub fn counts(&self) -> HashMap<ReceiverKind, usize> {
+        let mut counts = HashMap::new();
+        for path in self.routes.read().by_path.keys() {
+            *counts.entry(path.kind()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+impl Routes {
+    fn forget(&mut self, scope: &Scope) {
+        for route in self.by_scope.remove(scope).unwrap_or_default() {
+            if let Some(claimants) = self.by_path.get_mut(&route.path) {
+                claimants.retain(|claimant| claimant.scope != *scope);
+                if claimants.is_empty() {
+                    self.by_path.remove(&route.path);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(name: &str) -> Scope {
+        Scope::Project(Arc::from(name))
+    }
+
+    fn route(scope: &Scope, receiver: &str, secret: &str) -> Route {
+        let secret = Secret::new(secret.as_bytes().to_vec());
+        let path = ReceiverPath::derive(ReceiverKind::Quay, scope, receiver, &secret);
+        Route { path, scope: scope.clone(), receiver: Arc::from(receiver), secret }
+    }
+
+    fn table() -> RouteTable {
+        RouteTable::new(BaseUrl::parse("https://hooks.example.com").unwrap())
+    }
+
+    #[test]
+    fn a_replaced_secret_ends_the_old_path_in_the_same_step() {
+        let (table, scope) = (table(), project("northwind"));
+        let (old, new) = (route(&scope, "quay", "old"), route(&scope, "quay", "new"));
+        let (old_path, new_path) = (old.path.clone(), new.path.clone());
+        table.replace(&scope, vec![old]);
+        assert!(table.find(&old_path).is_some());
+        table.replace(&scope, vec![new]);
+        assert!(table.find(&old_path).is_none());
+        assert!(table.find(&new_path).is_some());
+        table.remove(&scope);
+        assert!(table.find(&new_path).is_none());
+        assert!(table.counts().is_empty());
+    }
+
+    #[test]
+    fn one_path_claimed_by_two_projects_is_served_for_the_first_and_reported_to_the_second() {
+        let table = table();
+        let (a, ab) = (project("a"), project("ab"));
+        assert!(table.replace(&ab, vec![route(&ab, "c", "s")]).is_empty());
+        let taken = route(&a, "bc", "s").path;
+        assert!(table.replace(&a, vec![route(&a, "bc", "s")]).is_empty());
+        assert_eq!(table.find(&taken).unwrap().scope, a);
+        assert_eq!(table.replace(&ab, vec![route(&ab, "c", "s")]).len(), 1);
+        table.remove(&a);
+        assert_eq!(table.find(&taken).unwrap().scope, ab);
+    }
+
+    #[test]
+    fn a_project_goes_before_the_cluster() {
+        let table = table();
+        let scope = project("northwind");
+        table.replace(&Scope::Cluster, vec![route(&Scope::Cluster, "northwindquay", "s")]);
+        table.replace(&scope, vec![route(&scope, "quay", "s")]);
+        let path = route(&scope, "quay", "s").path;
+        assert_eq!(table.find(&path).unwrap().scope, scope);
+    }
+}

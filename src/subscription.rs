@@ -1,0 +1,330 @@
+//! The table of subscriptions: repository → Warehouses with compiled selectors.
+//!
+//! Written by the Warehouse watch, read by every delivery. Selectors are compiled here, when a Warehouse changes, never
+//! while a sender waits. One broken subscription excludes itself only.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use serde_json::Value;
+
+use crate::domain::event::PushEvent;
+use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::subscription::{self, Subscription, SubscriptionError};
+
+/// The index. Readers take the lock for the time of one look-up; nobody holds it across an await.
+#[derive(Default)]
+pub struct SubscriptionIndex {
+    tables: RwLock<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    warehouses: HashMap<ObjectKey, Arc<Warehouse>>,
+    /// By normalised URL. Images, charts and Git repositories share one space, as in Kargo: what was pushed to
+    /// `quay.io/a/b` concerns whoever subscribes to that string in whatever role.
+    by_repository: HashMap<Arc<str>, Vec<Arc<Warehouse>>>,
+    totals: BTreeMap<&'static str, usize>,
+    rejected: usize,
+    /// Counts complete lists; a Warehouse that a complete list did not name is gone.
+    list: u32,
+}
+
+/// What one Warehouse subscribes to.
+pub struct Warehouse {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// In the order of the spec; an entry that cannot be understood says why.
+    pub subscriptions: Box<[Result<Subscription, SubscriptionError>]>,
+    list: u32,
+}
+
+/// The Warehouses that an event concerns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// To be refreshed; sorted and distinct.
+    pub warehouses: Vec<ObjectKey>,
+    /// How many Warehouses within reach subscribe to one of the repositories.
+    pub subscribed: usize,
+    /// Why subscriptions to the repositories did not match, by reason.
+    pub not_matched: BTreeMap<&'static str, usize>,
+}
+
+/// What is in the index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Warehouses.
+    pub warehouses: usize,
+    /// Subscriptions by kind.
+    pub by_kind: BTreeMap<&'static str, usize>,
+    /// Subscriptions that match nothing because they cannot be understood.
+    pub rejected: usize,
+}
+
+impl Warehouse {
+    /// Decodes the text of a Warehouse's `spec`. It never fails: what cannot be understood is an entry that says so.
+    #[must_use]
+    pub fn decode(key: ObjectKey, spec: &str) -> Self {
+        let subscriptions = match serde_json::from_str::<Value>(spec) {
+            Ok(spec) => subscription::subscriptions(&spec).into_boxed_slice(),
+            Err(_) => Box::new([Err(SubscriptionError::too_deep())]),
+        };
+        Self { key, subscriptions, list: 0 }
+    }
+
+    /// The distinct repositories of the Warehouse.
+    fn repositories(&self) -> Vec<&str> {
+        let mut urls: Vec<&str> = self.subscriptions.iter().flatten().map(|s| s.repository.as_str()).collect();
+        urls.sort_unstable();
+        urls.dedup();
+        urls
+    }
+}
+
+impl SubscriptionIndex {
+    /// Adds a Warehouse or replaces what was known about it. Broken subscriptions are logged.
+    pub fn apply(&self, key: &ObjectKey, spec: &str) {
+        // Decoded outside the lock: compiling may take a while.
+        let mut warehouse = Warehouse::decode(key.clone(), spec);
+        for (subscription, problem) in problems(&warehouse) {
+            tracing::warn!(warehouse = %key, subscription, problem, "subscription cannot be evaluated, it matches nothing");
+        }
+        let mut tables = self.tables.write();
+        warehouse.list = tables.list;
+        tables.remove(key);
+        tables.insert(Arc::new(warehouse));
+    }
+
+    /// Removes a Warehouse.
+    pub fn remove(&self, key: &ObjectKey) {
+        self.tables.write().remove(key);
+    }
+
+    /// A complete list begins.
+    pub fn begin_list(&self) {
+        let mut tables = self.tables.write();
+        tables.list = tables.list.wrapping_add(1);
+    }
+
+    /// The list is complete: whatever it did not name is gone.
+    pub fn end_list(&self) {
+        let mut tables = self.tables.write();
+        let list = tables.list;
+        let gone: Vec<ObjectKey> = tables
+            .warehouses
+            .values()
+            .filter(|warehouse| warehouse.list != list)
+            .map(|warehouse| warehouse.key.clone())
+            .collect();
+        gone.iter().for_each(|key| tables.remove(key));
+    }
+
+    /// The Warehouses within reach that an event concerns.
+    #[must_use]
+    pub fn select(&self, scope: &Scope, event: &PushEvent) -> Selection {
+        let mut selection = Selection::default();
+        let mut subscribed = Vec::new();
+        let tables = self.tables.read();
+        for repository in &event.repositories {
+            let subscribers = tables.by_repository.get(repository.as_str()).into_iter().flatten();
+            for warehouse in subscribers.filter(|warehouse| scope.covers(&warehouse.key.namespace)) {
+                subscribed.push(&warehouse.key);
+                if selection.add(warehouse, repository, event) {
+                    selection.warehouses.push(warehouse.key.clone());
+                }
+            }
+        }
+        selection.warehouses.sort_unstable();
+        selection.warehouses.dedup();
+        subscribed.sort_unstable();
+        subscribed.dedup();
+        selection.subscribed = subscribed.len();
+        selection
+    }
+
+    /// Every Warehouse, by namespace and name.
+    #[must_use]
+    pub fn warehouses(&self) -> Vec<Arc<Warehouse>> {
+        let mut warehouses: Vec<_> = self.tables.read().warehouses.values().cloned().collect();
+        warehouses.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        warehouses
+    }
+
+    /// What is in the index.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let tables = self.tables.read();
+        Totals { warehouses: tables.warehouses.len(), by_kind: tables.totals.clone(), rejected: tables.rejected }
+    }
+}
+
+impl Selection {
+    /// Whether one of the Warehouse's subscriptions to the repository accepts the event; notes why the others do not.
+    fn add(&mut self, warehouse: &Warehouse, repository: &str, event: &PushEvent) -> bool {
+        let mut matched = false;
+        for subscription in warehouse.subscriptions.iter().flatten().filter(|s| s.repository == repository) {
+            match not_matched(subscription, event) {
+                None => matched = true,
+                Some(reason) => *self.not_matched.entry(reason).or_default() += 1,
+            }
+        }
+        matched
+    }
+}
+
+/// Whether a subscription is concerned by an event, and why, in words for a person.
+#[must_use]
+pub fn explain(subscription: &Subscription, event: &PushEvent) -> (bool, String) {
+    let PushEvent { repositories, qualifiers, changed_files, default_branch, .. } = event;
+    if !repositories.contains(&subscription.repository) {
+        return (false, "another repository than the one the event is about".to_owned());
+    }
+    let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref());
+    (judgement.matched, judgement.reason.to_string())
+}
+
+/// Why a subscription to the pushed repository does not accept the event; `None` when it does.
+fn not_matched(subscription: &Subscription, event: &PushEvent) -> Option<&'static str> {
+    let PushEvent { qualifiers, changed_files, default_branch, .. } = event;
+    let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref());
+    (!judgement.matched).then(|| judgement.reason.code())
+}
+
+fn problems(warehouse: &Warehouse) -> impl Iterator<Item = (usize, String)> + '_ {
+    warehouse.subscriptions.iter().enumerate().filter_map(|(index, subscription)| match subscription {
+        Ok(Subscription { selector: Ok(_), .. }) => None,
+        Ok(Subscription { selector: Err(error), .. }) => Some((index, error.to_string())),
+        Err(error) => Some((index, error.to_string())),
+    })
+}
+
+impl Tables {
+    fn insert(&mut self, warehouse: Arc<Warehouse>) {
+        for repository in warehouse.repositories() {
+            match self.by_repository.get_mut(repository) {
+                Some(subscribers) => subscribers.push(Arc::clone(&warehouse)),
+                None => drop(self.by_repository.insert(Arc::from(repository), vec![Arc::clone(&warehouse)])),
+            }
+        }
+        self.count(&warehouse, 1);
+        self.warehouses.insert(warehouse.key.clone(), warehouse);
+    }
+
+    fn remove(&mut self, key: &ObjectKey) {
+        let Some(warehouse) = self.warehouses.remove(key) else {
+            return;
+        };
+        self.count(&warehouse, -1);
+        for repository in warehouse.repositories() {
+            if let Some(subscribers) = self.by_repository.get_mut(repository) {
+                subscribers.retain(|subscriber| subscriber.key != *key);
+                if subscribers.is_empty() {
+                    self.by_repository.remove(repository);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, warehouse: &Warehouse, sign: isize) {
+        for subscription in warehouse.subscriptions.iter().flatten() {
+            let total = self.totals.entry(subscription.kind.as_str()).or_default();
+            *total = total.saturating_add_signed(sign);
+        }
+        let rejected = isize::try_from(problems(warehouse).count()).unwrap_or(isize::MAX);
+        self.rejected = self.rejected.saturating_add_signed(rejected * sign);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(repository: &str, tags: &[&str]) -> PushEvent {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        PushEvent::new("repo_push".into(), vec![repository.to_owned()], tags)
+    }
+
+    fn image(repository: &str, constraint: &str) -> Value {
+        json!({"image": {"repoURL": repository, "constraint": constraint}})
+    }
+
+    fn index(warehouses: &[(&str, &str, Value)]) -> SubscriptionIndex {
+        let index = SubscriptionIndex::default();
+        for (namespace, name, subscriptions) in warehouses {
+            index.apply(&ObjectKey::new(namespace, name), &json!({"subscriptions": subscriptions}).to_string());
+        }
+        index
+    }
+
+    fn names(selection: &Selection) -> Vec<String> {
+        selection.warehouses.iter().map(ToString::to_string).collect()
+    }
+
+    fn project(name: &str) -> Scope {
+        Scope::Project(Arc::from(name))
+    }
+
+    #[test]
+    fn only_accepting_subscribers_within_reach_are_selected() {
+        let index = index(&[
+            ("a", "one", json!([image("quay.io/x/y", "^1.0.0")])),
+            ("a", "two", json!([image("quay.io/x/y", "^2.0.0")])),
+            ("a", "other", json!([image("quay.io/x/z", "^1.0.0")])),
+            ("b", "one", json!([image("quay.io/x/y", "^1.0.0")])),
+        ]);
+        let selection = index.select(&project("a"), &event("quay.io/x/y", &["1.4.2"]));
+        assert_eq!(names(&selection), ["a/one"]);
+        assert_eq!(selection.subscribed, 2);
+        assert_eq!(selection.not_matched.values().sum::<usize>(), 1);
+        assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.4.2"]))), ["a/one", "b/one"]);
+        assert_eq!(names(&index.select(&project("a"), &event("quay.io/x/y", &[]))), ["a/one", "a/two"]);
+    }
+
+    #[test]
+    fn a_broken_subscription_excludes_itself_only() {
+        let bad = json!({"image": {"repoURL": "quay.io/x/y", "allowTagsRegexes": ["["]}});
+        let index = index(&[
+            ("a", "bad", json!([bad])),
+            ("a", "both", json!([bad, image("quay.io/x/y", "^1.0.0")])),
+            ("a", "odd", json!(["text", 7, {"image": []}, image("quay.io/x/y", "^1.0.0")])),
+        ]);
+        let selection = index.select(&project("a"), &event("quay.io/x/y", &["1.4.2"]));
+        assert_eq!(names(&selection), ["a/both", "a/odd"]);
+        assert_eq!(selection.not_matched["invalid_subscription"], 2);
+        assert_eq!(index.totals().rejected, 5);
+    }
+
+    #[test]
+    fn a_changed_or_deleted_warehouse_leaves_nothing_behind() {
+        let index = index(&[("a", "one", json!([image("quay.io/x/y", "^1.0.0")]))]);
+        let key = ObjectKey::new("a", "one");
+        index.apply(&key, &json!({"subscriptions": [image("quay.io/x/z", "^1.0.0")]}).to_string());
+        assert!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))).is_empty());
+        assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/z", &["1.0.0"]))), ["a/one"]);
+        index.remove(&key);
+        assert_eq!(index.totals(), Totals { by_kind: BTreeMap::from([("image", 0)]), ..Totals::default() });
+        assert!(index.tables.read().by_repository.is_empty());
+    }
+
+    #[test]
+    fn what_a_complete_list_does_not_name_is_gone() {
+        let subscriptions = json!([image("quay.io/x/y", "^1.0.0")]);
+        let index = index(&[("a", "one", subscriptions.clone()), ("a", "two", subscriptions.clone())]);
+        index.begin_list();
+        index.apply(&ObjectKey::new("a", "two"), &json!({"subscriptions": subscriptions}).to_string());
+        assert_eq!(index.totals().warehouses, 2);
+        index.end_list();
+        assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))), ["a/two"]);
+    }
+
+    #[test]
+    fn a_spec_nested_beyond_reason_is_one_broken_entry() {
+        let spec = format!(r#"{{"subscriptions":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+        let index = SubscriptionIndex::default();
+        index.apply(&ObjectKey::new("a", "deep"), &spec);
+        assert_eq!(index.totals().rejected, 1);
+    }
+}
