@@ -56,3 +56,6 @@ pub fn judge(route: &Route, request: &Request<'_>, index: &SubscriptionIndex) ->
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
