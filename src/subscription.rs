@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::RwLock;
 use serde_json::Value;
@@ -37,7 +38,10 @@ pub struct Warehouse {
     pub key: ObjectKey,
     /// In the order of the spec; an entry that cannot be understood says why.
     pub subscriptions: Box<[Result<Subscription, SubscriptionError>]>,
-    list: u32,
+    /// `metadata.generation`, which changes with the spec only.
+    generation: Option<i64>,
+    /// The last complete list that named the Warehouse.
+    list: AtomicU32,
 }
 
 /// The Warehouses that an event concerns.
@@ -70,7 +74,7 @@ impl Warehouse {
             Ok(spec) => subscription::subscriptions(&spec).into_boxed_slice(),
             Err(_) => Box::new([Err(SubscriptionError::too_deep())]),
         };
-        Self { key, subscriptions, list: 0 }
+        Self { key, subscriptions, generation: None, list: AtomicU32::new(0) }
     }
 
     /// The distinct repositories of the Warehouse.
@@ -84,16 +88,29 @@ impl Warehouse {
 
 impl SubscriptionIndex {
     /// Adds a Warehouse or replaces what was known about it. Broken subscriptions are logged.
-    pub fn apply(&self, key: &ObjectKey, spec: &str) {
+    ///
+    /// Most changes of a Warehouse are its status and our own annotation; with a `generation` that is known already
+    /// nothing is decoded.
+    pub fn apply(&self, key: &ObjectKey, generation: Option<i64>, spec: &str) {
+        if generation.is_some() && self.is_known(key, generation) {
+            return;
+        }
         // Decoded outside the lock: compiling may take a while.
         let mut warehouse = Warehouse::decode(key.clone(), spec);
         for (subscription, problem) in problems(&warehouse) {
             tracing::warn!(warehouse = %key, subscription, problem, "subscription cannot be evaluated, it matches nothing");
         }
+        warehouse.generation = generation;
         let mut tables = self.tables.write();
-        warehouse.list = tables.list;
+        warehouse.list = AtomicU32::new(tables.list);
         tables.remove(key);
         tables.insert(Arc::new(warehouse));
+    }
+
+    fn is_known(&self, key: &ObjectKey, generation: Option<i64>) -> bool {
+        let tables = self.tables.read();
+        let known = tables.warehouses.get(key).filter(|known| known.generation == generation);
+        known.inspect(|known| known.list.store(tables.list, Ordering::Relaxed)).is_some()
     }
 
     /// Removes a Warehouse.
@@ -114,7 +131,7 @@ impl SubscriptionIndex {
         let gone: Vec<ObjectKey> = tables
             .warehouses
             .values()
-            .filter(|warehouse| warehouse.list != list)
+            .filter(|warehouse| warehouse.list.load(Ordering::Relaxed) != list)
             .map(|warehouse| warehouse.key.clone())
             .collect();
         gone.iter().for_each(|key| tables.remove(key));
@@ -254,7 +271,7 @@ mod tests {
     fn index(warehouses: &[(&str, &str, Value)]) -> SubscriptionIndex {
         let index = SubscriptionIndex::default();
         for (namespace, name, subscriptions) in warehouses {
-            index.apply(&ObjectKey::new(namespace, name), &json!({"subscriptions": subscriptions}).to_string());
+            index.apply(&ObjectKey::new(namespace, name), None, &json!({"subscriptions": subscriptions}).to_string());
         }
         index
     }
@@ -301,7 +318,7 @@ mod tests {
     fn a_changed_or_deleted_warehouse_leaves_nothing_behind() {
         let index = index(&[("a", "one", json!([image("quay.io/x/y", "^1.0.0")]))]);
         let key = ObjectKey::new("a", "one");
-        index.apply(&key, &json!({"subscriptions": [image("quay.io/x/z", "^1.0.0")]}).to_string());
+        index.apply(&key, None, &json!({"subscriptions": [image("quay.io/x/z", "^1.0.0")]}).to_string());
         assert!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))).is_empty());
         assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/z", &["1.0.0"]))), ["a/one"]);
         index.remove(&key);
@@ -314,17 +331,30 @@ mod tests {
         let subscriptions = json!([image("quay.io/x/y", "^1.0.0")]);
         let index = index(&[("a", "one", subscriptions.clone()), ("a", "two", subscriptions.clone())]);
         index.begin_list();
-        index.apply(&ObjectKey::new("a", "two"), &json!({"subscriptions": subscriptions}).to_string());
+        index.apply(&ObjectKey::new("a", "two"), None, &json!({"subscriptions": subscriptions}).to_string());
         assert_eq!(index.totals().warehouses, 2);
         index.end_list();
         assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))), ["a/two"]);
     }
 
     #[test]
+    fn a_known_generation_is_not_decoded_again_but_counts_as_listed() {
+        let (index, key) = (SubscriptionIndex::default(), ObjectKey::new("a", "one"));
+        let spec = |repository| json!({"subscriptions": [image(repository, "^1.0.0")]}).to_string();
+        index.apply(&key, Some(1), &spec("quay.io/x/y"));
+        index.begin_list();
+        index.apply(&key, Some(1), "not even JSON");
+        index.end_list();
+        assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))), ["a/one"]);
+        index.apply(&key, Some(2), &spec("quay.io/x/z"));
+        assert!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))).is_empty());
+    }
+
+    #[test]
     fn a_spec_nested_beyond_reason_is_one_broken_entry() {
         let spec = format!(r#"{{"subscriptions":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
         let index = SubscriptionIndex::default();
-        index.apply(&ObjectKey::new("a", "deep"), &spec);
+        index.apply(&ObjectKey::new("a", "deep"), None, &spec);
         assert_eq!(index.totals().rejected, 1);
     }
 }

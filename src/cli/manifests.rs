@@ -86,7 +86,7 @@ impl Manifests {
             }
             "Warehouse" => {
                 let key = ObjectKey::new(namespace, name);
-                self.index.apply(&key, &object["spec"].to_string());
+                self.index.apply(&key, None, &object["spec"].to_string());
             }
             "Project" | "Promotion" | "Namespace" => {}
             other => note(&format!("{other} {name} skipped: this kind plays no role")),

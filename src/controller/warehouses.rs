@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::watch::Sink;
 use super::watched::WatchedWarehouse;
@@ -30,7 +30,7 @@ impl Sink<WatchedWarehouse> for WarehouseFeed {
     }
 
     fn apply(&mut self, warehouse: WatchedWarehouse) {
-        self.index.apply(&key_of(&warehouse), warehouse.spec());
+        self.index.apply(&key_of(&warehouse), warehouse.meta().generation, warehouse.spec());
     }
 
     fn delete(&mut self, warehouse: WatchedWarehouse) {

@@ -46,7 +46,7 @@ where
                     tracing::warn!(resource, "the API server does not know this kind; is its CRD installed?");
                     sink.absent();
                 } else {
-                    tracing::warn!(resource, error = %reason(&error), "watch interrupted, will be resumed");
+                    tracing::warn!(resource, reason = %reason(&error), "watch interrupted, will be resumed");
                 }
             }
         }
@@ -57,16 +57,18 @@ fn is_not_found(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }
 
-/// The error and its causes in one line. A decoding error is named only, because its text may quote an object.
+/// What happened, in one line. A decoding error is named only, because its text may quote an object.
 fn reason(error: &watcher::Error) -> String {
     let cause = match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => Some(error),
-        watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => None,
+        | watcher::Error::WatchFailed(error) => error,
+        watcher::Error::WatchError(status) => return format!("{} ({})", status.message, status.code),
+        watcher::Error::NoResourceVersion => return error.to_string(),
     };
     match cause {
-        Some(kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) => "an answer could not be decoded".to_owned(),
-        _ => error.to_string(),
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => "an answer could not be decoded".to_owned(),
+        other => other.to_string(),
     }
 }

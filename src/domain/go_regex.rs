@@ -8,6 +8,7 @@
 //! Patterns come from tenants, so a compiled program is limited in size, and equal patterns share one program.
 
 mod class;
+mod frame;
 mod translate;
 mod unicode;
 
@@ -19,10 +20,10 @@ use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
 /// Longest pattern that is looked at, in bytes.
-const MAX_PATTERN_LEN: usize = 64 * 1024;
+const MAX_PATTERN_LEN: usize = 16 * 1024;
 /// Largest compiled program, in bytes. Ordinary patterns need a few kilobytes; this leaves room for repeated Unicode
 /// classes without letting one pattern take a noticeable share of the memory of the process.
-const MAX_PROGRAM_SIZE: usize = 4 * 1024 * 1024;
+const MAX_PROGRAM_SIZE: usize = 2 * 1024 * 1024;
 /// Size of the state cache a search may fill, per program and concurrent search; beyond it a search is merely slower.
 const MAX_CACHE_SIZE: usize = 256 * 1024;
 /// Deepest nesting that is compiled, as the compiler recurses. Go goes to 1000, but plain groups, the only thing

@@ -98,7 +98,6 @@ impl Selector {
 
     /// Whether an event qualifies, and why. `qualifiers` are the tags, versions or full refs it names; without any it
     /// qualifies unseen. `changed_files` only count for Git, and only when the event names some.
-    #[must_use]
     pub fn judge<'a>(
         &'a self,
         qualifiers: &'a [String],

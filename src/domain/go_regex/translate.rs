@@ -5,11 +5,10 @@
 
 use super::RegexError;
 use super::class;
+use super::frame::{Bounds, Flags, Frame, Item, MAX_HEIGHT};
 
-/// Deepest nesting of operators that Go compiles.
-pub(super) const MAX_HEIGHT: u32 = 1000;
-/// Most copies that repetitions, multiplied along their nesting, may ask for.
-const MAX_REPEAT: u32 = 1000;
+/// Most Unicode tables in one pattern; each takes several kilobytes while it is compiled.
+const MAX_TABLES: usize = 256;
 
 /// Matches nothing, not even the empty text.
 pub(super) const NEVER: &str = r"[^\x{0}-\x{10FFFF}]";
@@ -31,115 +30,11 @@ pub(super) fn translate(pattern: &str) -> Result<String, RegexError> {
         return Err(RegexError::MissingParen);
     }
     translator.frame().finish_branch()?;
+    // Nothing else that is written looks like this: a brace that stands for itself is escaped.
+    if translator.out.matches("p{").count() > MAX_TABLES {
+        return Err(RegexError::TooLarge);
+    }
     Ok(translator.out)
-}
-
-#[derive(Clone, Copy, Default)]
-struct Flags {
-    fold_case: bool,
-    multi_line: bool,
-    dot_all: bool,
-}
-
-/// The last thing written in a sequence, to which a repetition would apply.
-#[derive(Clone, Copy)]
-struct Item {
-    start: usize,
-    /// Must be put in a group before it can be repeated.
-    compound: bool,
-    /// Copies its nested repetitions ask for.
-    copies: u32,
-    height: u32,
-}
-
-/// An open group; the bottom one is the pattern itself.
-struct Frame {
-    outer_flags: Flags,
-    captures: bool,
-    start: usize,
-    /// Finished alternatives, and the height of the tallest.
-    branches: u32,
-    branch_height: u32,
-    /// The sequence being read: its nodes as Go counts them, a run of literals being one.
-    nodes: u32,
-    literal_run: u32,
-    literal_fold: bool,
-    height: u32,
-    copies: u32,
-    items: u32,
-    last: Option<Item>,
-}
-
-impl Frame {
-    fn new(outer_flags: Flags, captures: bool, start: usize) -> Self {
-        Self {
-            outer_flags,
-            captures,
-            start,
-            branches: 0,
-            branch_height: 0,
-            nodes: 0,
-            literal_run: 0,
-            literal_fold: false,
-            height: 0,
-            copies: 1,
-            items: 0,
-            last: None,
-        }
-    }
-
-    fn push(&mut self, item: Item) {
-        self.literal_run = 0;
-        self.nodes += 1;
-        self.add(item);
-    }
-
-    fn push_literal(&mut self, start: usize, fold: bool) {
-        if self.literal_run == 0 || self.literal_fold != fold {
-            self.nodes += 1;
-            self.literal_run = 0;
-        }
-        self.literal_run += 1;
-        self.literal_fold = fold;
-        self.add(Item { start, compound: false, copies: 1, height: 1 });
-    }
-
-    fn add(&mut self, item: Item) {
-        self.settle_last();
-        self.items += 1;
-        self.height = self.height.max(item.height);
-        self.last = Some(item);
-    }
-
-    /// Counts the last item, once no repetition can follow it any more: `{0}` makes its copies disappear.
-    fn settle_last(&mut self) {
-        if let Some(last) = self.last.take() {
-            self.copies = self.copies.max(last.copies);
-        }
-    }
-
-    /// Replaces the last item by its repetition.
-    fn repeat(&mut self, item: Item) {
-        if self.literal_run > 1 {
-            self.nodes += 1;
-        }
-        self.literal_run = 0;
-        self.height = self.height.max(item.height);
-        self.last = Some(item);
-    }
-
-    /// Ends the sequence being read and begins another.
-    fn finish_branch(&mut self) -> Result<(), RegexError> {
-        let height = if self.nodes > 1 { self.height + 1 } else { self.height.max(1) };
-        self.branches += 1;
-        self.branch_height = self.branch_height.max(height);
-        self.nodes = 0;
-        self.literal_run = 0;
-        self.height = 0;
-        self.items = 0;
-        self.settle_last();
-        if height > MAX_HEIGHT { Err(RegexError::TooDeep) } else { Ok(()) }
-    }
 }
 
 struct Translator<'p> {
@@ -381,63 +276,5 @@ impl<'p> Translator<'p> {
             }
         }
         Ok(())
-    }
-}
-
-/// `{min}`, `{min,}` or `{min,max}`.
-#[derive(Clone, Copy)]
-struct Bounds {
-    min: u32,
-    max: Option<u32>,
-}
-
-impl Bounds {
-    /// `None` when the text does not have the form of a repetition; then the brace is a literal.
-    fn parse(text: &str) -> Option<(Self, &str)> {
-        let (min, rest) = Self::number(text.strip_prefix('{')?)?;
-        let (max, rest) = match rest.strip_prefix(',') {
-            None => (Some(min), rest),
-            Some(rest) if rest.starts_with('}') => (None, rest),
-            Some(rest) => {
-                let (max, rest) = Self::number(rest)?;
-                (Some(max), rest)
-            }
-        };
-        Some((Self { min, max }, rest.strip_prefix('}')?))
-    }
-
-    /// A number without leading zeros; one that is too large for the type is too large for a repetition as well.
-    fn number(text: &str) -> Option<(u32, &str)> {
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (digits, rest) = text.split_at(end);
-        let well_formed = !digits.is_empty() && (digits.len() == 1 || !digits.starts_with('0'));
-        well_formed.then(|| (digits.parse().unwrap_or(u32::MAX), rest))
-    }
-
-    fn checked(self) -> Result<Self, RegexError> {
-        let max = self.max.unwrap_or(self.min);
-        if self.min > MAX_REPEAT || max > MAX_REPEAT || self.min > max {
-            return Err(RegexError::InvalidRepeat);
-        }
-        Ok(self)
-    }
-
-    /// The copies of the innermost thing, given those of what is repeated.
-    fn copies(self, inner: u32) -> Result<u32, RegexError> {
-        let times = self.max.unwrap_or(self.min);
-        if self.max == Some(0) {
-            return Ok(1);
-        }
-        let copies = times.max(1).saturating_mul(inner);
-        if times >= 2 && copies > MAX_REPEAT { Err(RegexError::InvalidRepeat) } else { Ok(copies) }
-    }
-
-    fn write(self, out: &mut String) {
-        let text = match self.max {
-            Some(max) if max == self.min => format!("{{{max}}}"),
-            Some(max) => format!("{{{},{max}}}", self.min),
-            None => format!("{{{},}}", self.min),
-        };
-        out.push_str(&text);
     }
 }

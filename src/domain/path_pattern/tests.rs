@@ -19,7 +19,7 @@ fn patterns_match_as_in_the_vectors() {
                 theirs.iter().all(|path| ours.contains(&path.as_str().unwrap()))
                     && ours.iter().all(|path| path.contains("..") || theirs.contains(&(*path).into()))
             }
-            (Ok(ours), Some(theirs)) => &serde_json::json!(ours) == &serde_json::json!(theirs),
+            (Ok(ours), Some(theirs)) => serde_json::json!(ours) == serde_json::json!(theirs),
             (Ok(_), None) | (Err(_), Some(_)) => false,
         };
         if !agrees {

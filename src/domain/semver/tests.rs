@@ -25,7 +25,7 @@ fn versions_satisfy_constraints_as_in_the_vectors() {
             let ours = accepted(case, strictness);
             let agrees = match (&ours, case.get("error")) {
                 (Err(_), theirs) => theirs.is_some(),
-                (Ok(ours), None) => &serde_json::json!(ours) == &case[member],
+                (Ok(ours), None) => serde_json::json!(ours) == case[member],
                 (Ok(_), Some(_)) => false,
             };
             if !agrees {

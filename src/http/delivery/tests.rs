@@ -49,6 +49,7 @@ fn verdict(case: &Value) -> Verdict {
         let metadata = &warehouse["metadata"];
         index.apply(
             &ObjectKey::new(text(metadata, "namespace"), text(metadata, "name")),
+            None,
             &warehouse["spec"].to_string(),
         );
     }
