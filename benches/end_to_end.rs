@@ -82,18 +82,21 @@ async fn main() {
     load(2_000, Pusher::several(32, &path, WAREHOUSES).await).await;
 
     println!("| work | yardstick | ours | ratio | to reach |\n|---|---|---|---|---|");
-    distinct(&client, &path).await;
+    distinct(&operator, &client, &path).await;
     one_at_a_time(&client, &path).await;
     one_repository(&operator, &path).await;
     unknown_path().await;
     println!("\nresident memory: {:.0} MB", operator.resident());
 }
 
-async fn distinct(client: &kube::Client, path: &str) {
+async fn distinct(operator: &Operator, client: &kube::Client, path: &str) {
     let (mut bare, mut ours, mut ratios) = (vec![], vec![], vec![]);
+    let mut cpu = 0.0;
     for _ in 0..ROUNDS {
         let yardstick = load(2_000, BarePatcher::several(32, client, PROJECT, WAREHOUSES)).await.per_second;
+        let before = operator.cpu();
         let run = load(2_000, Pusher::several(32, path, WAREHOUSES).await).await.per_second;
+        cpu += operator.cpu() - before;
         bare.push(yardstick);
         ours.push(run);
         ratios.push(run / yardstick);

@@ -142,7 +142,7 @@ impl Metrics {
         r.register("subscriptions", "Indexed subscriptions by kind", self.subscriptions.clone());
         r.register(
             "rejected_subscriptions",
-            "Subscriptions that cannot be evaluated and therefore match nothing",
+            "Subscriptions that cannot be evaluated and therefore accept no tag",
             self.rejected_subscriptions.clone(),
         );
         r.register("warehouses", "Warehouses in the index", self.warehouses.clone());

@@ -3,7 +3,7 @@
 //! Written by the controller when a configuration or Secret changes, read by every request. Routes come from spec and
 //! Secret, never from a status, so a wrong status cannot misroute a request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -48,6 +48,15 @@ struct Routes {
     by_scope: HashMap<Scope, Vec<Arc<Route>>>,
 }
 
+/// What replacing the routes of a scope means for others.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Receivers of the scope whose path another scope holds with precedence.
+    pub clashes: Vec<Arc<str>>,
+    /// Other scopes that lost or gained a path.
+    pub affected: HashSet<Scope>,
+}
+
 impl RouteTable {
     /// An empty table below a base URL.
     #[must_use]
@@ -61,31 +70,34 @@ impl RouteTable {
         &self.base
     }
 
-    /// Replaces the routes of one scope, all at once. Returns the names of those receivers whose path another scope
-    /// already holds with precedence.
-    pub fn replace(&self, scope: &Scope, routes: Vec<Route>) -> Vec<Arc<str>> {
+    /// Replaces the routes of one scope, all at once.
+    pub fn replace(&self, scope: &Scope, routes: Vec<Route>) -> Replaced {
         let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
         let mut table = self.routes.write();
-        table.forget(scope);
+        let mut affected = table.forget(scope);
         let mut clashes = Vec::new();
         for route in &routes {
             let claimants = table.by_path.entry(route.path.clone()).or_default();
+            let before = claimants.first().map(|first| first.scope.clone());
             claimants.push(Arc::clone(route));
             // Stable: within one scope the order of the spec stays.
             claimants.sort_by(|a, b| a.scope.cmp(&b.scope));
-            if claimants[0].scope != *scope {
+            let first = &claimants[0].scope;
+            if first != scope {
                 clashes.push(Arc::clone(&route.receiver));
+            } else if let Some(displaced) = before.filter(|before| before != scope) {
+                affected.insert(displaced);
             }
         }
         if !routes.is_empty() {
             table.by_scope.insert(scope.clone(), routes);
         }
-        clashes
+        Replaced { clashes, affected }
     }
 
-    /// Ends every route of a scope.
-    pub fn remove(&self, scope: &Scope) {
-        self.routes.write().forget(scope);
+    /// Ends every route of a scope. Returns the scopes that are served a path in its place.
+    pub fn remove(&self, scope: &Scope) -> HashSet<Scope> {
+        self.routes.write().forget(scope)
     }
 
     /// The served routes of a scope, in the order of its configuration.
@@ -112,15 +124,22 @@ impl RouteTable {
 }
 
 impl Routes {
-    fn forget(&mut self, scope: &Scope) {
+    /// Drops the routes of a scope. Returns the scopes that come first now on a path where this one did.
+    fn forget(&mut self, scope: &Scope) -> HashSet<Scope> {
+        let mut successors = HashSet::new();
         for route in self.by_scope.remove(scope).unwrap_or_default() {
-            if let Some(claimants) = self.by_path.get_mut(&route.path) {
-                claimants.retain(|claimant| claimant.scope != *scope);
-                if claimants.is_empty() {
-                    self.by_path.remove(&route.path);
-                }
+            let Some(claimants) = self.by_path.get_mut(&route.path) else {
+                continue;
+            };
+            let came_first = claimants.first().is_some_and(|first| first.scope == *scope);
+            claimants.retain(|claimant| claimant.scope != *scope);
+            match claimants.first() {
+                Some(next) if came_first => drop(successors.insert(next.scope.clone())),
+                Some(_) => {}
+                None => drop(self.by_path.remove(&route.path)),
             }
         }
+        successors
     }
 }
 
@@ -161,12 +180,14 @@ mod tests {
     fn one_path_claimed_by_two_projects_is_served_for_the_first_and_reported_to_the_second() {
         let table = table();
         let (a, ab) = (project("a"), project("ab"));
-        assert!(table.replace(&ab, vec![route(&ab, "c", "s")]).is_empty());
+        assert_eq!(table.replace(&ab, vec![route(&ab, "c", "s")]), Replaced::default());
         let taken = route(&a, "bc", "s").path;
-        assert!(table.replace(&a, vec![route(&a, "bc", "s")]).is_empty());
+        let displacing = table.replace(&a, vec![route(&a, "bc", "s")]);
+        assert_eq!((displacing.clashes.len(), displacing.affected), (0, HashSet::from([ab.clone()])));
         assert_eq!(table.find(&taken).unwrap().scope, a);
-        assert_eq!(table.replace(&ab, vec![route(&ab, "c", "s")]).len(), 1);
-        table.remove(&a);
+        let displaced = table.replace(&ab, vec![route(&ab, "c", "s")]);
+        assert_eq!((displaced.clashes.len(), displaced.affected.len()), (1, 0));
+        assert_eq!(table.remove(&a), HashSet::from([ab.clone()]));
         assert_eq!(table.find(&taken).unwrap().scope, ab);
     }
 

@@ -62,7 +62,7 @@ pub struct Totals {
     pub warehouses: usize,
     /// Subscriptions by kind.
     pub by_kind: BTreeMap<&'static str, usize>,
-    /// Subscriptions that match nothing because they cannot be understood.
+    /// Subscriptions that accept no tag because they cannot be understood.
     pub rejected: usize,
 }
 
@@ -98,7 +98,7 @@ impl SubscriptionIndex {
         // Decoded outside the lock: compiling may take a while.
         let mut warehouse = Warehouse::decode(key.clone(), spec);
         for (subscription, problem) in problems(&warehouse) {
-            tracing::warn!(warehouse = %key, subscription, problem, "subscription cannot be evaluated, it matches nothing");
+            tracing::warn!(warehouse = %key, subscription, problem, "subscription cannot be evaluated, it accepts no tag");
         }
         warehouse.generation = generation;
         let mut tables = self.tables.write();

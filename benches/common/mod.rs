@@ -148,6 +148,14 @@ impl Operator {
         resident(self.child.id())
     }
 
+    /// Processor time used so far, in seconds.
+    pub fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+        // utime and stime, in ticks of 10 ms.
+        fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+    }
+
     /// The value of a metric, summed over its labels.
     pub async fn metric(&self, name: &str) -> f64 {
         let mut connection = Connection::open(BASE_PORT + 1).await.expect("the admin port");

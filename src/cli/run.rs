@@ -23,8 +23,8 @@ Examples:
   quayside run --base-url https://kargo.example.com/webhooks --kubeconfig ~/.kube/config --log-format text")]
 pub(super) struct Args {
     /// The public URL under which senders reach the receivers: http(s)://host[:port][/path].
-    #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", value_parser = BaseUrl::parse)]
-    base_url: BaseUrl,
+    #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", hide_env_values = true)]
+    base_url: String,
 
     /// Address and port for senders.
     #[arg(long, env = "QUAYSIDE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
@@ -78,7 +78,8 @@ pub(super) fn run(args: Args) -> Outcome {
     let config = app::Config {
         listen: args.listen,
         admin_listen: args.admin_listen,
-        base_url: args.base_url,
+        // Parsed here, because clap would repeat a refused value, which may hold a password.
+        base_url: BaseUrl::parse(&args.base_url)?,
         kubeconfig: args.kubeconfig,
         system_namespace: args.system_namespace,
         ack_deadline: args.ack_deadline,

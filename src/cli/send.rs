@@ -64,7 +64,7 @@ struct Quay {
 struct Target {
     /// The receiver's URL, as it stands in the status.
     #[arg(value_name = "URL", env = "QUAYSIDE_URL", hide_env_values = true)]
-    url: Uri,
+    url: String,
 
     /// Send this file instead of a sample; - is standard input.
     #[arg(long, value_name = "FILE")]
@@ -103,7 +103,7 @@ pub(super) fn run(args: Args) -> Outcome {
 }
 
 fn post(target: &Target, content_type: &str, body: Vec<u8>) -> Outcome {
-    let uri = with_dry_run(&target.url, target.dry_run)?;
+    let uri = address(&target.url, target.dry_run)?;
     let request = Request::post(uri)
         .header(header::CONTENT_TYPE, content_type)
         .header(header::USER_AGENT, concat!("quayside-send/", env!("CARGO_PKG_VERSION")))
@@ -148,12 +148,14 @@ fn tls(target: &Target) -> anyhow::Result<ClientConfig> {
     Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
-fn with_dry_run(url: &Uri, dry_run: bool) -> anyhow::Result<Uri> {
+/// The address to post to. Its errors do not repeat the URL, which is a credential.
+fn address(url: &str, dry_run: bool) -> anyhow::Result<Uri> {
+    let url: Uri = url.parse().context("the URL is not a URL; copy it from status.webhookReceivers[].url")?;
     if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none() {
         bail!("the URL does not begin with http:// or https:// and a host; copy it from status.webhookReceivers[].url");
     }
     if !dry_run {
-        return Ok(url.clone());
+        return Ok(url);
     }
     let separator = if url.query().is_some() { '&' } else { '?' };
     format!("{url}{separator}dry-run=true").parse().context("failed to add dry-run to the URL")

@@ -30,8 +30,8 @@ pub(super) struct Args {
     kind: ReceiverKind,
 
     /// The public URL under which senders reach the receivers.
-    #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", value_parser = BaseUrl::parse)]
-    base_url: BaseUrl,
+    #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", hide_env_values = true)]
+    base_url: String,
 
     /// The project of the ProjectConfig; leave it out for a receiver of the ClusterConfig.
     #[arg(long, value_name = "PROJECT", default_value = "")]
@@ -60,6 +60,8 @@ fn kind(name: &str) -> Result<ReceiverKind, String> {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    // Parsed here, because clap would repeat a refused value, which may hold a password.
+    let base = BaseUrl::parse(&args.base_url)?;
     let secret = match (&args.secret_file, &args.secret) {
         (Some(path), _) => read(path)?,
         (None, secret) => secret.clone().unwrap_or_default().into_bytes(),
@@ -73,7 +75,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         project => Scope::Project(Arc::from(project)),
     };
     let path = ReceiverPath::derive(args.kind, &scope, &args.name, &Secret::new(secret));
-    let (path, url) = (path.expose_path(&args.base_url), path.expose_url(&args.base_url));
+    let (path, url) = (path.expose_path(&base), path.expose_url(&base));
     print(&if args.json { format!("{}\n", json!({"path": path, "url": url})) } else { format!("{url}\n") });
     Ok(ExitCode::SUCCESS)
 }

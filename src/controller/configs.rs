@@ -30,7 +30,7 @@ use crate::domain::scope::{ObjectKey, Scope};
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Readiness};
 use crate::refresh::patch::FIELD_MANAGER;
-use crate::routing::RouteTable;
+use crate::routing::{Replaced, RouteTable};
 
 /// Scopes resolved at a time; each may have to read a few Secrets.
 const RESOLVERS: usize = 16;
@@ -316,7 +316,7 @@ impl Configs {
 
     /// Puts the routes in force and sums up for the status.
     fn serve(&self, scope: &Scope, resolution: Resolution, generation: Option<i64>, refresh: Option<String>) -> Report {
-        let Resolution { mut routes, mut problems, warnings } = resolution;
+        let Resolution { routes, mut problems, warnings } = resolution;
         let base = self.routes.base();
         let mut receivers: Vec<ReceiverDetails> = routes
             .iter()
@@ -330,13 +330,16 @@ impl Configs {
             let (kind, receiver, fingerprint) = (route.kind().as_str(), &*route.receiver, route.path.fingerprint());
             tracing::debug!(kind, project = scope.project(), receiver, fingerprint, "receiver served");
         }
-        for clash in self.routes.replace(scope, std::mem::take(&mut routes)) {
+        let Replaced { clashes, affected } = self.routes.replace(scope, routes);
+        affected.into_iter().for_each(|scope| self.work.add(scope));
+        for clash in clashes {
             receivers.retain(|details| details.name.as_deref() != Some(&*clash));
             problems.push(Problem {
                 receiver: clash.to_string(),
                 reason: "PathConflict",
                 cause: "project, name and secret of another receiver concatenate to the same bytes, so both have one path; change the secret of one of them".to_owned(),
                 passing: false,
+                served: false,
             });
         }
         for Problem { receiver, cause, .. } in &problems {
@@ -346,7 +349,7 @@ impl Configs {
     }
 
     fn forget(&self, scope: &Scope) {
-        self.routes.remove(scope);
+        self.routes.remove(scope).into_iter().for_each(|scope| self.work.add(scope));
         self.secrets.reference(scope, HashSet::new());
         self.state.reports.lock().remove(scope);
         self.state.failures.lock().remove(scope);

@@ -40,6 +40,8 @@ pub struct Problem {
     pub cause: String,
     /// Whether trying again soon can help without any change to the objects.
     pub passing: bool,
+    /// Whether the receiver is served all the same.
+    pub served: bool,
 }
 
 /// Which Secrets the entries reference, in the namespace where they are looked for.
@@ -85,12 +87,13 @@ pub fn resolve(
                 resolution.warnings.extend(weakness(entry, secret_namespace, &route.secret));
                 resolution.routes.push(route);
             }
-            Err(problem) => {
+            Err(mut problem) => {
                 // Keep what works while nobody can tell whether it has changed.
-                let kept = before.iter().find(|route| problem.passing && *route.receiver == *entry.name);
-                resolution
-                    .routes
-                    .extend(kept.filter(|route| Some(route.kind()) == kind_of(entry)).map(|route| copy(route)));
+                let same = |route: &&Arc<Route>| *route.receiver == *entry.name && Some(route.kind()) == kind_of(entry);
+                if let Some(kept) = before.iter().find(same).filter(|_| problem.passing) {
+                    problem.served = true;
+                    resolution.routes.push(copy(kept));
+                }
                 resolution.problems.push(problem);
             }
         }
@@ -157,7 +160,7 @@ fn copy(route: &Route) -> Route {
 }
 
 fn problem(receiver: &str, reason: &'static str, cause: String) -> Problem {
-    Problem { receiver: receiver.to_owned(), reason, cause, passing: false }
+    Problem { receiver: receiver.to_owned(), reason, cause, passing: false, served: false }
 }
 
 fn undecodable(error: &EntryError) -> Problem {
@@ -171,7 +174,7 @@ fn weakness(entry: &ReceiverConfig, namespace: &str, secret: &Secret) -> Option<
         let cause = format!(
             r#"the secret in Secret "{name}" in namespace "{namespace}" is shorter than {WEAK_SECRET_BYTES} bytes; whoever may read this status can guess it offline"#
         );
-        problem(&entry.name, "WeakSecret", cause)
+        Problem { served: true, ..problem(&entry.name, "WeakSecret", cause) }
     })
 }
 
@@ -248,7 +251,7 @@ mod tests {
             run(&receivers, &found("secret", "a long enough secret"), &[]).routes.into_iter().map(Arc::new).collect();
         let unread = run(&receivers, &SecretState::Unavailable("timeout".to_owned()), &before);
         assert_eq!(unread.routes.len(), 1);
-        assert!(unread.problems[0].passing);
+        assert!(unread.problems[0].passing && unread.problems[0].served);
         assert!(run(&receivers, &SecretState::Missing, &before).routes.is_empty());
     }
 

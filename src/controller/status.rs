@@ -56,10 +56,10 @@ pub fn desired(kind: ConfigKind, report: &Report, current: &ConfigStatus, now: T
         set(RECONCILING.into(), true, SYNCING_WEBHOOKS, SYNCING_MESSAGE.to_owned());
     }
     let mut noted = BTreeSet::new();
-    for (problem, served) in attention(report) {
+    for problem in report.problems.iter().chain(&report.warnings) {
         let type_ = format!("{RECEIVER_CONDITION}{}", problem.receiver);
         if noted.insert(type_.clone()) {
-            set(type_.into(), served, problem.reason, problem.cause.clone());
+            set(type_.into(), problem.served, problem.reason, problem.cause.clone());
         }
     }
     status.conditions.retain(|c| !c.type_.starts_with(RECEIVER_CONDITION) || noted.contains(&c.type_));
@@ -69,12 +69,6 @@ pub fn desired(kind: ConfigKind, report: &Report, current: &ConfigStatus, now: T
         status.observed_generation = report.generation;
     }
     status
-}
-
-/// Everything worth a condition, and whether the receiver is served all the same.
-fn attention(report: &Report) -> impl Iterator<Item = (&Problem, bool)> {
-    let problems = report.problems.iter().map(|problem| (problem, false));
-    problems.chain(report.warnings.iter().map(|warning| (warning, true)))
 }
 
 /// The merge patch from `current` to `desired`, or `None` when they are equal. Lists are replaced as a whole, a list that
@@ -116,7 +110,13 @@ mod tests {
     }
 
     fn problem(receiver: &str) -> Problem {
-        Problem { receiver: receiver.to_owned(), reason: "SecretNotFound", cause: "no".to_owned(), passing: false }
+        Problem {
+            receiver: receiver.to_owned(),
+            reason: "SecretNotFound",
+            cause: "no".to_owned(),
+            passing: false,
+            served: false,
+        }
     }
 
     #[test]

@@ -174,7 +174,7 @@ fn log(route: &Route, id: &str, answer: &Answer, judgement: Option<&Judgement>, 
         Some(Judgement::Rejected(_)) | None => ("", 0),
     };
     let outcome = answer.outcome;
-    let took = took.unwrap_or_default().as_micros();
+    let took = u64::try_from(took.unwrap_or_default().as_micros()).unwrap_or(u64::MAX);
     let fields = (route.kind().as_str(), route.scope.project(), &*route.receiver, answer.status().as_u16());
     let (kind, project, receiver, status) = fields;
     let outcome_name = outcome.as_str();

@@ -162,7 +162,7 @@ impl Shared {
                 (Attempt::Failed, retry_after)
             }
             Err(PatchError::Refused { status, message }) => {
-                tracing::error!(%warehouse, status, message, "the API server refuses the refresh, will be repeated slowly");
+                tracing::error!(%warehouse, status, reason = message, "the API server refuses the refresh, will be repeated slowly");
                 (Attempt::Refused, Some(REFUSED_RETRY))
             }
         })
