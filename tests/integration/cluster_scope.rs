@@ -1,0 +1,107 @@
+//! The ClusterConfig, whose receivers reach every project. There is only one, so its tests take turns.
+
+use serde_json::json;
+
+use crate::harness::{
+    ClusterTurn, ControlPlane, Hook, Operator, Project, SOON, Setup, image, quay_receiver, wait_until,
+};
+
+const SYSTEM_NAMESPACE: &str = "kargo-system-resources";
+
+#[tokio::test]
+async fn a_cluster_receiver_reaches_every_project_and_a_projects_own_receiver_only_itself() {
+    let turn = ClusterTurn::take().await;
+    let operator = Operator::shared().await;
+    let (one, two) = (Project::new("cluster-one").await, Project::new("cluster-two").await);
+    let system = Project::named(ControlPlane::shared(), SYSTEM_NAMESPACE.to_owned()).await;
+    let repository = format!("quay.io/cluster/{}", one.namespace);
+    let own = one.quay(operator).await;
+    for project in [&one, &two] {
+        project.warehouse("subscribed", json!([image(&repository, "^1.0.0")])).await;
+        project.warehouse("not-subscribed", json!([image("quay.io/a/b", "^1.0.0")])).await;
+    }
+    one.settle(&own).await;
+
+    let secret = "the secret of a cluster receiver";
+    system.secret("cluster-quay", secret).await;
+    turn.apply(json!([quay_receiver("quay", "cluster-quay")])).await;
+    let hook = Hook::derive(operator, "", "quay", secret);
+    system.keep_out_of_logs(hook.digest());
+    hook.served().await;
+    let status = turn.status_with("Ready=True").await;
+    assert_eq!(status["conditions"][0]["message"], "ClusterConfig is synced and ready for use");
+    assert_eq!(status["webhookReceivers"][0]["path"], hook.path);
+
+    let answer = own.push(&repository, &["1.0.0"]);
+    assert_eq!(answer.says(), "refreshed 1 warehouse(s)");
+    let before = one.tokens().await;
+    assert!(two.refreshed().await.is_empty());
+    let answer = hook.push(&repository, &["1.0.0"]);
+    assert_eq!(answer.says(), "refreshed 2 warehouse(s)");
+    assert!(one.tokens().await["subscribed"] > before["subscribed"]);
+    assert_eq!(
+        (one.refreshed().await, two.refreshed().await),
+        (vec!["subscribed".to_owned()], vec!["subscribed".to_owned()])
+    );
+
+    system.delete("Secret", "cluster-quay").await;
+    hook.gone().await;
+    let status = turn.status_with("Ready=False").await;
+    let message = status["conditions"][0]["message"].as_str().unwrap();
+    let cause = r#"error getting Secret "cluster-quay" in namespace "kargo-system-resources": secrets "cluster-quay" not found"#;
+    assert_eq!(message, format!(r#"Failed to sync webhook receivers: error syncing WebhookReceiver "quay": {cause}"#));
+    system.secret("cluster-quay", secret).await;
+    hook.served().await;
+    turn.delete().await;
+    hook.gone().await;
+    assert_eq!(own.probe(), Some(200));
+}
+
+#[tokio::test]
+async fn secrets_of_cluster_receivers_live_where_the_operator_is_told() {
+    let turn = ClusterTurn::take().await;
+    let project = Project::new("system").await;
+    let setup = Setup::on(project.plane).with(["--system-namespace", &project.namespace]);
+    let operator = Operator::start(setup);
+    operator.ready().await;
+    let secret = "a secret in another system namespace";
+    project.secret("elsewhere", secret).await;
+    turn.apply(json!([quay_receiver("quay", "elsewhere")])).await;
+    let hook = Hook::derive(&operator, "", "quay", secret);
+    project.keep_out_of_logs(hook.digest());
+    hook.served().await;
+    turn.delete().await;
+    hook.gone().await;
+}
+
+#[tokio::test]
+async fn a_path_that_two_projects_claim_is_served_for_one_and_reported_to_the_other() {
+    let operator = Operator::shared().await;
+    let secret = "one secret for two projects";
+    let first = Project::new("clash").await;
+    // Project and receiver name are concatenated without anything in between.
+    let second = Project::named(first.plane, format!("{}b", first.namespace)).await;
+    for (project, receiver) in [(&first, "bc"), (&second, "c")] {
+        project.secret("s", secret).await;
+        project.receivers(json!([quay_receiver(receiver, "s")])).await;
+    }
+    let hook = first.hook(operator, "bc", secret);
+    assert_eq!(hook.path, second.hook(operator, "c", secret).path);
+    hook.served().await;
+    let told = second.condition("receiver.quayside.dev/c=False").await;
+    assert_eq!(told["reason"], "PathConflict");
+    first.condition("Ready=True").await;
+    first.warehouse("storefront", json!([image("quay.io/clash/app", "^1.0.0")])).await;
+    second.warehouse("storefront", json!([image("quay.io/clash/app", "^1.0.0")])).await;
+    first.settle(&hook).await;
+    assert_eq!(hook.push("quay.io/clash/app", &["1.0.0"]).says(), "refreshed 1 warehouse(s)");
+    assert_eq!((first.refreshed().await.len(), second.refreshed().await.len()), (1, 0));
+
+    first.delete("ProjectConfig", &first.namespace).await;
+    wait_until("the other project has the path", SOON, async || {
+        hook.push("quay.io/clash/app", &["1.0.0"]);
+        (second.refreshed().await == ["storefront"]).then_some(())
+    })
+    .await;
+    second.condition("Ready=True").await;
+}

@@ -1,0 +1,120 @@
+//! The commands that need no cluster, as the binary runs them.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Operator, Project, content, exchange, image, push_body, quayside};
+
+#[test]
+fn the_crds_in_the_repository_are_the_ones_the_binary_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    quayside(["crd", "--output", folder.path().to_str().unwrap()]).success();
+    let printed = quayside(["crd"]).success();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(written, content(&format!("crds/{name}")), "crds/{name} is out of step: run `make generate`");
+        assert!(printed.contains(&written));
+        names.push(name);
+    }
+    assert_eq!(names.len(), std::fs::read_dir(crate::harness::file("crds")).unwrap().count());
+}
+
+#[tokio::test]
+async fn send_tells_by_its_exit_code_what_became_of_the_push() {
+    let operator = Operator::shared().await;
+    let project = Project::new("send").await;
+    let hook = project.quay(operator).await;
+    project.warehouse("storefront", json!([image("quay.io/northwind/storefront", "*")])).await;
+    project.settle(&hook).await;
+    let url = hook.url();
+    let dry = quayside(["send", "quay", &url, "--tag", "1.0.0", "--dry-run"]);
+    assert_eq!(dry.code, Some(0));
+    assert!(dry.out.contains("dry run: would refresh 1 warehouse(s)"), "{}", dry.out);
+    assert!(project.refreshed().await.is_empty());
+    let unknown = quayside(["send", "quay", &format!("{url}0")]);
+    assert_eq!((unknown.code, unknown.out.as_str()), (Some(1), "HTTP 404 Not Found\n{}\n"));
+    for url in ["quay.example.com/x", "not a url", "ftp://h/x"] {
+        assert_eq!(quayside(["send", "quay", url]).code, Some(2), "{url}");
+    }
+    assert_eq!(quayside(["send", "quay", &url, "--event", "unknown"]).code, Some(2));
+    assert_eq!(quayside(["send", "quay", &url, "--file", "/nonexistent"]).code, Some(2));
+    let fixture = crate::harness::file("tests/fixtures/payloads/quay/variants/repo_push.quay_io.json");
+    let sent = quayside(["send", "quay", &url, "--file", fixture.to_str().unwrap()]).success();
+    assert!(sent.contains("refreshed 1 warehouse(s)"), "{sent}");
+}
+
+/// The manifests of a namespace, as a user would save them for `explain`.
+fn saved(project: &Project) -> String {
+    let namespace = &project.namespace;
+    project.plane.bash(&format!("kubectl get secrets,projectconfigs,warehouses -n {namespace} -o yaml")).success()
+}
+
+#[tokio::test]
+async fn explain_foretells_the_answer_of_the_server_word_for_word() {
+    let operator = Operator::shared().await;
+    let project = Project::new("explain").await;
+    let hook = project.quay(operator).await;
+    for (name, constraint) in [("one", "^1.0.0"), ("two", "^2.0.0")] {
+        project.warehouse(name, json!([image("quay.io/explain/app", constraint)])).await;
+    }
+    project
+        .warehouse("broken", json!([{"image": {"repoURL": "quay.io/explain/app", "allowTagsRegexes": ["["]}}]))
+        .await;
+    project.settle(&hook).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (manifests, body) = (folder.path().join("manifests.yaml"), folder.path().join("body"));
+    std::fs::write(&manifests, saved(&project)).unwrap();
+    let receiver = format!("{}/quay", project.namespace);
+    for (method, query, text) in [
+        ("POST", "", push_body("quay.io/explain/app", &["1.0.0"])),
+        ("POST", "", push_body("quay.io/explain/app", &["latest"])),
+        ("POST", "", push_body("quay.io/explain/nobody", &["1.0.0"])),
+        ("POST", "dry-run=true", push_body("quay.io/explain/app", &["1.0.0"])),
+        ("POST", "event=build_success", push_body("quay.io/explain/app", &["1.0.0"])),
+        ("POST", "", "{".to_owned()),
+        ("POST", "", String::new()),
+        ("GET", "", String::new()),
+    ] {
+        std::fs::write(&body, &text).unwrap();
+        let request = format!("{method} {}{}{query}", hook.path, if query.is_empty() { "" } else { "?" });
+        let real = exchange(hook.address, &request, &[], text.as_bytes()).unwrap();
+        let (manifests, body) = (manifests.to_str().unwrap(), body.to_str().unwrap());
+        let explained = quayside([
+            "explain",
+            "-f",
+            manifests,
+            "--receiver",
+            &receiver,
+            "--method",
+            method,
+            "--query",
+            query,
+            "--body",
+            body,
+            "-o",
+            "json",
+        ])
+        .success();
+        let explained: Value = serde_json::from_str(&explained).unwrap();
+        let mut expected = real.json();
+        expected.as_object_mut().unwrap().remove("deliveryId");
+        let mut foretold = explained["answer"]["body"].clone();
+        foretold.as_object_mut().unwrap().remove("deliveryId");
+        assert_eq!((&explained["answer"]["status"], foretold), (&json!(real.status), expected), "{request} {text}");
+        let refreshed = explained["warehouses"].as_array().unwrap().iter().filter(|w| w["refresh"] == true).count();
+        assert_eq!(refreshed as u64, real.json()["matched"].as_u64().unwrap_or(0), "{request} {text}");
+    }
+}
+
+#[test]
+fn help_is_there_for_every_command() {
+    for command in ["run", "crd", "url", "explain"] {
+        let help = quayside([command, "--help"]).success();
+        assert!(help.contains("Examples:") && help.contains(&format!("quayside {command}")), "{help}");
+    }
+    assert!(quayside(["send", "quay", "--help"]).success().contains("Examples:"));
+    assert!(quayside(["--version"]).success().contains(env!("CARGO_PKG_VERSION")));
+    assert_eq!(quayside(["unknown"]).code, Some(2));
+}

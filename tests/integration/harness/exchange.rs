@@ -1,0 +1,134 @@
+//! An HTTP/1.1 client that sends exactly the bytes it is told to. Blocking: a test waits for its answer anyway.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// Longer than the operator may take for anything.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Status line and header lines.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> io::Result<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let broken = || io::Error::new(ErrorKind::InvalidData, format!("not an answer: {text:?}"));
+        let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+        Ok(Self { status, head: head.to_owned(), body: body.to_owned() })
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The message of an answer, whether it is good or bad news.
+    #[track_caller]
+    pub(crate) fn says(&self) -> String {
+        let body = self.json();
+        body["msg"].as_str().or_else(|| body["error"].as_str()).unwrap_or_default().to_owned()
+    }
+}
+
+/// An open connection.
+pub(crate) struct Connection(TcpStream);
+
+impl Connection {
+    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self(stream))
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    /// Reads until the other side closes.
+    pub(crate) fn answer(mut self) -> io::Result<Answer> {
+        let mut bytes = Vec::new();
+        match self.0.read_to_end(&mut bytes) {
+            // Whoever still had something to send is reset after the answer.
+            Err(error) if bytes.is_empty() => Err(error),
+            _ => Answer::parse(&bytes),
+        }
+    }
+
+    /// Ends the connection in the middle of whatever it was sending.
+    pub(crate) fn abort(self) {
+        drop(self.0.shutdown(Shutdown::Both));
+    }
+}
+
+/// Head of a request whose body follows; the connection ends with the answer.
+pub(crate) fn head(request: &str, headers: &[&str]) -> Vec<u8> {
+    let mut head = format!("{request} HTTP/1.1\r\nHost: quayside.test\r\nConnection: close\r\n");
+    for header in headers {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
+    head.into_bytes()
+}
+
+/// One request, such as `POST /path`, on a connection of its own. Says its length unless a header says how it is framed.
+pub(crate) fn exchange(address: SocketAddr, request: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
+    let mut connection = Connection::open(address)?;
+    let framed =
+        headers.iter().any(|header| header.starts_with("Transfer-Encoding") || header.starts_with("Content-Length"));
+    let length = format!("Content-Length: {}", body.len());
+    let mut headers = headers.to_vec();
+    if !framed {
+        headers.push(&length);
+    }
+    connection.send(&head(request, &headers))?;
+    // A server that has heard enough may answer before the end and close.
+    drop(connection.send(body));
+    connection.answer()
+}
+
+/// One GET.
+#[track_caller]
+pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
+    exchange(address, &format!("GET {path}"), &[], b"").unwrap_or_else(|error| panic!("GET {path}: {error}"))
+}
+
+/// A body in the chunked encoding, without its length.
+pub(crate) fn chunked(body: &[u8]) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    for chunk in body.chunks(64 * 1024) {
+        encoded.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        encoded.extend_from_slice(chunk);
+        encoded.extend_from_slice(b"\r\n");
+    }
+    encoded.extend_from_slice(b"0\r\n\r\n");
+    encoded
+}
+
+/// What Quay sends when tags are pushed.
+pub(crate) fn push_body(repository: &str, tags: &[&str]) -> String {
+    let (_, path) = repository.split_once('/').unwrap();
+    let (namespace, name) = path.split_once('/').unwrap_or((path, path));
+    let homepage = format!("https://quay.example.com/repository/{path}");
+    json!({
+        "repository": path, "namespace": namespace, "name": name, "docker_url": repository, "homepage": homepage,
+        "updated_tags": tags,
+    })
+    .to_string()
+}

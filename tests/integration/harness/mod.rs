@@ -1,0 +1,34 @@
+//! What the tests stand on: control plane, operator, a namespace each, an HTTP client that can misbehave.
+
+mod control_plane;
+mod exchange;
+mod operator;
+mod project;
+mod proxy;
+mod tool;
+mod wait;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use control_plane::{ControlPlane, resource};
+pub(crate) use exchange::{Answer, Connection, chunked, exchange, get, head, push_body};
+pub(crate) use operator::{Operator, Setup, base_url};
+pub(crate) use project::{ClusterTurn, Hook, Project, image, quay_receiver};
+pub(crate) use proxy::Proxy;
+pub(crate) use tool::{Ran, bash, quayside};
+pub(crate) use wait::{SOON, wait_until};
+
+/// A file of the repository.
+pub(crate) fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The content of a file of the repository.
+pub(crate) fn content(path: &str) -> String {
+    std::fs::read_to_string(file(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The documents of a YAML file of the repository.
+pub(crate) fn manifests(path: &str) -> Vec<serde_json::Value> {
+    serde_saphyr::from_multiple(&content(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}

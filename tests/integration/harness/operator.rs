@@ -1,0 +1,171 @@
+//! Running operators.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use serde_json::Value;
+
+use super::{ControlPlane, SOON, exchange, get, wait_until};
+
+/// The log files of all operators that were ever started.
+static LOGS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Ends the operator when this process ends, however it does.
+const GUARDIAN: &str = r#"read -r _; kill -KILL "$1" 2>/dev/null"#;
+
+pub(crate) struct Operator {
+    child: Mutex<Child>,
+    guardian: Child,
+    /// The webhook port.
+    pub(crate) hooks: SocketAddr,
+    /// The admin port.
+    pub(crate) admin: SocketAddr,
+    log: PathBuf,
+}
+
+/// How an operator is to run.
+pub(crate) struct Setup {
+    log_dir: PathBuf,
+    kubeconfig: PathBuf,
+    hooks: SocketAddr,
+    arguments: Vec<String>,
+}
+
+impl Setup {
+    /// As the ServiceAccount of `examples/rbac.yaml`.
+    pub(crate) fn on(plane: &ControlPlane) -> Self {
+        let kubeconfig = plane.operator_kubeconfig().to_owned();
+        Self { log_dir: plane.dir().to_owned(), kubeconfig, hooks: free_address(), arguments: Vec::new() }
+    }
+
+    pub(crate) fn kubeconfig(mut self, kubeconfig: PathBuf) -> Self {
+        self.kubeconfig = kubeconfig;
+        self
+    }
+
+    pub(crate) fn listening_on(mut self, hooks: SocketAddr) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    pub(crate) fn with<const N: usize>(mut self, arguments: [&str; N]) -> Self {
+        self.arguments.extend(arguments.map(str::to_owned));
+        self
+    }
+}
+
+impl Operator {
+    /// The one that most tests use.
+    pub(crate) async fn shared() -> &'static Self {
+        static SHARED: OnceLock<Operator> = OnceLock::new();
+        let operator = SHARED.get_or_init(|| Self::start(Setup::on(ControlPlane::shared())));
+        operator.ready().await;
+        operator
+    }
+
+    /// Starts one; it is not ready yet. Whatever is given replaces what the tests usually run with.
+    pub(crate) fn start(setup: Setup) -> Self {
+        let (hooks, admin) = (setup.hooks, free_address());
+        let log = setup.log_dir.join(format!("operator-{}.log", admin.port()));
+        LOGS.lock().unwrap().push(log.clone());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quayside"));
+        command.arg("run").arg("--kubeconfig").arg(setup.kubeconfig).args(["--listen", &hooks.to_string()]);
+        command.args(["--admin-listen", &admin.to_string(), "--base-url", &base_url(), "--log-level", "trace"]);
+        if !setup.arguments.iter().any(|argument| argument == "--drain-delay") {
+            command.args(["--drain-delay", "50ms"]);
+        }
+        command.args(setup.arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let mut guardian = Command::new("bash");
+        guardian.args(["-c", GUARDIAN, "guardian", &child.id().to_string()]).stdin(Stdio::piped());
+        Self { child: Mutex::new(child), guardian: guardian.spawn().unwrap(), hooks, admin, log }
+    }
+
+    /// Waits until it takes traffic.
+    pub(crate) async fn ready(&self) {
+        wait_until("the operator is ready", SOON * 2, async || {
+            let ended = self.child.lock().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "the operator ended with {ended:?}: {}", self.log());
+            (exchange(self.admin, "GET /readyz", &[], b"").ok()?.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The lines of its log that are of this level and whose message begins like this.
+    pub(crate) fn logged(&self, level: &str, message: &str) -> Vec<Value> {
+        let log = self.log();
+        let lines = log.lines().filter(|line| line.contains(message)).map(|line| {
+            // Inside of a value the quotes would be escaped.
+            assert_eq!(line.matches(r#","message":""#).count(), 1, "a field hides the message: {line}");
+            serde_json::from_str::<Value>(line).unwrap()
+        });
+        let begins = |line: &Value| line["message"].as_str().is_some_and(|found| found.starts_with(message));
+        lines.filter(|line| line["level"] == level && begins(line)).collect()
+    }
+
+    /// The sum of a metric over all labels that begin as given, such as `quayside_routes{kind="quay"`.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let exposition = get(self.admin, "/metrics").body;
+        let lines = exposition.lines().filter_map(|line| line.strip_prefix(name));
+        let values = lines.filter(|rest| rest.starts_with([' ', '{', ',', '}']));
+        values.map(|rest| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.lock().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&self) -> ExitStatus {
+        let probe = async || self.child.lock().unwrap().try_wait().unwrap();
+        wait_until("the operator has ended", SOON, probe).await
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        // First the guardian, for the number of an operator that is gone may belong to somebody else.
+        drop((self.guardian.kill(), self.guardian.wait()));
+        let child = self.child.get_mut().unwrap();
+        drop((child.kill(), child.wait()));
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("the end of the operator's log:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+        }
+    }
+}
+
+/// The logs of all operators so far.
+pub(crate) fn all_logs() -> Vec<String> {
+    LOGS.lock().unwrap().iter().filter_map(|log| std::fs::read_to_string(log).ok()).collect()
+}
+
+/// All operators publish one base URL, as replicas do; otherwise those of one control plane would fight over the statuses.
+pub(crate) fn base_url() -> String {
+    static SHARED: OnceLock<SocketAddr> = OnceLock::new();
+    format!("http://{}/hooks", SHARED.get_or_init(free_address))
+}
+
+/// An address that nobody else in this process was given. Below the ports that the kernel hands out for connections.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}

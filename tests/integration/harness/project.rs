@@ -1,0 +1,280 @@
+//! A namespace of one test, with what a user puts there.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+
+use super::operator::all_logs;
+use super::{Answer, ControlPlane, Operator, SOON, exchange, push_body, resource, wait_until};
+
+const REFRESH: &str = "kargo.akuity.io/refresh";
+
+pub(crate) struct Project {
+    pub(crate) plane: &'static ControlPlane,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    settled: AtomicU32,
+    /// Everything that must never appear in a log.
+    credentials: Mutex<Vec<String>>,
+}
+
+impl Project {
+    /// A new namespace whose name begins as given.
+    pub(crate) async fn new(name: &str) -> Self {
+        Self::on(ControlPlane::shared(), name).await
+    }
+
+    pub(crate) async fn on(plane: &'static ControlPlane, name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let namespace = format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        Self::named(plane, namespace).await
+    }
+
+    /// The namespace of exactly this name, which is made if need be.
+    pub(crate) async fn named(plane: &'static ControlPlane, namespace: String) -> Self {
+        let client = plane.admin().await;
+        let project = Self { plane, client, namespace, settled: AtomicU32::default(), credentials: Mutex::default() };
+        let metadata = json!({"name": project.namespace, "labels": {"kargo.akuity.io/project": "true"}});
+        let namespaces = resource(&project.client, "Namespace", None);
+        apply(&namespaces, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})).await;
+        project
+    }
+
+    pub(crate) fn api(&self, kind: &str) -> Api<DynamicObject> {
+        resource(&self.client, kind, Some(&self.namespace))
+    }
+
+    /// Makes or changes a Secret with the one key `secret`.
+    pub(crate) async fn secret(&self, name: &str, value: &str) {
+        self.keep_out_of_logs(value);
+        let data = json!({"secret": BASE64_STANDARD.encode(value)});
+        apply(
+            &self.api("Secret"),
+            &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}),
+        )
+        .await;
+    }
+
+    /// Makes or changes the ProjectConfig.
+    pub(crate) async fn receivers(&self, receivers: Value) {
+        self.apply("ProjectConfig", &self.namespace, json!({"webhookReceivers": receivers})).await;
+    }
+
+    /// Makes or changes a Warehouse.
+    pub(crate) async fn warehouse(&self, name: &str, subscriptions: Value) {
+        self.apply("Warehouse", name, json!({"subscriptions": subscriptions})).await;
+    }
+
+    pub(crate) async fn apply(&self, kind: &str, name: &str, spec: Value) {
+        let object =
+            json!({"apiVersion": "kargo.akuity.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        apply(&self.api(kind), &object).await;
+    }
+
+    pub(crate) async fn delete(&self, kind: &str, name: &str) {
+        self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// One Quay receiver with a long enough secret, served by that operator.
+    pub(crate) async fn quay(&self, operator: &Operator) -> Hook {
+        let secret = format!("a long enough secret of {}", self.namespace);
+        self.secret("quay-webhook", &secret).await;
+        self.receivers(json!([quay_receiver("quay", "quay-webhook")])).await;
+        let hook = self.hook(operator, "quay", &secret);
+        hook.served().await;
+        hook
+    }
+
+    /// Where a receiver of this project is served: the formula that every registered URL depends on.
+    pub(crate) fn hook(&self, operator: &Operator, receiver: &str, secret: &str) -> Hook {
+        let hook = Hook::derive(operator, &self.namespace, receiver, secret);
+        self.keep_out_of_logs(hook.digest());
+        hook
+    }
+
+    pub(crate) fn keep_out_of_logs(&self, credential: &str) {
+        self.credentials.lock().unwrap().push(credential.to_owned());
+    }
+
+    /// Waits until the operator knows of every Warehouse that was written so far: changes arrive in their order.
+    pub(crate) async fn settle(&self, hook: &Hook) {
+        let count = self.settled.fetch_add(1, Ordering::Relaxed);
+        let repository = format!("quay.io/settled/{}-{count}", self.namespace);
+        self.warehouse(&format!("settled-{count}"), json!([image(&repository, "*")])).await;
+        wait_until("the operator knows of all Warehouses", SOON, async || {
+            let answer = hook.post_with("?dry-run=true", push_body(&repository, &["1.0.0"]));
+            (answer.status == 200 && answer.json()["matched"] == 1).then_some(())
+        })
+        .await;
+    }
+
+    /// The refresh tokens of those Warehouses that have one.
+    pub(crate) async fn tokens(&self) -> BTreeMap<String, String> {
+        let warehouses = self.api("Warehouse").list(&ListParams::default()).await.unwrap();
+        let annotated = warehouses.items.into_iter().filter_map(|warehouse| {
+            let token = warehouse.metadata.annotations?.remove(REFRESH)?;
+            Some((warehouse.metadata.name?, token))
+        });
+        annotated.collect()
+    }
+
+    /// The names of the Warehouses that were refreshed.
+    pub(crate) async fn refreshed(&self) -> Vec<String> {
+        self.tokens().await.into_keys().collect()
+    }
+
+    /// The status of the ProjectConfig.
+    pub(crate) async fn status(&self) -> Value {
+        let config = self.api("ProjectConfig").get(&self.namespace).await.unwrap();
+        config.data.get("status").cloned().unwrap_or_default()
+    }
+
+    /// Waits for a condition of the ProjectConfig, such as `Ready=True`.
+    pub(crate) async fn condition(&self, condition: &str) -> Value {
+        let (wanted, status) = condition.split_once('=').unwrap();
+        wait_until(&format!("{} has {condition}", self.namespace), SOON, async || {
+            let found = self.status().await;
+            let mut conditions = found["conditions"].as_array()?.iter();
+            conditions.find(|c| c["type"] == wanted && c["status"] == status).cloned()
+        })
+        .await
+    }
+}
+
+impl Drop for Project {
+    /// Whatever a test does, none of its credentials is in any log.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let logs = all_logs();
+        for (index, credential) in self.credentials.get_mut().unwrap().iter().enumerate() {
+            let leaks = logs.iter().flat_map(|log| log.lines()).filter(|line| line.contains(credential)).count();
+            assert_eq!(leaks, 0, "credential {index} of {} is in {leaks} log lines", self.namespace);
+        }
+    }
+}
+
+/// The right to the ClusterConfig, of which a cluster has only one. Whatever the last owner left is deleted.
+pub(crate) struct ClusterTurn {
+    api: Api<DynamicObject>,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl ClusterTurn {
+    pub(crate) async fn take() -> Self {
+        static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
+        let turn = Self {
+            _turn: TURN.lock().await,
+            api: resource(&ControlPlane::shared().admin().await, "ClusterConfig", None),
+        };
+        turn.delete().await;
+        turn
+    }
+
+    pub(crate) async fn apply(&self, receivers: Value) {
+        let (kind, metadata, spec) =
+            ("ClusterConfig", json!({"name": "cluster"}), json!({"webhookReceivers": receivers}));
+        let object =
+            json!({"apiVersion": "kargo.akuity.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
+        apply(&self.api, &object).await;
+    }
+
+    pub(crate) async fn delete(&self) {
+        if let Some(found) = self.api.get_opt("cluster").await.unwrap() {
+            self.api.delete(&found.name_any(), &DeleteParams::default()).await.unwrap();
+        }
+    }
+
+    /// Waits for a condition, such as `Ready=True`, and returns the status with it.
+    pub(crate) async fn status_with(&self, condition: &str) -> Value {
+        let (wanted, holds) = condition.split_once('=').unwrap();
+        wait_until(&format!("the ClusterConfig has {condition}"), SOON, async || {
+            let status = self.api.get_opt("cluster").await.unwrap()?.data.get("status")?.clone();
+            let found = status["conditions"].as_array()?.iter().any(|c| c["type"] == wanted && c["status"] == holds);
+            found.then_some(status)
+        })
+        .await
+    }
+}
+
+/// A receiver's address.
+#[derive(Clone)]
+pub(crate) struct Hook {
+    pub(crate) address: SocketAddr,
+    pub(crate) path: String,
+}
+
+impl Hook {
+    pub(crate) fn derive(operator: &Operator, project: &str, receiver: &str, secret: &str) -> Self {
+        let digest = Sha256::digest(format!("{project}{receiver}{secret}"));
+        Self { address: operator.hooks, path: format!("/hooks/quay/{}", hex::encode(digest)) }
+    }
+
+    pub(crate) fn digest(&self) -> &str {
+        self.path.rsplit('/').next().unwrap()
+    }
+
+    /// The URL at this operator, which need not be the one that is published.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}{}", self.address, self.path)
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, body: impl AsRef<[u8]>) -> Answer {
+        self.post_with("", body)
+    }
+
+    /// Posts with something behind the path.
+    #[track_caller]
+    pub(crate) fn post_with(&self, query: &str, body: impl AsRef<[u8]>) -> Answer {
+        let request = format!("POST {}{query}", self.path);
+        exchange(self.address, &request, &["Content-Type: application/json"], body.as_ref()).unwrap()
+    }
+
+    /// Says that these tags were pushed.
+    #[track_caller]
+    pub(crate) fn push(&self, repository: &str, tags: &[&str]) -> Answer {
+        self.post(push_body(repository, tags))
+    }
+
+    /// The status that a push has which concerns nobody.
+    pub(crate) fn probe(&self) -> Option<u16> {
+        let request = format!("POST {}?dry-run=true", self.path);
+        let body = push_body("quay.io/nobody/subscribes", &["1.0.0"]);
+        Some(exchange(self.address, &request, &[], body.as_bytes()).ok()?.status)
+    }
+
+    pub(crate) async fn served(&self) {
+        wait_until("the receiver is served", SOON, async || (self.probe()? == 200).then_some(())).await;
+    }
+
+    pub(crate) async fn gone(&self) {
+        wait_until("the receiver is no longer served", SOON, async || (self.probe()? == 404).then_some(())).await;
+    }
+}
+
+/// An entry of `spec.webhookReceivers`.
+pub(crate) fn quay_receiver(name: &str, secret: &str) -> Value {
+    json!({"name": name, "quay": {"secretRef": {"name": secret}}})
+}
+
+/// An image subscription by semantic version.
+pub(crate) fn image(repository: &str, constraint: &str) -> Value {
+    json!({"image": {"repoURL": repository, "imageSelectionStrategy": "SemVer", "constraint": constraint}})
+}
+
+async fn apply(api: &Api<DynamicObject>, object: &Value) {
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let parameters = PatchParams::apply("quayside-tests").force();
+    api.patch(name, &parameters, &Patch::Apply(object)).await.unwrap();
+}

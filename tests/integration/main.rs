@@ -1,0 +1,36 @@
+//! The real `quayside` binary against a real etcd and kube-apiserver with RBAC, under the ServiceAccount of
+//! `examples/rbac.yaml`.
+//!
+//! All tests share one control plane and most of them one operator; each has a namespace of its own. A test that stops
+//! the API server or wants CRDs that validate nothing has the control plane of [`harness::ControlPlane::lawless`].
+
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::large_futures,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "test code"
+)]
+
+mod harness;
+
+mod answers;
+mod bad_objects;
+mod bad_requests;
+mod burst;
+mod cluster_scope;
+mod command_line;
+mod credentials;
+mod drain;
+mod end_to_end;
+mod examples;
+mod manifests;
+mod outages;
+mod quay_events;
+mod readiness;
+mod rights;
+mod secrets;
+mod slow_senders;
+mod status;

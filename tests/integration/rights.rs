@@ -1,0 +1,67 @@
+//! The rights of `examples/rbac.yaml`: all that the operator needs, and nothing that it does not use.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, image, manifests, quay_receiver};
+
+const USER: &str = "system:serviceaccount:quayside:quayside";
+
+type Right = (String, String, String);
+
+/// Group, resource and verb of everything that the manifest grants.
+fn granted() -> BTreeSet<Right> {
+    let documents = manifests("examples/rbac.yaml");
+    let role = documents.iter().find(|document| document["kind"] == "ClusterRole").unwrap();
+    let texts =
+        |value: &Value| value.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let mut rights = BTreeSet::new();
+    for rule in role["rules"].as_array().unwrap() {
+        for group in texts(&rule["apiGroups"]) {
+            for resource in texts(&rule["resources"]) {
+                rights.extend(texts(&rule["verbs"]).into_iter().map(|verb| (group.clone(), resource.clone(), verb)));
+            }
+        }
+    }
+    rights
+}
+
+fn requests(plane: &ControlPlane) -> Vec<Value> {
+    let requests = plane.audit().into_iter();
+    requests.filter(|event| event["user"]["username"] == USER && event["objectRef"]["resource"].is_string()).collect()
+}
+
+fn right(event: &Value) -> Right {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let object = &event["objectRef"];
+    let resource = match object["subresource"].as_str() {
+        Some(subresource) => format!("{}/{subresource}", text(&object["resource"])),
+        None => text(&object["resource"]),
+    };
+    (text(&object["apiGroup"]), resource, text(&event["verb"]))
+}
+
+#[tokio::test]
+async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
+    let plane = ControlPlane::shared();
+    let operator = Operator::shared().await;
+    let turn = ClusterTurn::take().await;
+    let project = Project::new("rights").await;
+    let hook = project.quay(operator).await;
+    project.warehouse("storefront", json!([image("quay.io/rights/app", "^1.0.0")])).await;
+    project.settle(&hook).await;
+    assert_eq!(hook.push("quay.io/rights/app", &["1.0.0"]).says(), "refreshed 1 warehouse(s)");
+    project.condition("Ready=True").await;
+    turn.apply(json!([quay_receiver("quay", "nowhere")])).await;
+    turn.status_with("Ready=False").await;
+    turn.delete().await;
+
+    let granted = granted();
+    let used: BTreeSet<Right> = requests(plane).iter().map(right).collect();
+    assert_eq!(granted.difference(&used).collect::<Vec<_>>(), Vec::<&Right>::new(), "granted but never used");
+    assert_eq!(used.difference(&granted).collect::<Vec<_>>(), Vec::<&Right>::new(), "used but not granted");
+    let refused: Vec<Value> =
+        requests(plane).into_iter().filter(|event| event["responseStatus"]["code"] == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+}

@@ -1,0 +1,45 @@
+//! Senders that take their time: each holds a connection, and none for ever. These tests take as long as the limits.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Connection, Operator, Project, head};
+
+/// The limit for a head as well as for a body, and some time on top for a busy machine.
+const LIMIT: Duration = Duration::from_secs(10);
+const LATEST: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn slow_senders_are_cut_off_and_delay_nobody() {
+    let operator = Operator::shared().await;
+    let project = Project::new("slow").await;
+    let hook = project.quay(operator).await;
+    let head = head(&format!("POST {}", hook.path), &["Content-Length: 1000"]);
+    let open = |bytes: &[u8]| {
+        let mut connection = Connection::open(hook.address).unwrap();
+        connection.send(bytes).unwrap();
+        connection
+    };
+    let began = Instant::now();
+    let (silent, half_a_head) = (open(b""), open(&head[..20]));
+    let mut half_a_body = open(&head);
+    half_a_body.send(b"{\"docker_url\":").unwrap();
+    let mut crowd: Vec<Connection> = (0..200).map(|_| open(&head)).collect();
+    assert_eq!(hook.push("quay.io/a/b", &["1.0.0"]).status, 200);
+
+    let answers: Vec<_> = thread::scope(|scope| {
+        let waiting = [silent, half_a_head, half_a_body].map(|connection| scope.spawn(|| connection.answer()));
+        waiting.into_iter().map(|waiting| waiting.join().unwrap()).collect()
+    });
+    let took = began.elapsed();
+    assert!(LIMIT <= took && took < LATEST, "{took:?}");
+    assert!(answers[0].is_err(), "nothing was asked, so nothing is answered: {:?}", answers[0]);
+    if let Ok(answer) = &answers[1] {
+        assert_eq!(answer.status, 408, "{answer:?}");
+    }
+    let answer = answers[2].as_ref().unwrap();
+    assert_eq!((answer.status, answer.says().as_str()), (408, "the request body did not arrive in time"));
+    let answer = crowd.pop().unwrap().answer().unwrap();
+    assert_eq!(answer.status, 408);
+    assert_eq!(hook.push("quay.io/a/b", &["1.0.0"]).status, 200);
+}
