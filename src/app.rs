@@ -11,6 +11,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +28,7 @@ use crate::controller::watched::{WatchedConfig, WatchedWarehouse};
 use crate::domain::path::BaseUrl;
 use crate::http::handler::{self, DeliveryIds, Hooks};
 use crate::http::server;
+use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Readiness};
 use crate::refresh::Refresher;
@@ -66,11 +68,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// When a part cannot be set up: no API server configured, an address in use.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let client = client(config.kubeconfig.as_deref()).await?;
+    let kubernetes = kubernetes(config.kubeconfig.as_deref()).await?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    let mut app = App::start(config, client, stop).await?;
+    let mut app = App::start(config, &kubernetes, stop).await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -83,7 +85,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
 }
 
-async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Client> {
+/// How to reach the API server.
+async fn kubernetes(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<kube::Config> {
     let mut config = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path)
@@ -99,7 +102,7 @@ async fn client(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<Client> 
     // Retries are decided in one place, `refresh`, and by the watches' own back-off.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    Client::try_from(config).context("failed to set up the API client")
+    Ok(config)
 }
 
 /// A running process.
@@ -116,14 +119,15 @@ struct App {
 }
 
 impl App {
-    async fn start(config: Config, client: Client, stop: CancellationToken) -> anyhow::Result<Self> {
+    async fn start(config: Config, kubernetes: &kube::Config, stop: CancellationToken) -> anyhow::Result<Self> {
+        let client = Client::try_from(kubernetes.clone()).context("failed to set up the API client")?;
+        let patcher = || Patcher::new(kubernetes).context("failed to set up the API client");
         let metrics = Arc::new(Metrics::new());
         let readiness = Arc::new(Readiness::default());
         let routes = Arc::new(RouteTable::new(config.base_url.clone()));
         let index = Arc::new(SubscriptionIndex::default());
         let tokens = TokenSource::new(Clock::system());
-        let patcher = Patcher::new(client.clone());
-        let refresher = Refresher::new(patcher, tokens, config.refresh_concurrency, Arc::clone(&metrics));
+        let refresher = Refresher::new(patcher()?, tokens, config.refresh_concurrency, Arc::clone(&metrics));
         let tasks = TaskTracker::new();
 
         let admin = Admin {
@@ -136,7 +140,7 @@ impl App {
         let listener = bind(config.admin_listen, "--admin-listen").await?;
         let admin_port = server::serve(
             listener,
-            admin::router(Arc::new(admin)),
+            vec![(Handle::current(), admin::router(Arc::new(admin)))],
             prometheus_client::metrics::gauge::Gauge::default(),
             stop.clone(),
             Duration::ZERO,
@@ -145,20 +149,25 @@ impl App {
             admin_port.await;
         });
 
-        let hooks = Hooks {
-            routes: Arc::clone(&routes),
-            index: Arc::clone(&index),
-            refresher: refresher.clone(),
-            readiness: Arc::clone(&readiness),
-            metrics: Arc::clone(&metrics),
-            ids: DeliveryIds::default(),
-            ack_deadline: config.ack_deadline,
-        };
+        let lanes = Lanes::start(&stop)?;
+        let mut serving = Vec::new();
+        for lane in lanes.handles() {
+            let hooks = Hooks {
+                routes: Arc::clone(&routes),
+                index: Arc::clone(&index),
+                refresher: refresher.with_patcher(patcher()?),
+                readiness: Arc::clone(&readiness),
+                metrics: Arc::clone(&metrics),
+                ids: DeliveryIds::default(),
+                ack_deadline: config.ack_deadline,
+            };
+            serving.push((lane.clone(), handler::router(Arc::new(hooks))));
+        }
         let listener = bind(config.listen, "--listen").await?;
         let stop_hooks = CancellationToken::new();
         let hooks = tokio::spawn(server::serve(
             listener,
-            handler::router(Arc::new(hooks)),
+            serving,
             metrics.connections.clone(),
             stop_hooks.clone(),
             config.drain_timeout,

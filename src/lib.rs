@@ -19,6 +19,7 @@
 //! * [`refresh`]: coalescing and the PATCH; uses `domain`.
 //! * [`controller`]: watches and status; uses the tables, `receiver` and [`api`].
 //! * [`http`], [`admin`]: the two ports; use the tables, `receiver` and `refresh`, never `controller`.
+//! * [`lanes`]: the threads that serve senders.
 //! * [`app`] and [`cli`] put everything together.
 
 pub mod admin;
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod controller;
 pub mod domain;
 pub mod http;
+pub mod lanes;
 pub mod metrics;
 pub mod readiness;
 pub mod receiver;

@@ -11,9 +11,10 @@ use regex::Regex;
 
 /// Which modules of the crate a module may use. `domain` is pure; configuration (`controller`) and delivery (`http`) meet
 /// only in the tables; only `app` and `cli` see both sides.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("clock", &[]),
+    ("lanes", &[]),
     ("metrics", &[]),
     ("readiness", &[]),
     ("telemetry", &[]),
@@ -35,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "admin",
             "controller",
             "http",
+            "lanes",
             "routing",
             "subscription",
             "receiver",

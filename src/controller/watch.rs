@@ -1,8 +1,12 @@
 //! Drives one watch into one table, for as long as the process lives.
 
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
 use futures::StreamExt;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, watcher::DefaultBackoff};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +33,8 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
     S: Sink<K>,
 {
-    let events = watcher(api, watcher::Config::default()).backoff(DefaultBackoff::default());
+    let events =
+        watcher(api, watcher::Config::default()).backoff(ResetTimerBackoff::new(Pauses::new(), Pauses::FORGET_AFTER));
     let mut events = std::pin::pin!(events.take_until(stop.cancelled_owned()));
     while let Some(event) = events.next().await {
         match event {
@@ -50,6 +55,41 @@ where
                 }
             }
         }
+    }
+}
+
+/// Pauses between attempts to resume: doubling and short, because what happens meanwhile goes unnoticed.
+struct Pauses {
+    next: Duration,
+    spread: RandomState,
+}
+
+impl Pauses {
+    const FIRST: Duration = Duration::from_millis(200);
+    const LONGEST: Duration = Duration::from_secs(5);
+    /// A watch that held for so long begins anew with the shortest pause.
+    const FORGET_AFTER: Duration = Duration::from_secs(60);
+
+    fn new() -> Self {
+        Self { next: Self::FIRST, spread: RandomState::new() }
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    /// Spread by up to a quarter, so that replicas do not come back in step.
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.next;
+        self.next = (pause * 2).min(Self::LONGEST);
+        let share = u32::try_from(self.spread.hash_one(pause) % 25).unwrap_or_default();
+        Some(pause + pause * share / 100)
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        *self = Self::new();
     }
 }
 

@@ -13,22 +13,27 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::limits::{ACCEPT_PAUSE, HEADER_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_HEADERS};
 
+/// A thread that serves, and what it serves.
+pub type Lane = (Handle, Router);
+
 /// Serves until `stop` is cancelled, then stops accepting and lets the requests in flight finish, at most for
 /// `drain_limit`. Returns how many connections were cut off.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    lanes: Vec<Lane>,
     open: Gauge,
     stop: CancellationToken,
     drain_limit: Duration,
 ) -> usize {
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut turns = lanes.iter().cycle();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -38,13 +43,17 @@ pub async fn serve(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let connection = builder().serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        let watched = graceful.watch(connection);
-        open.inc();
-        let open = open.clone();
-        tokio::spawn(async move {
-            // A broken connection concerns its sender only.
-            drop(watched.await);
+        let Some((lane, router)) = turns.next() else {
+            break;
+        };
+        let (watcher, router, open) = (graceful.watcher(), router.clone(), open.clone());
+        lane.spawn(async move {
+            open.inc();
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                let service = TowerToHyperService::new(router);
+                // A broken connection concerns its sender only.
+                drop(watcher.watch(builder().serve_connection(TokioIo::new(stream), service)).await);
+            }
             open.dec();
             drop(permit);
         });
@@ -60,12 +69,13 @@ pub async fn serve(
 type Permit = tokio::sync::OwnedSemaphorePermit;
 
 /// The next connection, once there is room for it; `None` when the kernel has none to give.
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<(TcpStream, Permit)> {
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<(std::net::TcpStream, Permit)> {
     let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     let (stream, _) = listener.accept().await.ok()?;
     // Answers are a few hundred bytes; waiting for more to send would only delay them. A failure costs a little latency.
     drop(stream.set_nodelay(true));
-    Some((stream, permit))
+    // It is registered anew with the runtime of the thread that serves it.
+    Some((stream.into_std().ok()?, permit))
 }
 
 fn builder() -> http1::Builder {

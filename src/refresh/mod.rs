@@ -23,8 +23,9 @@ use token::TokenSource;
 use crate::domain::scope::ObjectKey;
 use crate::metrics::Metrics;
 
-/// A write that the API server refuses is repeated after this time at the earliest, so that mending the cause is enough.
-const REFUSED_RETRY: Duration = Duration::from_secs(60);
+/// However long the back-off, a push that arrives meanwhile is attempted after this time: by then the API server may be
+/// back, or the right that was missing be there.
+const JOINED_PAUSE: Duration = Duration::from_secs(1);
 
 /// How a requested refresh ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,51 +43,65 @@ pub type Waiter = oneshot::Receiver<Outcome>;
 
 /// Handle to the refresher; cheap to clone.
 #[derive(Clone)]
-pub struct Refresher(Arc<Shared>);
+pub struct Refresher {
+    shared: Arc<Shared>,
+    patcher: Patcher,
+}
 
 struct Shared {
     /// Every Warehouse that owes a refresh. Written by [`Refresher::request`] and by the task of the Warehouse.
-    slots: Mutex<HashMap<ObjectKey, Slot<oneshot::Sender<Outcome>>>>,
+    slots: Mutex<HashMap<ObjectKey, Owed>>,
     /// Woken whenever a slot is dropped.
     finished: Notify,
     in_flight: Semaphore,
-    patcher: Patcher,
     tokens: TokenSource,
     metrics: Arc<Metrics>,
     jitter: RandomState,
+}
+
+struct Owed {
+    slot: Slot<oneshot::Sender<Outcome>>,
+    /// Told when somebody joins, so that a long back-off is cut short.
+    joined: Arc<Notify>,
 }
 
 impl Refresher {
     /// A refresher that keeps at most `concurrency` PATCHes in flight.
     #[must_use]
     pub fn new(patcher: Patcher, tokens: TokenSource, concurrency: usize, metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Shared {
             slots: Mutex::default(),
             finished: Notify::new(),
             in_flight: Semaphore::new(concurrency),
-            patcher,
             tokens,
             metrics,
             jitter: RandomState::new(),
-        }))
+        };
+        Self { shared: Arc::new(shared), patcher }
+    }
+
+    /// A handle to the same refresher whose own requests are written by another patcher.
+    #[must_use]
+    pub fn with_patcher(&self, patcher: Patcher) -> Self {
+        Self { shared: Arc::clone(&self.shared), patcher }
     }
 
     /// Owes every one of these Warehouses a refresh from now on. One waiter for each, in the same order.
     #[must_use]
     pub fn request(&self, warehouses: &[ObjectKey]) -> Vec<Waiter> {
-        let shared = &self.0;
-        shared.metrics.refresh_requests.inc_by(warehouses.len() as u64);
-        let mut slots = shared.slots.lock();
+        self.shared.metrics.refresh_requests.inc_by(warehouses.len() as u64);
+        let mut slots = self.shared.slots.lock();
         warehouses
             .iter()
             .map(|warehouse| {
                 let (sender, waiter) = oneshot::channel();
-                match slots.get_mut(warehouse) {
-                    Some(slot) => slot.join(sender),
-                    None => {
-                        slots.insert(warehouse.clone(), Slot::new(sender));
-                        tokio::spawn(Arc::clone(shared).settle(warehouse.clone()));
-                    }
+                if let Some(owed) = slots.get_mut(warehouse) {
+                    owed.slot.join(sender);
+                    owed.joined.notify_one();
+                } else {
+                    let joined = Arc::new(Notify::new());
+                    slots.insert(warehouse.clone(), Owed { slot: Slot::new(sender), joined: Arc::clone(&joined) });
+                    tokio::spawn(self.clone().settle(warehouse.clone(), joined));
                 }
                 waiter
             })
@@ -96,7 +111,7 @@ impl Refresher {
     /// How many Warehouses owe a refresh.
     #[must_use]
     pub fn owed(&self) -> usize {
-        self.0.slots.lock().len()
+        self.shared.slots.lock().len()
     }
 
     /// Waits until nothing is owed, at most for `limit`. Returns how many refreshes are still owed then.
@@ -104,7 +119,7 @@ impl Refresher {
         let drained = async {
             loop {
                 // Registered before the check, so that a slot dropped in between is not missed.
-                let finished = self.0.finished.notified();
+                let finished = self.shared.finished.notified();
                 if self.owed() == 0 {
                     return;
                 }
@@ -116,30 +131,29 @@ impl Refresher {
             Err(_) => self.owed(),
         }
     }
-}
 
-impl Shared {
     /// Runs one Warehouse until nothing is owed to it.
-    async fn settle(self: Arc<Self>, warehouse: ObjectKey) {
+    async fn settle(self, warehouse: ObjectKey, joined: Arc<Notify>) {
         loop {
             let Some((outcome, wait)) = self.attempt(&warehouse).await else {
                 return;
             };
-            let Some(next) = self.end(&warehouse, outcome.end()) else {
+            let Some(next) = self.shared.end(&warehouse, outcome.end()) else {
                 return;
             };
             match next {
                 Next::Finished(answered) => {
                     answer(answered, outcome.told());
-                    self.finished.notify_waiters();
+                    self.shared.finished.notify_waiters();
                     return;
                 }
                 Next::Again(answered) => answer(answered, outcome.told()),
                 Next::Later { answered, failures } => {
                     answer(answered, outcome.told());
-                    tokio::time::sleep(back_off(failures, wait, self.jitter(&warehouse, failures))).await;
-                    if let Some(slot) = self.slots.lock().get_mut(&warehouse) {
-                        slot.due();
+                    let pause = back_off(failures, wait, self.shared.jitter(&warehouse, failures));
+                    wait_out(pause, &joined).await;
+                    if let Some(owed) = self.shared.slots.lock().get_mut(&warehouse) {
+                        owed.slot.due();
                     }
                 }
             }
@@ -148,12 +162,12 @@ impl Shared {
 
     /// Waits for a turn and sends one PATCH. `None` when the refresher is being dropped.
     async fn attempt(&self, warehouse: &ObjectKey) -> Option<(Attempt, Option<Duration>)> {
-        let _turn = self.in_flight.acquire().await.ok()?;
-        self.slots.lock().get_mut(warehouse)?.begin();
-        let token = self.tokens.next();
+        let _turn = self.shared.in_flight.acquire().await.ok()?;
+        self.shared.slots.lock().get_mut(warehouse)?.slot.begin();
+        let token = self.shared.tokens.next();
         let began = Instant::now();
         let result = self.patcher.patch(warehouse, &token).await;
-        self.metrics.patched(result.as_ref().map_or_else(PatchError::label, |()| "written"), began.elapsed());
+        self.shared.metrics.patched(result.as_ref().map_or_else(PatchError::label, |()| "written"), began.elapsed());
         Some(match result {
             Ok(()) => (Attempt::Written, None),
             Err(PatchError::Gone) => (Attempt::Gone, None),
@@ -163,15 +177,17 @@ impl Shared {
             }
             Err(PatchError::Refused { status, message }) => {
                 tracing::error!(%warehouse, status, reason = message, "the API server refuses the refresh, will be repeated slowly");
-                (Attempt::Refused, Some(REFUSED_RETRY))
+                (Attempt::Refused, Some(JOINED_PAUSE))
             }
         })
     }
+}
 
+impl Shared {
     /// Ends the PATCH; a finished slot is dropped under the same lock, so that no request can join it any more.
     fn end(&self, warehouse: &ObjectKey, end: End) -> Option<Next<oneshot::Sender<Outcome>>> {
         let mut slots = self.slots.lock();
-        let next = slots.get_mut(warehouse)?.end(end);
+        let next = slots.get_mut(warehouse)?.slot.end(end);
         if matches!(next, Next::Finished(_)) {
             slots.remove(warehouse);
         }
@@ -181,6 +197,16 @@ impl Shared {
     fn jitter(&self, warehouse: &ObjectKey, failures: u32) -> f64 {
         let hash = u32::try_from(self.jitter.hash_one((warehouse, failures)) >> 32).unwrap_or(0);
         f64::from(hash) / f64::from(u32::MAX)
+    }
+}
+
+/// Waits out a back-off; somebody who joins cuts it short.
+async fn wait_out(pause: Duration, joined: &Notify) {
+    let least = pause.min(JOINED_PAUSE);
+    tokio::time::sleep(least).await;
+    tokio::select! {
+        () = tokio::time::sleep(pause - least) => {}
+        () = joined.notified() => {}
     }
 }
 

@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::BodyExt;
-use kube::Client;
-use kube::client::Body;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::ConfigExt;
 use serde_json::json;
 use tokio::time::timeout;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use crate::domain::scope::ObjectKey;
 
@@ -18,7 +24,7 @@ pub const FIELD_MANAGER: &str = "quayside";
 
 /// A PATCH that takes longer is given up and repeated. Generous, because the sender does not wait for it: its answer is
 /// due at the acknowledgement deadline.
-const PATCH_TIMEOUT: Duration = Duration::from_secs(30);
+const PATCH_TIMEOUT: Duration = Duration::from_secs(15);
 /// Only the status object of a failed call is read; the API server's are small.
 const MAX_MESSAGE_CHARS: usize = 512;
 
@@ -62,16 +68,32 @@ impl PatchError {
 }
 
 /// Writes refresh annotations.
+///
+/// It has a connection pool of its own and, unlike [`kube::Client`], no queue in front of it: the task that wants the
+/// write drives it.
 #[derive(Clone)]
 pub struct Patcher {
-    client: Client,
+    service: BoxCloneSyncService<Request<Full<Bytes>>, Response<Incoming>, BoxError>,
 }
 
 impl Patcher {
-    /// A patcher on a client that does not retry by itself; [`crate::refresh`] decides about that.
-    #[must_use]
-    pub const fn new(client: Client) -> Self {
-        Self { client }
+    /// A patcher for the API server of a configuration. It never retries; [`crate::refresh`] decides about that.
+    ///
+    /// # Errors
+    /// When the configuration's TLS or authentication settings cannot be used.
+    pub fn new(config: &kube::Config) -> kube::Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(config.connect_timeout);
+        let tls = config.rustls_https_connector_with_connector(tcp)?;
+        let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(tls);
+        let service = ServiceBuilder::new()
+            .layer(config.base_uri_layer())
+            .option_layer(config.auth_layer()?)
+            .map_err(BoxError::from)
+            .service(client);
+        Ok(Self { service: BoxCloneSyncService::new(service) })
     }
 
     /// Writes one token.
@@ -84,7 +106,7 @@ impl Patcher {
             return Err(PatchError::Gone);
         };
         let exchange = async {
-            let response = self.client.send(request).await.ok()?;
+            let response = self.service.clone().oneshot(request).await.ok()?;
             let (status, retry_after) = (response.status(), retry_after(&response));
             // The body is read to its end so that the connection can be used again.
             let body = response.into_body().collect().await.ok()?.to_bytes();
@@ -95,7 +117,7 @@ impl Patcher {
     }
 }
 
-fn request(warehouse: &ObjectKey, token: &str) -> Option<Request<Body>> {
+fn request(warehouse: &ObjectKey, token: &str) -> Option<Request<Full<Bytes>>> {
     let ObjectKey { namespace, name } = warehouse;
     let uri =
         format!("/apis/kargo.akuity.io/v1alpha1/namespaces/{namespace}/warehouses/{name}?fieldManager={FIELD_MANAGER}");
@@ -105,11 +127,11 @@ fn request(warehouse: &ObjectKey, token: &str) -> Option<Request<Body>> {
         .uri(uri)
         .header(header::ACCEPT, ACCEPT_METADATA)
         .header(header::CONTENT_TYPE, "application/merge-patch+json")
-        .body(Body::from(patch.to_string().into_bytes()))
+        .body(Full::from(patch.to_string()))
         .ok()
 }
 
-fn retry_after(response: &Response<Body>) -> Option<Duration> {
+fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
     let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
