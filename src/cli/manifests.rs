@@ -40,7 +40,7 @@ impl Manifests {
             for file in files(path)? {
                 let content =
                     String::from_utf8(read(&file)?).with_context(|| format!("{} is not UTF-8", file.display()))?;
-                for document in documents(&content).with_context(|| format!("{} cannot be read", file.display()))? {
+                for document in &documents(&content).with_context(|| format!("{} cannot be read", file.display()))? {
                     manifests.add(document).with_context(|| format!("{} holds an unusable object", file.display()))?;
                 }
             }
@@ -48,16 +48,16 @@ impl Manifests {
         Ok(manifests)
     }
 
-    fn add(&mut self, object: Value) -> anyhow::Result<()> {
+    fn add(&mut self, object: &Value) -> anyhow::Result<()> {
         let kind = object["kind"].as_str().unwrap_or_default().to_owned();
         if let Some(Value::Array(items)) = object.get("items") {
             let item_kind = kind.strip_suffix("List").unwrap_or_default();
-            for item in items.clone() {
-                let mut item = item;
+            for item in items {
+                let mut item = item.clone();
                 if item.get("kind").is_none() && !item_kind.is_empty() {
                     item["kind"] = item_kind.into();
                 }
-                self.add(item)?;
+                self.add(&item)?;
             }
             return Ok(());
         }
@@ -81,7 +81,7 @@ impl Manifests {
             }
             "ClusterConfig" => note(&format!("ClusterConfig {name} skipped: it must be named {CLUSTER_CONFIG_NAME}")),
             "Secret" => {
-                let data = secret_data(&object).with_context(|| format!("Secret {namespace}/{name}"))?;
+                let data = secret_data(object).with_context(|| format!("Secret {namespace}/{name}"))?;
                 self.secrets.insert(ObjectKey::new(namespace, name), Arc::new(data));
             }
             "Warehouse" => {

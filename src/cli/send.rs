@@ -51,7 +51,7 @@ struct Quay {
     #[arg(long, value_name = "EVENT", default_value = "repo_push", value_parser = event, conflicts_with = "file")]
     event: String,
 
-    /// The repository, host[:port]/namespace/name.
+    /// The repository with its host, such as quay.io/northwind/storefront.
     #[arg(long, value_name = "REPOSITORY", default_value = "quay.io/northwind/storefront", conflicts_with = "file")]
     repository: String,
 

@@ -228,8 +228,9 @@ mod tests {
         // V4 is given with a base URL that is refused; its clean spelling gives the same path.
         let v4 = "https://kargo.example.com:8443/a/webhooks";
         let docs = "https://kargo.example.com/webhook";
+        type Case<'a> = (&'a str, &'a str, ReceiverKind, &'a str, &'a [u8], &'a str);
         #[rustfmt::skip]
-        let cases: [(&str, &str, ReceiverKind, &str, &[u8], &str); 7] = [
+        let cases: [Case<'_>; 7] = [
             ("https://webhooks.example.com", "demo", GitHub, "gh", b"s3cr3t", "/github/d7be07ee2d7d056cf2deb6e6fbf4357b89f2954180fe1971719c92e0886b4dbf"),
             (v2, "demo", GitLab, "gl", b"s3cr3t", "/hooks/gitlab/87acb07fc049f1f473612dd30eaa272e184f50a7e4135bd2c447378b2bed4e1e"),
             ("https://webhooks.example.com/", "", DockerHub, "hub", b"s3cr3t", "/dockerhub/44a2c139dce4183b751fb001d78a76ec70a3034a0f4f7ee3bf96a6373f4962b4"),

@@ -118,7 +118,7 @@ impl<'a> Value<'a> {
 
     /// The elements of an array, `None` for any other type.
     #[must_use]
-    pub fn array(self) -> Option<Vec<Value<'a>>> {
+    pub fn array(self) -> Option<Vec<Self>> {
         let Elements(elements) = self.0.starts_with('[').then(|| serde_json::from_str(self.0).ok())??;
         Some(elements.into_iter().map(|raw| Value(raw.get())).collect())
     }
