@@ -7,10 +7,17 @@ SHELL := /bin/bash
 # The programs of the test control plane; the first time they are fetched or built, with progress on standard error.
 TOOLS = tools="$$(tests/controlplane/tools.sh)"; export QUAYSIDE_TEST_TOOLS="$$tools"
 
-.PHONY: help check tools test generate demo bench bench-scale ci clean
+# The image, and the static binary in it: `make image IMAGE=registry.example.com/platform/quayside:0.1.0`
+VERSION = $(shell awk -F '"' '/^version = / { print $$2; exit }' Cargo.toml)
+IMAGE ?= localhost/quayside:$(VERSION)
+export IMAGE
+STATIC_TARGET = $(shell uname -m)-unknown-linux-gnu
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help check tools test generate demo bench bench-scale image chart e2e ci clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: ## formatting, lints, documentation, generated files
 	cargo fmt --check
@@ -19,6 +26,7 @@ check: ## formatting, lints, documentation, generated files
 	@new="$$(mktemp -d)"; trap 'rm -rf "$$new"' EXIT; \
 	cargo run --quiet --locked -- crd --output "$$new"; \
 	diff -ru crds "$$new" || { echo 'crds/ is out of step with the types: run `make generate` and commit the result' >&2; exit 1; }
+	@diff -ru crds charts/quayside/files/crds || { echo "the chart's CRDs are out of step with crds/: run \`make generate\` and commit the result" >&2; exit 1; }
 
 tools: ## get etcd, kube-apiserver, kubectl and helm, and print where they are
 	@tests/controlplane/tools.sh
@@ -28,8 +36,10 @@ test: ## all tests, doctests included, on a real control plane
 	@awk '/^test result:/ { suites++; passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "tests: %d passed, %d failed, %d ignored, in %d binaries\n", passed, failed, ignored, suites }' target/test.log
 
-generate: ## write the CRDs anew from the types
+generate: ## write the CRDs anew from the types, and copy them into the chart
 	cargo run --quiet --locked -- crd --output crds
+	rm -f charts/quayside/files/crds/*.yaml
+	cp crds/*.yaml charts/quayside/files/crds/
 
 demo: ## the main job on a throw-away control plane, start to finish
 	@tests/demo.sh
@@ -40,7 +50,25 @@ bench: ## deliveries end to end against a real API server
 bench-scale: ## start, memory and latency with 100,000 Warehouses (minutes; several GB)
 	@$(TOOLS); cargo bench --locked --bench scale
 
-ci: check test ## what CI runs
+image: ## the container image, with docker, podman or buildah (first about 5 minutes: a static release build)
+	@[[ $$(uname -s) == Linux ]] || { echo 'image: error: the static binary is built on Linux; run this there, or in a container with Rust' >&2; exit 1; }
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(STATIC_TARGET)
+	@mkdir -p target/image
+	@install -m 755 "$(TARGET_DIR)/$(STATIC_TARGET)/release/quayside" target/image/quayside
+	@tests/cluster/image.sh . "$(IMAGE)" target/image/quayside.tar
+	@size=$$(wc -c <target/image/quayside.tar); \
+	printf 'image: %s is %d.%d MB, in target/image/quayside.tar\n' "$(IMAGE)" $$((size / 1000000)) $$((size / 100000 % 10)); \
+	((size <= 20000000)) || { echo 'image: error: more than 20 MB; see what was added to the binary or the Dockerfile' >&2; exit 1; }
+
+chart: ## the chart: lint, refusals, and every manifest on a test control plane
+	@$(TOOLS); tests/cluster/chart.sh
+
+e2e: ## install the image with helm on a whole cluster, push, upgrade, take over, uninstall (root on Linux, or E2E_KUBECONFIG)
+	@tests/cluster/e2e.sh check
+	@$(MAKE) --no-print-directory image
+	@tests/cluster/e2e.sh run target/image/quayside.tar
+
+ci: check test chart e2e ## what CI runs
 
 clean: ## remove what was built (the control plane's programs stay in the cache outside)
 	cargo clean

@@ -22,7 +22,7 @@ Examples:
   quayside run --base-url https://hooks.example.com
   quayside run --base-url https://kargo.example.com/webhooks --kubeconfig ~/.kube/config --log-format text")]
 pub(super) struct Args {
-    /// The public URL under which senders reach the receivers, such as https://hooks.example.com:8443/path.
+    /// The public URL under which senders reach the receivers: scheme, host, port and path, without a query.
     #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: String,
 

@@ -4,12 +4,11 @@
 //! status. Statuses are written by a queue of their own, so that slow writes never delay a route.
 
 use std::collections::{HashMap, HashSet};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -19,7 +18,6 @@ use super::queue::Queue;
 use super::resolve::{self, Problem, Resolution};
 use super::secrets::SecretCache;
 use super::status::{Report, desired, merge_patch};
-use super::watch::Sink;
 use super::watched::WatchedConfig;
 use crate::api::condition::ConfigKind;
 use crate::api::{
@@ -88,98 +86,10 @@ struct Object {
     listed: bool,
 }
 
-/// What tells the two kinds of configuration apart.
-pub trait Config: Resource<DynamicType = ()> + Send + Sync + 'static {
-    /// The gate that opens when all objects of this kind are resolved.
-    const GATE: Gate;
-    /// The scope of an object; `None` for one that counts for nothing.
-    fn scope(namespace: Option<&str>, name: &str) -> Option<Scope>;
-}
-
-impl Config for ProjectConfig {
-    const GATE: Gate = Gate::ProjectConfigs;
-
-    /// A project has one configuration, of its own name.
-    fn scope(namespace: Option<&str>, name: &str) -> Option<Scope> {
-        namespace.filter(|namespace| *namespace == name).map(|namespace| Scope::Project(Arc::from(namespace)))
-    }
-}
-
-impl Config for ClusterConfig {
-    const GATE: Gate = Gate::ClusterConfigs;
-
-    fn scope(_: Option<&str>, name: &str) -> Option<Scope> {
-        (name == CLUSTER_CONFIG_NAME).then_some(Scope::Cluster)
-    }
-}
-
-const fn is_of<K: Config>(scope: &Scope) -> bool {
-    matches!((scope, K::GATE), (Scope::Project(_), Gate::ProjectConfigs) | (Scope::Cluster, Gate::ClusterConfigs))
-}
-
-/// Feeds a watch on one kind of configuration into the controller.
-pub struct ConfigFeed<K> {
-    configs: Arc<Configs>,
-    kind: PhantomData<fn() -> K>,
-}
-
-impl<K> ConfigFeed<K> {
-    /// A feed into this controller.
-    #[must_use]
-    pub const fn new(configs: Arc<Configs>) -> Self {
-        Self { configs, kind: PhantomData }
-    }
-}
-
-impl<K: Config> Sink<WatchedConfig<K>> for ConfigFeed<K>
-where
-    WatchedConfig<K>: Resource<DynamicType = ()>,
-{
-    fn restart(&mut self) {
-        let mut objects = self.configs.state.objects.lock();
-        objects.iter_mut().filter(|(scope, _)| is_of::<K>(scope)).for_each(|(_, object)| object.listed = false);
-    }
-
-    fn apply(&mut self, object: WatchedConfig<K>) {
-        let Some(scope) = K::scope(object.namespace().as_deref(), &object.name_any()) else {
-            tracing::warn!(
-                kind = %K::kind(&()), namespace = object.namespace(), name = object.name_any(),
-                "configuration ignored: a ProjectConfig is named like its namespace, the ClusterConfig is named cluster"
-            );
-            return;
-        };
-        self.configs.apply(scope, &object);
-    }
-
-    fn delete(&mut self, object: WatchedConfig<K>) {
-        if let Some(scope) = K::scope(object.namespace().as_deref(), &object.name_any()) {
-            self.configs.state.objects.lock().remove(&scope);
-            self.configs.work.add(scope);
-        }
-    }
-
-    fn synced(&mut self) {
-        let mut objects = self.configs.state.objects.lock();
-        let gone: Vec<Scope> = objects
-            .iter()
-            .filter(|(scope, object)| is_of::<K>(scope) && !object.listed)
-            .map(|(scope, _)| scope.clone())
-            .collect();
-        for scope in gone {
-            objects.remove(&scope);
-            self.configs.work.add(scope);
-        }
-        let left = objects.keys().filter(|scope| is_of::<K>(scope)).cloned().collect();
-        drop(objects);
-        self.configs.first_list_complete(K::GATE, left);
-    }
-
-    fn absent(&mut self) {
-        // Without its CRD there is no ClusterConfig. Without ProjectConfigs there is nothing to serve, so that gate waits.
-        if K::GATE == Gate::ClusterConfigs {
-            self.restart();
-            self.synced();
-        }
+const fn gate_of(scope: &Scope) -> Gate {
+    match scope {
+        Scope::Project(_) => Gate::ProjectConfigs,
+        Scope::Cluster => Gate::ClusterConfigs,
     }
 }
 
@@ -207,17 +117,39 @@ impl Configs {
         }
     }
 
-    fn apply<K>(&self, scope: Scope, object: &WatchedConfig<K>)
-    where
-        K: Config,
-        WatchedConfig<K>: Resource<DynamicType = ()>,
-    {
-        let refresh = object.refresh_annotation();
-        let status: Box<str> = Box::from(object.status());
+    /// A complete list of the objects behind a gate begins.
+    pub(super) fn begin_list(&self, gate: Gate) {
+        let mut objects = self.state.objects.lock();
+        objects.iter_mut().filter(|(scope, _)| gate_of(scope) == gate).for_each(|(_, object)| object.listed = false);
+    }
+
+    /// The list is complete: what it did not name is gone.
+    pub(super) fn end_list(&self, gate: Gate) {
+        let mut objects = self.state.objects.lock();
+        objects.retain(|scope, object| {
+            let stays = gate_of(scope) != gate || object.listed;
+            if !stays {
+                self.work.add(scope.clone());
+            }
+            stays
+        });
+        let left = objects.keys().filter(|scope| gate_of(scope) == gate).cloned().collect();
+        drop(objects);
+        self.first_list_complete(gate, left);
+    }
+
+    /// An object is gone.
+    pub(super) fn delete(&self, scope: Scope) {
+        self.state.objects.lock().remove(&scope);
+        self.work.add(scope);
+    }
+
+    /// An object was listed, added or changed.
+    pub(super) fn apply(&self, scope: Scope, generation: Option<i64>, refresh: Option<&str>, spec: &str, status: &str) {
+        let status: Box<str> = Box::from(status);
         let mut objects = self.state.objects.lock();
         if let Some(known) = objects.get_mut(&scope) {
             known.listed = true;
-            let generation = object.meta().generation;
             // A generation of none is an API server that does not count; then every event is looked at.
             if known.generation == generation && generation.is_some() && known.refresh.as_deref() == refresh {
                 // Only the status changed: our own write, or somebody else's that the resync compares.
@@ -225,12 +157,12 @@ impl Configs {
                 return;
             }
         }
-        let entries = match serde_json::from_str::<Value>(object.spec()) {
+        let entries = match serde_json::from_str::<Value>(spec) {
             Ok(spec) => ReceiverConfig::decode_list(&spec),
             Err(_) => vec![Err(EntryError { index: 0, name: None, cause: "spec is nested too deeply".to_owned() })],
         };
         let object = Object {
-            generation: object.meta().generation,
+            generation,
             refresh: refresh.map(str::to_owned),
             entries: Arc::new(entries),
             status,
@@ -256,10 +188,7 @@ impl Configs {
     }
 
     fn resolved_first_time(&self, scope: &Scope) {
-        let gate = match scope {
-            Scope::Project(_) => Gate::ProjectConfigs,
-            Scope::Cluster => Gate::ClusterConfigs,
-        };
+        let gate = gate_of(scope);
         let mut first = self.state.first.lock();
         if let Some(waiting) = first.get_mut(gate.as_str()) {
             waiting.remove(scope);

@@ -7,6 +7,7 @@
 //! Warehouse ───────▶ warehouses ─────────────────▶ SubscriptionIndex
 //! ```
 
+pub mod config_feed;
 pub mod configs;
 pub mod queue;
 pub mod resolve;

@@ -1,0 +1,12 @@
+# The image of Quayside: the static binary that `make image` builds, and nothing else.
+#
+# No CA certificates: the API server's authority is mounted into every Pod. For `quayside send` to an https URL from inside of
+# the container, mount a bundle and name it with --cacert.
+FROM scratch
+COPY target/image/quayside /usr/local/bin/quayside
+ENV PATH=/usr/local/bin
+# Numeric, so that the kubelet can tell it from root (runAsNonRoot).
+USER 65532:65532
+EXPOSE 8080 9090
+ENTRYPOINT ["quayside"]
+CMD ["run"]

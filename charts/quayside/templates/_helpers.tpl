@@ -1,0 +1,129 @@
+{{- define "quayside.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The name of nearly every object: the release's, with the chart's in it once. Short enough for the suffixes. */}}
+{{- define "quayside.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* The name of every object of Kargo's own server. */}}
+{{- define "quayside.kargoName" -}}
+kargo-external-webhooks-server
+{{- end }}
+
+{{- define "quayside.serviceName" -}}
+{{- if .Values.takeOver.enabled }}{{ include "quayside.kargoName" . }}{{ else }}{{ include "quayside.fullname" . }}{{ end }}
+{{- end }}
+
+{{- define "quayside.serviceAccountName" -}}
+{{- if .Values.serviceAccount.name }}
+{{- .Values.serviceAccount.name }}
+{{- else if .Values.takeOver.enabled }}
+{{- include "quayside.kargoName" . }}
+{{- else }}
+{{- include "quayside.fullname" . }}
+{{- end }}
+{{- end }}
+
+{{- define "quayside.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "quayside.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "quayside.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "quayside.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "quayside.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{/* The host of baseUrl as Ingress and HTTPRoute want it: without port, in lower case. */}}
+{{- define "quayside.host" -}}
+{{- (urlParse .Values.baseUrl).hostname | lower }}
+{{- end }}
+
+{{/* The path of baseUrl as a path to route: never empty, no slash at the end. */}}
+{{- define "quayside.path" -}}
+{{- (urlParse .Values.baseUrl).path | trimSuffix "/" | default "/" }}
+{{- end }}
+
+{{/* The environment by which the chart configures the binary. Not arguments, so that those in extraArgs win. */}}
+{{- define "quayside.env" -}}
+- name: EXTERNAL_WEBHOOK_SERVER_BASE_URL
+  value: {{ .Values.baseUrl | quote }}
+- name: SYSTEM_RESOURCES_NAMESPACE
+  value: {{ .Values.systemNamespace | quote }}
+- name: QUAYSIDE_LISTEN
+  value: {{ printf "%s:8080" .Values.listenAddress | quote }}
+- name: QUAYSIDE_ADMIN_LISTEN
+  value: {{ printf "%s:9090" .Values.listenAddress | quote }}
+- name: QUAYSIDE_ACK_DEADLINE
+  value: {{ .Values.ackDeadline | quote }}
+- name: QUAYSIDE_REFRESH_CONCURRENCY
+  value: {{ .Values.refreshConcurrency | int | quote }}
+- name: QUAYSIDE_DRAIN_DELAY
+  value: {{ printf "%ds" (.Values.drain.delaySeconds | int) | quote }}
+- name: QUAYSIDE_DRAIN_TIMEOUT
+  value: {{ printf "%ds" (.Values.drain.timeoutSeconds | int) | quote }}
+- name: QUAYSIDE_LOG_FORMAT
+  value: {{ .Values.log.format | quote }}
+- name: QUAYSIDE_LOG_LEVEL
+  value: {{ .Values.log.level | quote }}
+{{- end }}
+
+{{/* What the schema cannot say, or not in words that help. */}}
+{{- define "quayside.validate" -}}
+{{- if not .Values.baseUrl }}
+{{- fail "baseUrl is required: the public URL under which senders reach the receivers, for example --set baseUrl=https://hooks.example.com" }}
+{{- end }}
+{{- if not (regexMatch "^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$" .Values.baseUrl) }}
+{{- fail (printf "baseUrl %q is not http(s)://host[:port][/path]: no user, query or fragment, and in the path only letters, digits and - _ . ~ with single slashes" (regexReplaceAll "//[^/]*@" .Values.baseUrl "//…@")) }}
+{{- end }}
+{{- if regexMatch "/\\.\\.?(/|$)" .Values.baseUrl }}
+{{- fail (printf "baseUrl %q has . or .. in its path, which proxies rewrite: write the path they stand for" .Values.baseUrl) }}
+{{- end }}
+{{- if not .Values.image.repository }}
+{{- fail "image.repository is required: where you pushed the image that `make image` built, for example --set image.repository=registry.example.com/platform/quayside" }}
+{{- end }}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
+{{- fail "serviceAccount.name is required with serviceAccount.create=false: the ServiceAccount to use" }}
+{{- end }}
+{{- if and .Values.service.nodePort (eq .Values.service.type "ClusterIP") }}
+{{- fail "service.nodePort is set, but service.type is ClusterIP: set service.type=NodePort, or leave service.nodePort out" }}
+{{- end }}
+{{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" (include "quayside.host" .))) }}
+{{- fail (printf "Ingress and HTTPRoute need a host name, and the host of baseUrl %q is none: give a name, or route to the Service yourself" .Values.baseUrl) }}
+{{- end }}
+{{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (regexMatch "^[0-9.]+$" (include "quayside.host" .)) }}
+{{- fail (printf "Ingress and HTTPRoute need a host name, and the host of baseUrl %q is an address: give a name, or route to the Service yourself" .Values.baseUrl) }}
+{{- end }}
+{{- if and .Values.ingress.enabled .Values.ingress.tls.enabled (not (hasPrefix "https://" .Values.baseUrl)) }}
+{{- fail "ingress.tls.enabled is true, but baseUrl begins with http://, and many Ingress controllers then redirect, which loses deliveries: give an https baseUrl, or set ingress.tls.enabled=false" }}
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+{{- fail "httpRoute.parentRefs is required with httpRoute.enabled=true: the Gateways to attach to, for example --set 'httpRoute.parentRefs[0].name=public'" }}
+{{- end }}
+{{- $own := list }}
+{{- range include "quayside.env" . | fromYamlArray }}{{ $own = append $own .name }}{{ end }}
+{{- range .Values.extraEnv }}
+{{- if has .name $own }}
+{{- fail (printf "extraEnv sets %s, which the chart sets itself: use the chart's value for it, or the flag in extraArgs" .name) }}
+{{- end }}
+{{- end }}
+{{- end }}

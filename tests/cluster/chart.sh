@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# `make chart`: checks the chart without running it. Lint, the refusal of wrong values with a message that helps, and every manifest,
+# with every optional thing on, against a real API server. Leaves nothing behind.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+plane_pid='' plane_in=''
+dir=$(mktemp -d "${TMPDIR:-/tmp}/quayside-chart.XXXXXX")
+cleanup() {
+  trap '' INT TERM HUP
+  if [[ -n $plane_in ]]; then eval "exec $plane_in>&-"; fi 2>/dev/null # its end of input is its sign to stop
+  if [[ -n $plane_pid ]]; then wait "$plane_pid" 2>/dev/null || true; fi
+  rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+die() {
+  printf 'chart: error: %s\n' "$1" >&2
+  shift
+  if (($#)); then printf '%s\n' "$@" >&2; fi
+  exit 1
+}
+checks=0
+ok() {
+  checks=$((checks + 1))
+  printf 'ok: %s\n' "$*"
+}
+
+QUAYSIDE_TEST_TOOLS=${QUAYSIDE_TEST_TOOLS:-$(tests/controlplane/tools.sh)}
+export QUAYSIDE_TEST_TOOLS HELM_CACHE_HOME=$dir/helm HELM_CONFIG_HOME=$dir/helm HELM_DATA_HOME=$dir/helm
+PATH=$QUAYSIDE_TEST_TOOLS:$PATH
+chart=charts/quayside fixtures=tests/cluster/fixtures
+needed=(--set baseUrl=https://hooks.example.com --set image.repository=registry.example.com/platform/quayside)
+
+# ---- without a cluster
+
+crate=$(awk -F '"' '/^version = / { print $2; exit }' Cargo.toml)
+for key in version appVersion; do
+  found=$(awk -v key="$key:" '$1 == key { print $2 }' $chart/Chart.yaml)
+  [[ $found == "$crate" ]] || die "Chart.yaml has $key $found, but the crate is $crate: make them the same"
+done
+ok "chart and crate have the version $crate"
+helm lint --strict "$chart" "${needed[@]}" >"$dir/lint" || die "helm lint:" "$(cat "$dir/lint")"
+helm lint --strict "$chart" --values "$fixtures/everything.yaml" >"$dir/lint" || die "helm lint:" "$(cat "$dir/lint")"
+ok "helm lint --strict, with the required values and with all of them"
+helm package "$chart" --destination "$dir" >/dev/null
+helm template packaged "$dir/quayside-$crate.tgz" "${needed[@]}" >"$dir/packaged"
+grep -q 'name: warehouses.kargo.akuity.io' "$dir/packaged" || die "the packaged chart lacks the CRDs"
+ok "helm package, CRDs included"
+
+# Every value has a default, a description in the schema, and no other name passes.
+awk '/"type": "object"/ { objects++ } /"description"/ { descriptions++ } END { if (descriptions < objects) exit 1 }' $chart/values.schema.json ||
+  die "values.schema.json has values without a description"
+
+refused() { # refused MESSAGE FLAG…: MESSAGE is a part of what helm says
+  local message=$1 said
+  shift
+  if said=$(helm template q "$chart" "${needed[@]}" "$@" 2>&1 >/dev/null); then die "accepted: $*"; fi
+  [[ $said == *"$message"* ]] || die "refused: $*, but without saying: $message" "it said: $said"
+  ok "$* -- $message"
+}
+refused "baseUrl is required" --set baseUrl=
+refused "image.repository is required" --set image.repository=
+refused "does not match pattern '^(https?://.*)?\$'" --set baseUrl=hooks.example.com
+refused "does not match pattern '^(https?://.*)?\$'" --set baseUrl=ftp://hooks.example.com
+refused "no user, query or fragment" --set baseUrl=https://hooks.example.com/?x=1
+refused "baseUrl \"https://…@hooks.example.com\" is not" --set baseUrl=https://me:hidden@hooks.example.com
+refused "with single slashes" --set baseUrl=https://hooks.example.com/a//b
+refused "has . or .. in its path" --set baseUrl=https://hooks.example.com/a/../b
+refused "additional properties 'replica' not allowed" --set replica=2
+refused "at '/replicas': got string, want integer" --set replicas=two
+refused "at '/replicas': minimum: got 0, want 1" --set replicas=0
+refused "at '/image': additional properties 'name' not allowed" --set image.name=quayside
+refused "at '/image/repository': 'quay.io/me/quayside:1.0' does not match pattern" --set image.repository=quay.io/me/quayside:1.0
+refused "at '/image/digest': 'latest' does not match pattern '^(sha256:[0-9a-f]{64})?\$'" --set image.digest=latest
+refused "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'" --set image.pullPolicy=Sometimes
+refused "at '/ackDeadline': got number, want string" --set ackDeadline=2
+refused "at '/ackDeadline': '2 seconds' does not match pattern" --set-string "ackDeadline=2 seconds"
+refused "at '/refreshConcurrency': maximum: got 5,000, want 1,024" --set refreshConcurrency=5000
+refused "at '/drain/delaySeconds': got string, want integer" --set drain.delaySeconds=5s
+refused "at '/log/level': value must be one of 'error', 'warn', 'info', 'debug', 'trace'" --set log.level=verbose
+refused "at '/log/format': value must be one of 'json', 'text'" --set log.format=xml
+refused "at '/listenAddress': '::' does not match pattern" --set listenAddress=::
+refused "at '/takeOver': got boolean, want object" --set takeOver=true
+refused "at '/takeOver/enabled': got string, want boolean" --set-string takeOver.enabled=true
+refused "at '/systemNamespace': minLength: got 0, want 1" --set systemNamespace=
+refused "at '/service/type': value must be one of 'ClusterIP', 'NodePort', 'LoadBalancer'" --set service.type=ExternalName
+refused "at '/service/port': maximum: got 70,000, want 65,535" --set service.port=70000
+refused "service.nodePort is set, but service.type is ClusterIP" --set service.nodePort=30080
+refused "serviceAccount.name is required with serviceAccount.create=false" --set serviceAccount.create=false
+refused "at '/ingress': additional properties 'hosts' not allowed" --set 'ingress.hosts[0]=hooks.example.com'
+refused "at '/ingress/path': 'hooks' does not match pattern" --set ingress.path=hooks
+refused "at '/ingress/pathType': value must be one of" --set ingress.pathType=Regex
+refused "at '/ingress/annotations/example.com~1on': got boolean, want string" --set 'ingress.annotations.example\.com/on=true'
+refused "ingress.tls.enabled is true, but baseUrl begins with http://" --set ingress.enabled=true --set baseUrl=http://hooks.example.com
+refused "need a host name" --set ingress.enabled=true --set baseUrl=https://192.0.2.1
+refused "need a host name" --set httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=public' --set 'baseUrl=https://[2001:db8::1]:8443'
+refused "httpRoute.parentRefs is required with httpRoute.enabled=true" --set httpRoute.enabled=true
+refused "at '/httpRoute/parentRefs/0': missing property 'name'" --set 'httpRoute.parentRefs[0].namespace=gateways'
+refused "at '/extraArgs/0': 'run' does not match pattern '^--[a-z]'" --set 'extraArgs[0]=run'
+refused "extraEnv sets QUAYSIDE_LISTEN, which the chart sets itself" --set 'extraEnv[0].name=QUAYSIDE_LISTEN'
+refused "at '/extraVolumeMounts/0': missing property 'mountPath'" --set 'extraVolumeMounts[0].name=authorities'
+
+rendered() { helm template q "$chart" "${needed[@]}" "$@"; }
+says() { # says TEXT WHAT FLAG…: what is rendered with these flags contains TEXT
+  local text=$1 what=$2
+  shift 2
+  rendered "$@" >"$dir/says"
+  grep -qF -- "$text" "$dir/says" || die "$what: '$text' is not in what is rendered with $*"
+  ok "$what"
+}
+says 'terminationGracePeriodSeconds: 40' "the grace period covers the drain"
+says 'terminationGracePeriodSeconds: 95' "also another one" --set drain.delaySeconds=10 --set drain.timeoutSeconds=40
+says 'path: /webhooks' "an Ingress routes the prefix of baseUrl" --set ingress.enabled=true --set baseUrl=https://h.example.com/webhooks/ --show-only templates/ingress.yaml
+says 'path: /' "or everything" --set ingress.enabled=true --show-only templates/ingress.yaml
+says 'value: /webhooks' "an HTTPRoute does, too" --set httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=p' --set baseUrl=https://h.example.com/webhooks --show-only templates/httproute.yaml
+says 'name: kargo-external-webhooks-server' "a take-over has Kargo's names" --set takeOver.enabled=true --show-only templates/serviceaccount.yaml
+says 'name: mine' "unless told otherwise" --set takeOver.enabled=true --set serviceAccount.name=mine --show-only templates/serviceaccount.yaml
+lacks() { # lacks TEXT WHAT FLAG…
+  local text=$1 what=$2
+  shift 2
+  rendered "$@" >"$dir/says"
+  if grep -F -- "$text" "$dir/says"; then die "$what: that is in what is rendered with $*"; fi
+  ok "$what"
+}
+lacks PodDisruptionBudget "a single replica has no PodDisruptionBudget, which would block draining its node" --set replicas=1
+known=()
+for kind in ProjectConfig ClusterConfig Warehouse; do known+=(--api-versions "kargo.akuity.io/v1alpha1/$kind"); done
+# So do programs that render without a cluster tell helm about it.
+lacks CustomResourceDefinition "no CRDs where --api-versions names them" "${known[@]}"
+lacks CustomResourceDefinition "none with crds.install=false" --set crds.install=false
+
+# ---- against an API server
+
+coproc PLANE { exec tests/controlplane/controlplane.sh run "$dir/controlplane"; }
+# shellcheck disable=SC2153 # coproc sets PLANE_PID
+plane_pid=$PLANE_PID plane_in=${PLANE[1]}
+line=
+read -r line <&"${PLANE[0]}" || true
+[[ $line == ready* ]] || die "the control plane did not start; see above"
+export KUBECONFIG=$dir/controlplane/kubeconfig KUBECACHEDIR=$dir/cache
+
+kubectl apply -f "$fixtures/foreign-crds.yaml" >/dev/null
+kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
+kubectl create namespace strict >/dev/null
+kubectl label namespace strict pod-security.kubernetes.io/enforce=restricted >/dev/null
+dry_run() { # dry_run WHAT FLAG…: what is rendered passes the API server, which checks every field
+  local what=$1
+  shift
+  helm template q "$chart" --namespace strict "$@" >"$dir/manifests"
+  kubectl apply --server-side --dry-run=server --validate=strict -f "$dir/manifests" >"$dir/applied" 2>&1 || die "$what:" "$(cat "$dir/applied")"
+  if grep -i warning "$dir/applied"; then die "$what: the API server warns, see above"; fi
+  ok "$what: the API server takes $(wc -l <"$dir/applied") manifests"
+}
+dry_run "with the required values" "${needed[@]}"
+dry_run "with everything on" --values "$fixtures/everything.yaml"
+for kind in ingress httproute networkpolicy servicemonitor poddisruptionbudget; do
+  grep -q "^$kind" "$dir/applied" || die "$kind is not among: $(cat "$dir/applied")"
+done
+ok "Ingress, HTTPRoute, NetworkPolicy, ServiceMonitor and PodDisruptionBudget among them"
+dry_run "for a take-over" "${needed[@]}" --set takeOver.enabled=true --set serviceMonitor.enabled=true --set ingress.enabled=true
+
+# A Deployment is taken whatever its Pods are like, so the Pod itself.
+for values in "${needed[*]}" "--values $fixtures/everything.yaml --set priorityClassName="; do
+  read -r -a flags <<<"$values"
+  helm template q "$chart" --namespace strict "${flags[@]}" --show-only templates/deployment.yaml >"$dir/deployment.yaml"
+  # The template's lines, four columns to the left, are a Pod but for its kind and name.
+  {
+    printf 'apiVersion: v1\nkind: Pod\n'
+    sed -n '/^  template:$/,$p' "$dir/deployment.yaml" | sed '1d;s/^    //' | sed 's/^metadata:$/&\n  name: quayside\n  namespace: strict/'
+  } >"$dir/pod.yaml"
+  kubectl apply --dry-run=server --validate=strict -f "$dir/pod.yaml" >"$dir/applied" 2>&1 || die "the Pod is refused:" "$(cat "$dir/applied")"
+  if grep -i warning "$dir/applied"; then die "the API server warns about the Pod, see above"; fi
+done
+ok "its Pod passes the restricted Pod Security level"
+sed -i 's/runAsNonRoot: true/runAsNonRoot: false/' "$dir/pod.yaml"
+if kubectl apply --dry-run=server -f "$dir/pod.yaml" >/dev/null 2>&1; then die "the restricted Pod Security level is not enforced, so the check before is worth nothing"; fi
+ok "and another would not"
+
+# The rights of the chart and those for an installation by hand are the same.
+kubectl apply -f examples/rbac.yaml >/dev/null
+tests/cluster/rbac.sh rights q | kubectl apply -f - >/dev/null
+[[ $(kubectl get clusterrole quayside -o=jsonpath='{.rules}') == "$(kubectl get clusterrole q-quayside -o=jsonpath='{.rules}')" ]] ||
+  die "examples/rbac.yaml and templates/clusterrole.yaml grant different rights"
+[[ $(kubectl auth can-i watch secrets --all-namespaces --as=system:serviceaccount:rights:q-quayside 2>/dev/null) == yes ]] ||
+  die "the ServiceAccount that rbac.sh prints has no rights"
+ok "examples/rbac.yaml grants the same"
+kubectl delete clusterrole/q-quayside clusterrolebinding/q-quayside namespace/rights --wait=false >/dev/null
+
+# CRDs, with a real installation: none there, ours there, somebody else's there.
+crds() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.generation}{"\n"}{end}' | grep kargo || true; }
+helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
+kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
+before=$(crds)
+[[ $(wc -l <<<"$before") == 3 ]] || die "the chart did not bring three CRDs, but: $before"
+for crd in crds/*.yaml; do
+  name=$(awk '$1 == "name:" { print $2; exit }' "$crd")
+  [[ $(kubectl replace --dry-run=server -f "$crd" -o=jsonpath='{.spec}') == "$(kubectl get crd "$name" -o=jsonpath='{.spec}')" ]] ||
+    die "the chart's CRD $name is not what is in $crd"
+done
+ok "without CRDs, the chart brings those of crds/"
+helm upgrade q "$chart" --namespace strict "${needed[@]}" >/dev/null
+[[ $(crds) == "$before" ]] || die "an upgrade changed the CRDs"
+helm uninstall q --namespace strict >/dev/null 2>&1
+[[ $(crds) == "$before" ]] || die "uninstalling changed the CRDs"
+ok "upgrade and uninstall keep them"
+kubectl annotate crd --all example.com/owner=somebody meta.helm.sh/release-name- meta.helm.sh/release-namespace- >/dev/null
+kubectl patch crd warehouses.kargo.akuity.io --type=json --patch '[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"}]' >/dev/null
+before=$(crds)
+helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
+helm upgrade q "$chart" --namespace strict "${needed[@]}" >/dev/null
+[[ $(crds) == "$before" ]] || die "CRDs of somebody else were touched"
+helm uninstall q --namespace strict >/dev/null 2>&1
+[[ $(crds) == "$before" ]] || die "uninstalling touched CRDs of somebody else"
+ok "somebody else's CRDs are not touched by install, upgrade and uninstall"
+
+printf 'chart: %d checks passed (%d s)\n' "$checks" "$SECONDS"

@@ -1,0 +1,386 @@
+#!/usr/bin/env bash
+# `make e2e`: installs Quayside as a platform engineer would, with helm and the real image, on a cluster whose Pods really run, and
+# shows that a push reaches its Warehouse: after the installation, while it is upgraded and restarted, and after taking over from
+# Kargo's own server. Then removes it and shows what stays. Fails if any step does not happen; leaves nothing running.
+#
+#   e2e.sh check          says whether it can run here, quickly
+#   e2e.sh run ARCHIVE    runs, with the image in this docker archive
+#
+# Without further ado it starts a cluster of its own, which needs root on Linux (up.sh says what else). Elsewhere:
+#
+#   E2E_KUBECONFIG   a cluster to test on instead, one without Kargo and Quayside that may be thrown away, such as kind's
+#   E2E_LOAD_IMAGE   with it: the command that puts the image into that cluster; the archive is its $1. For kind:
+#                    E2E_LOAD_IMAGE='kind load image-archive "$1"'
+#   IMAGE            the name of the image in the archive; default localhost/quayside:<version of the chart>
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+die() {
+  printf '\ne2e: error: %s\n' "$1" >&2
+  shift
+  if (($#)); then printf '  %s\n' "$@" >&2; fi
+  exit 1
+}
+
+check() {
+  local program
+  for program in curl sha256sum; do
+    command -v "$program" >/dev/null || die "$program is not installed" "install it and run this again"
+  done
+  if [[ -n ${E2E_KUBECONFIG:-} ]]; then
+    [[ -r $E2E_KUBECONFIG ]] || die "E2E_KUBECONFIG=$E2E_KUBECONFIG cannot be read"
+    [[ -n ${E2E_LOAD_IMAGE:-} ]] || die "E2E_LOAD_IMAGE is not set" \
+      "give the command that puts a docker archive into the cluster, for kind: E2E_LOAD_IMAGE='kind load image-archive \"\$1\"'"
+  elif [[ $(uname -s) != Linux || $(id -u) != 0 ]]; then
+    die "a cluster of its own needs root on Linux, and this is user $(id -un) on $(uname -s)" \
+      "run it as root on Linux, or name another cluster:" \
+      "E2E_KUBECONFIG=FILE E2E_LOAD_IMAGE='kind load image-archive \"\$1\"' make e2e" \
+      "the rest of the tests needs neither: make check test chart"
+  fi
+}
+case ${1:-} in
+  check)
+    check
+    exit
+    ;;
+  run) [[ $# == 2 ]] || die "usage: e2e.sh check | e2e.sh run ARCHIVE" ;;
+  *) die "usage: e2e.sh check | e2e.sh run ARCHIVE" ;;
+esac
+check
+archive=$2
+[[ -r $archive ]] || die "$archive cannot be read" "build it: make image"
+version=$(awk '$1 == "version:" { print $2 }' charts/quayside/Chart.yaml)
+IMAGE=${IMAGE:-localhost/quayside:$version}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/quayside-e2e.XXXXXX")
+cluster=$work/cluster load_pid='' proxy_pid='' finished=''
+cleanup() {
+  trap '' INT TERM HUP
+  if [[ -z $finished ]]; then diagnose >&2 || true; fi
+  touch "$work/stop"
+  for pid in $load_pid $proxy_pid; do
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
+  tests/cluster/down.sh "$cluster" || true
+  rm -rf "$work"
+}
+diagnose() {
+  [[ -n ${KUBECONFIG:-} && -e $KUBECONFIG ]] || return 0
+  printf '\n----- what the cluster looks like\n'
+  kubectl get pods --all-namespaces -o wide
+  kubectl get events --all-namespaces --sort-by=.lastTimestamp | tail -n 15
+  printf '%s\n' "----- the end of Quayside's log"
+  kubectl logs --selector=app.kubernetes.io/name=quayside -n quayside --tail=20 --prefix
+  kubectl logs --selector=app.kubernetes.io/name=quayside -n kargo --tail=20 --prefix
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+if [[ -t 1 ]]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
+say() { printf '\n%s# %s%s (%d s)\n' "$bold" "$*" "$plain" "$SECONDS"; }
+checks=0
+ok() {
+  checks=$((checks + 1))
+  printf 'ok: %s\n' "$*"
+}
+# show COMMAND: prints a command as one would type it, then runs it.
+show() {
+  printf '$ %s\n' "$1"
+  eval "$1" || die "this command failed: $1"
+}
+# until_true SECONDS WHAT COMMAND…
+until_true() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@"; do
+    ((SECONDS < deadline)) || die "waited in vain until $what"
+    sleep 0.2
+  done
+}
+same() { # same WHAT WANTED FOUND
+  [[ $2 == "$3" ]] || die "$1: wanted '$2', found '$3'"
+  ok "$1"
+}
+
+# ---------------------------------------------------------------------------------------------------------------------------
+
+say "A cluster"
+if [[ -n ${E2E_KUBECONFIG:-} ]]; then
+  tools=${QUAYSIDE_TEST_TOOLS:-$(tests/controlplane/tools.sh)}
+  KUBECONFIG=$(realpath "$E2E_KUBECONFIG")
+  bash -euc "$E2E_LOAD_IMAGE" load "$archive" || die "the image could not be loaded by: $E2E_LOAD_IMAGE"
+else
+  tools=$(tests/controlplane/tools.sh kubelet kube-controller-manager kube-scheduler kube-proxy)
+  export QUAYSIDE_TEST_TOOLS=$tools
+  tests/cluster/up.sh "$cluster" "$archive"
+  KUBECONFIG=$cluster/kubeconfig
+fi
+PATH=$tools:$PATH
+export KUBECONFIG PATH
+export KUBECACHEDIR=$work/cache HELM_CACHE_HOME=$work/helm HELM_CONFIG_HOME=$work/helm HELM_DATA_HOME=$work/helm
+show 'kubectl get nodes -o wide'
+if [[ -n $(kubectl get crd -o name | grep 'kargo\.akuity\.io' || true) ]]; then
+  die "Kargo's CRDs are in this cluster already" "this test needs a cluster that it may change: make a new one"
+fi
+
+# Everything runs under the strictest Pod Security level.
+for namespace in quayside kargo senders; do
+  kubectl create namespace "$namespace" >/dev/null
+  kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted >/dev/null
+done
+until_true 30 "the namespaces have their ServiceAccount" kubectl get serviceaccount default -n senders -o name >/dev/null
+
+chart="charts/quayside --set image.repository=${IMAGE%:*} --set image.tag=${IMAGE##*:} --set image.pullPolicy=Never"
+base=http://hooks.quayside.test
+project=kargo-demo
+
+# send NAME SERVICE URL [FLAG…]: the container's own `send`, in a Pod, to the URL as it stands; the Service is what its host leads to.
+send() {
+  local name=$1 service=$2 url=$3 address arguments phase deadline=$((SECONDS + 60))
+  shift 3
+  address=$(kubectl get service "${service#*/}" -n "${service%/*}" -o=jsonpath='{.spec.clusterIP}')
+  arguments=$(printf ', "%s"' send quay "$url" "$@")
+  kubectl apply -f - >/dev/null <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: $name, namespace: senders}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  hostAliases: [{ip: $address, hostnames: [$(cut -d/ -f3 <<<"$url")]}]
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: send
+    image: $IMAGE
+    imagePullPolicy: Never
+    args: [${arguments#, }]
+    securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+END
+  printf '$ quayside send quay %s %s     # in a Pod of its own\n' "$url" "$*"
+  while :; do
+    phase=$(kubectl get pod "$name" -n senders -o=jsonpath='{.status.phase}')
+    if [[ $phase == Succeeded || $phase == Failed ]]; then break; fi
+    ((SECONDS < deadline)) || die "the Pod senders/$name did not end; it is $phase"
+    sleep 0.1
+  done
+  kubectl logs "$name" -n senders
+  [[ $phase == Succeeded ]] || die "the push was not answered with 2xx"
+}
+digest() { printf '%s' "$@" | sha256sum | cut -d' ' -f1; } # the formula of a receiver's URL, not taken from our own code
+urls() { kubectl get projectconfigs "$project" -n "$project" -o=jsonpath='{.status.webhookReceivers[*].url}'; }
+urls_are() { [[ $(urls) == "$1" ]]; }
+refresh_of() { kubectl get warehouse "$1" -n "$project" -o=jsonpath='{.metadata.annotations.kargo\.akuity\.io/refresh}'; }
+refreshed() { [[ -n $(refresh_of "$1") ]]; }
+revision() { kubectl get projectconfigs "$project" -n "$project" -o=jsonpath='{.metadata.uid} {.metadata.resourceVersion}'; }
+crd_revisions() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.resourceVersion}{"\n"}{end}' | grep kargo; }
+pods() { kubectl get pods -n "$1" --selector=app.kubernetes.io/name=quayside -o=jsonpath='{.items[*].metadata.name}'; }
+pods_are_new() { [[ -z $(pods quayside | tr ' ' '\n' | grep -xF -f <(tr ' ' '\n' <<<"$1") || true) ]]; }
+# Everything there is, but for what comes and goes by itself.
+everything() {
+  local kinds
+  kinds=$(kubectl api-resources --verbs=list -o name | grep -vE '^(events|leases|componentstatuses|ipaddresses)(\.|$)' | paste -sd,)
+  kubectl get "$kinds" --all-namespaces --ignore-not-found --no-headers \
+    -o=custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name 2>/dev/null | sort
+}
+
+# ---------------------------------------------------------------------------------------------------------------------------
+
+say "Wrong values are refused before anything is installed"
+refused() { # refused MESSAGE FLAG…
+  local message=$1 said
+  shift
+  # shellcheck disable=SC2086 # $chart is several words
+  if said=$(helm install quayside $chart -n quayside --set baseUrl=$base "$@" 2>&1); then die "helm accepted $*"; fi
+  [[ $said == *"$message"* ]] || die "helm refused $*, but did not say '$message': $said"
+  ok "$* is refused: $(grep -F "$message" <<<"$said" | head -n 1)"
+}
+refused "additional properties 'replica' not allowed" --set replica=2
+refused "at '/replicas': got string, want integer" --set replicas=two
+refused "does not match pattern '^(https?://.*)?\$'" --set baseUrl=hooks.example.com
+refused "baseUrl is required" --set baseUrl=
+same "nothing was installed" "" "$(helm list --all-namespaces --short; kubectl get all -n quayside -o name; kubectl get crd -o name | grep kargo || true)"
+
+say "Install, where there are no CRDs of Kargo"
+show "helm install quayside $chart -n quayside --set baseUrl=$base --wait --timeout=2m >$work/notes && tail -n +9 $work/notes | head -n 6"
+show 'kubectl get pods -n quayside -o wide'
+same "both replicas are ready" "2" "$(kubectl get deployment quayside -n quayside -o=jsonpath='{.status.readyReplicas}')"
+same "the chart brought the three CRDs" "clusterconfigs.kargo.akuity.io projectconfigs.kargo.akuity.io warehouses.kargo.akuity.io" \
+  "$(kubectl get crd -o=jsonpath='{.items[*].metadata.name}' | tr ' ' '\n' | grep kargo | paste -sd' ')"
+kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
+
+say "Declare a receiver, and get its URL"
+show 'kubectl apply -f examples/quay/'
+secret=$(kubectl get secret quay-webhook -n "$project" -o=jsonpath='{.data.secret}' | base64 -d)
+wanted=$base/quay/$(digest "$project" quay "$secret")
+until_true 20 "the status names the URL" urls_are "$wanted"
+show "kubectl get projectconfigs $project -n $project -o=jsonpath='{.status.webhookReceivers}'"
+echo
+ok "the URL is the one that sha256sum computes"
+
+say "Push through the Service"
+send first quayside/quayside "$(urls)" --repository quay.io/northwind/storefront --tag 1.4.2
+until_true 5 "the Warehouse storefront is asked to refresh" refreshed storefront
+show "kubectl get warehouses -n $project -o=custom-columns='NAME:.metadata.name,REFRESH:.metadata.annotations.kargo\.akuity\.io/refresh'"
+same "the Warehouse that does not accept 1.4.2 was left alone" "" "$(refresh_of storefront-next)"
+
+say "Two replicas agree on the status"
+kubectl create secret generic quay-webhook -n "$project" --from-literal=secret=another-secret-0123456789 --dry-run=client -o yaml |
+  kubectl apply -f - >/dev/null 2>&1
+wanted=$base/quay/$(digest "$project" quay another-secret-0123456789)
+until_true 20 "the status names the URL of the changed Secret" urls_are "$wanted"
+ok "both replicas saw the Secret change"
+before=$(revision)
+# Ends by its time-out; whatever it prints is a write.
+writes=$(timeout 5 kubectl get projectconfigs "$project" -n "$project" --watch-only -o=jsonpath='{.metadata.resourceVersion}{"\n"}' || true)
+same "nobody wrote the status again within 5 s" "" "$writes"
+same "the ProjectConfig is what it was" "$before" "$(revision)"
+
+# ---------------------------------------------------------------------------------------------------------------------------
+
+say "Push without a pause"
+path=${wanted#"$base"}
+if [[ -n ${E2E_KUBECONFIG:-} ]]; then
+  # The cluster's network may be out of reach from here; the API server's proxy is not.
+  kubectl proxy --port=0 >"$work/proxy" &
+  proxy_pid=$!
+  until_true 10 "kubectl proxy listens" grep -q ':[0-9]' "$work/proxy"
+  reach=http://127.0.0.1:$(grep -oE '[0-9]+$' "$work/proxy")/api/v1/namespaces/quayside/services/quayside:http/proxy
+else
+  reach=http://$(kubectl get service quayside -n quayside -o=jsonpath='{.spec.clusterIP}')
+fi
+printf '{"docker_url":"quay.io/northwind/storefront","updated_tags":["1.4.2"]}' >"$work/push.json"
+push() { # prints status and seconds of one push, as a new connection each
+  curl -sS -o /dev/null --max-time 10 -w '%{http_code} %{time_total}\n' -H 'Content-Type: application/json' \
+    --data-binary "@$work/push.json" "$reach$path" 2>&1
+}
+load() { while [[ ! -e $work/stop ]]; do push || true; done; }
+same "a push from here is answered" "200" "$(push | cut -d' ' -f1)"
+load >"$work/load" &
+load_pid=$!
+
+say "Upgrade"
+before=$(revision)
+old=$(pods quayside)
+show "helm upgrade quayside $chart -n quayside --set baseUrl=$base --set log.level=debug --wait --timeout=3m >/dev/null"
+until_true 60 "the old Pods are gone" pods_are_new "$old"
+same "helm upgrade left the ProjectConfig alone" "$before" "$(revision)"
+
+say "Restart"
+old=$(pods quayside)
+show 'kubectl rollout restart deployment/quayside -n quayside'
+show 'kubectl rollout status deployment/quayside -n quayside --timeout=180s | tail -n 1'
+until_true 60 "the old Pods are gone" pods_are_new "$old"
+touch "$work/stop"
+wait "$load_pid"
+load_pid=''
+failures=$(grep -v '^200 ' "$work/load" | sort | uniq -c || true)
+[[ -z $failures ]] || die "not every push was answered with 200 while it was upgraded and restarted:" "$failures"
+ok "$(wc -l <"$work/load") pushes while it was upgraded and restarted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
+if [[ -n $proxy_pid ]]; then
+  kill "$proxy_pid"
+  wait "$proxy_pid" 2>/dev/null || true
+  proxy_pid=''
+fi
+
+say "Uninstall"
+before=$(revision)
+crds=$(crd_revisions | cut -d' ' -f1,2)
+show 'helm uninstall quayside -n quayside --wait --timeout=2m'
+# In its namespace and by its name; what every namespace has, and the CRDs, are not Quayside's.
+left() {
+  everything | awk '$2 == "quayside" || $3 ~ /^quayside/ { print $1 "/" $3 }' |
+    grep -vxE 'Namespace/quayside|ConfigMap/kube-root-ca.crt|ServiceAccount/default'
+}
+nothing_left() { ! left >"$work/left"; }
+until_true 60 "nothing of Quayside is left" nothing_left
+ok "nothing of Quayside is left"
+same "the ProjectConfig is what it was" "$before" "$(revision)"
+same "the CRDs are still there" "$crds" "$(crd_revisions | cut -d' ' -f1,2)"
+
+# ---------------------------------------------------------------------------------------------------------------------------
+
+say "Take over from Kargo: its CRDs are installed by its chart, and a receiver's URL was registered with it"
+# The URL that Kargo's documentation gives for these inputs, with its secret's newline at the end.
+base=https://kargo.example.com/webhook
+registered=$base/quay/804b6f6bb40eb1f0e371f971d71dd95549be4bc9cbf868046941115f44073c67
+same "sha256sum computes that URL, too" "$registered" "$base/quay/$(digest kargo-demo my-first-receiver $'soylent green is people\n')"
+# As Kargo's chart has them: among its templates, generated by controller-gen, and other than ours.
+mkdir -p "$work"/kargo/{templates,resources}
+printf 'apiVersion: v2\nname: kargo\nversion: 1.0.0\n' >"$work/kargo/Chart.yaml"
+cat >"$work/kargo/templates/crds.yaml" <<'END'
+{{ range $path, $_ := .Files.Glob "resources/*" }}
+---
+{{ $.Files.Get $path }}
+{{ end }}
+END
+for crd in crds/*.yaml; do
+  sed -e 's|^metadata:$|&\n  annotations: {controller-gen.kubebuilder.io/version: v0.18.0, helm.sh/resource-policy: keep}|' \
+    -e 's|^    - jsonPath: .metadata.creationTimestamp$|    - {jsonPath: .metadata.uid, name: Kargo, type: string}\n&|' \
+    "$crd" >"$work/kargo/resources/$(basename "$crd")"
+done
+show "helm install kargo $work/kargo -n kargo --take-ownership >/dev/null"
+same "the CRDs are Kargo's now" "3" "$(kubectl get crd -o yaml | grep -c 'name: Kargo$')"
+kubectl create secret generic quay-webhook -n "$project" --from-literal=secret=$'soylent green is people\n' --dry-run=client -o yaml |
+  kubectl apply -f - >/dev/null 2>&1
+kubectl apply -f - >/dev/null <<END
+apiVersion: kargo.akuity.io/v1alpha1
+kind: ProjectConfig
+metadata: {name: $project, namespace: $project}
+spec:
+  webhookReceivers:
+  - name: my-first-receiver
+    quay: {secretRef: {name: quay-webhook}}
+END
+generation=$(kubectl get projectconfigs "$project" -n "$project" -o=jsonpath='{.metadata.generation}')
+kubectl patch projectconfigs "$project" -n "$project" --subresource=status --type=merge --patch "$(
+  cat <<END
+{"status": {"observedGeneration": $generation, "webhookReceivers": [{"name": "my-first-receiver", "path": "/webhook${registered#"$base"}", "url": "$registered"}],
+ "conditions": [{"type": "Ready", "status": "True", "reason": "Synced", "message": "ProjectConfig is synced and ready for use",
+   "observedGeneration": $generation, "lastTransitionTime": "2026-01-02T03:04:05Z"}]}}
+END
+)" >/dev/null
+before=$(revision)
+crds=$(crd_revisions)
+everything >"$work/before"
+
+show "helm install quayside $chart -n kargo --set baseUrl=$base --set takeOver.enabled=true --wait --timeout=2m >/dev/null"
+same "it runs under the ServiceAccount of Kargo's server" "kargo-external-webhooks-server kargo-external-webhooks-server" \
+  "$(kubectl get pods -n kargo --selector=app.kubernetes.io/name=quayside -o=jsonpath='{.items[*].spec.serviceAccountName}')"
+same "Kargo's CRDs were not touched" "$crds" "$(crd_revisions)"
+same "the registered URL stands, byte for byte" "$registered" "$(urls)"
+token=$(refresh_of storefront)
+again() { [[ $(refresh_of storefront) != "$token" ]]; }
+# TLS ends in front of Quayside, so its part of the way is plain HTTP.
+send registered kargo/kargo-external-webhooks-server "http${registered#https}" --repository quay.io/northwind/storefront --tag 1.4.2
+until_true 5 "the Warehouse is refreshed by the registered URL" again
+ok "a push to the registered URL refreshes"
+token=$(refresh_of storefront)
+send stripped kargo/kargo-external-webhooks-server "http://kargo.example.com${registered#"$base"}" --repository quay.io/northwind/storefront --tag 1.4.3
+until_true 5 "the Warehouse is refreshed behind a proxy that strips the prefix" again
+ok "so does one behind a proxy that strips the prefix"
+same "the status that Kargo wrote was not written again" "$before" "$(revision)"
+
+say "Uninstall leaves exactly what was there before"
+kubectl delete pods --all -n senders --wait >/dev/null
+show 'helm uninstall quayside -n kargo --wait --timeout=2m'
+everything_as_before() {
+  everything >"$work/after"
+  diff <(grep -v ' senders ' "$work/before") <(grep -v ' senders ' "$work/after") >"$work/difference"
+}
+until_true 60 "everything is as before the take-over: see the difference" everything_as_before
+ok "$(wc -l <"$work/after") objects before and after, the same ones"
+same "the ProjectConfig is what it was" "$before" "$(revision)"
+same "so are Kargo's CRDs" "$crds" "$(crd_revisions)"
+
+if [[ -n ${E2E_KUBECONFIG:-} ]]; then
+  say "Clean up"
+  helm uninstall kargo -n kargo >/dev/null 2>&1
+  kubectl delete -f examples/quay/ --ignore-not-found >/dev/null
+  kubectl delete namespace quayside kargo senders >/dev/null
+  kubectl delete -f crds/ >/dev/null
+fi
+finished=yes
+printf '\n%se2e: %d checks passed with the image %s (%d s)%s\n' "$bold" "$checks" "$IMAGE" "$SECONDS" "$plain"
