@@ -297,7 +297,9 @@ impl Worker for BarePatcher {
         let token = TOKEN.fetch_add(1, Ordering::Relaxed);
         let patch = json!({"metadata": {"annotations": {"kargo.akuity.io/refresh": format!("bare-{token}")}}});
         let name = format!("w{}", n % self.warehouses);
-        self.api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("a PATCH");
+        // The same manager as ours: every manager that owns a field makes the object larger and each write dearer.
+        let params = PatchParams { field_manager: Some("quayside".to_owned()), ..PatchParams::default() };
+        self.api.patch(&name, &params, &Patch::Merge(patch)).await.expect("a PATCH");
     }
 }
 
