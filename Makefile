@@ -36,10 +36,11 @@ test: ## all tests, doctests included, on a real control plane
 	@awk '/^test result:/ { suites++; passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "tests: %d passed, %d failed, %d ignored, in %d binaries\n", passed, failed, ignored, suites }' target/test.log
 
-generate: ## write the CRDs anew from the types, and copy them into the chart
+generate: ## write the CRDs, the chart's copies and the configuration reference anew
 	cargo run --quiet --locked -- crd --output crds
 	rm -f charts/quayside/files/crds/*.yaml
 	cp crds/*.yaml charts/quayside/files/crds/
+	QUAYSIDE_GENERATE=1 cargo test --quiet --locked --lib reference
 
 demo: ## the main job on a throw-away control plane, start to finish
 	@tests/demo.sh

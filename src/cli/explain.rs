@@ -122,7 +122,7 @@ impl Args {
         let Some(route) = choose(resolved, self.receiver.as_deref())? else {
             return Ok(Report::answered(&Answer::unknown_path(), &manifests.index));
         };
-        if let Some(answer) = delivery::refused(self.method.as_ref().unwrap_or(&Method::POST), body.len()) {
+        if let Some(answer) = Answer::refused(self.method.as_ref().unwrap_or(&Method::POST), body.len()) {
             return Ok(Report::answered(&answer, &manifests.index));
         }
         let request = Request { headers: &headers, query: self.query.as_deref(), body: &body };

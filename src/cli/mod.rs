@@ -6,6 +6,8 @@
 mod crd;
 mod explain;
 mod manifests;
+#[cfg(test)]
+mod reference;
 mod run;
 mod send;
 mod url;

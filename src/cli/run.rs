@@ -23,6 +23,8 @@ Examples:
   quayside run --base-url https://kargo.example.com/webhooks --kubeconfig ~/.kube/config --log-format text")]
 pub(super) struct Args {
     /// The public URL under which senders reach the receivers: scheme, host, port and path, without a query.
+    ///
+    /// It becomes part of every URL, so changing it means registering anew. Beside Kargo, give the one that Kargo uses.
     #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: String,
 
@@ -48,10 +50,14 @@ pub(super) struct Args {
     system_namespace: String,
 
     /// How long an answer waits for its refreshes to be written.
+    ///
+    /// Then it is 503 and the refresh goes on. Keep it well below the 10 s that Quay waits.
     #[arg(long, env = "QUAYSIDE_ACK_DEADLINE", value_name = "DURATION", default_value = "2s", value_parser = duration)]
     ack_deadline: Duration,
 
     /// How many refreshes are written at a time.
+    ///
+    /// Those of one Warehouse are always written one after the other.
     #[arg(long, env = "QUAYSIDE_REFRESH_CONCURRENCY", value_name = "N", default_value = "32",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     refresh_concurrency: u16,
@@ -60,7 +66,7 @@ pub(super) struct Args {
     #[arg(long, env = "QUAYSIDE_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     drain_delay: Duration,
 
-    /// After the drain delay, how long requests in flight, and then owed refreshes, may take.
+    /// After the drain delay, how long requests in flight may take, and then again as long for owed refreshes.
     #[arg(long, env = "QUAYSIDE_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "15s", value_parser = duration)]
     drain_timeout: Duration,
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
 use super::delivery::Judgement;
@@ -159,6 +159,15 @@ impl Answer {
     #[must_use]
     pub fn method_not_allowed() -> Self {
         Self::fails(Outcome::MethodNotAllowed, "only POST is accepted".to_owned())
+    }
+
+    /// The answer to a request that is refused before anything is read from it.
+    #[must_use]
+    pub fn refused(method: &Method, body_bytes: usize) -> Option<Self> {
+        if *method != Method::POST {
+            return Some(Self::method_not_allowed());
+        }
+        (body_bytes > MAX_BODY_BYTES).then(Self::too_large)
     }
 
     /// The body exceeds the limit. The text is Kargo's.

@@ -1,9 +1,5 @@
 //! From an authentic request to the Warehouses it concerns: pure, shared by the server and `quayside explain`.
 
-use http::Method;
-
-use super::answer::Answer;
-use super::limits::MAX_BODY_BYTES;
 use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
 use crate::receiver::{self, Rejection, Request};
 use crate::routing::Route;
@@ -23,15 +19,6 @@ pub enum Judgement {
         /// Whom it concerns.
         selection: Selection,
     },
-}
-
-/// The answer to a request that is refused before anything is read from it.
-#[must_use]
-pub fn refused(method: &Method, body_bytes: usize) -> Option<Answer> {
-    if *method != Method::POST {
-        return Some(Answer::method_not_allowed());
-    }
-    (body_bytes > MAX_BODY_BYTES).then(Answer::too_large)
 }
 
 /// Whether the request asks for everything but the refresh.

@@ -90,7 +90,7 @@ impl Hooks {
             log(route, id, &answer, None, None);
             (answer, None)
         };
-        if let Some(answer) = delivery::refused(&head.method, 0) {
+        if let Some(answer) = Answer::refused(&head.method, 0) {
             return refused(answer);
         }
         let body = match tokio::time::timeout(BODY_TIMEOUT, read(head, body)).await {

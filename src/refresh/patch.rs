@@ -1,5 +1,7 @@
 //! The one write that Quayside is for: the refresh annotation on a Warehouse.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,9 +30,34 @@ const PATCH_TIMEOUT: Duration = Duration::from_secs(15);
 /// Only the status object of a failed call is read; the API server's are small.
 const MAX_MESSAGE_CHARS: usize = 512;
 
-/// Asks for the metadata instead of the whole object, which for a Warehouse with many discovered artifacts is most of the
-/// answer.
+/// Asks for the whole object, which is the cheapest for the API server while objects are small.
+const ACCEPT_WHOLE: &str = "application/json";
+/// Asks for the metadata only: a Warehouse with many discovered artifacts is mostly status.
 const ACCEPT_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
+
+/// From this size on, the metadata is worth extracting.
+const LARGE_ANSWER_BYTES: usize = 4096;
+/// One write in so many asks for the whole object, to see how large objects are by now.
+const PROBE_EVERY: u32 = 256;
+
+/// How large the objects of this cluster are, as far as the answers told.
+#[derive(Default)]
+struct Sizes {
+    writes: AtomicU32,
+    large: AtomicBool,
+}
+
+impl Sizes {
+    /// Whether the next write should ask for the whole object.
+    fn ask_whole(&self) -> bool {
+        let probe = self.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(PROBE_EVERY);
+        probe || !self.large.load(Ordering::Relaxed)
+    }
+
+    fn saw_whole(&self, bytes: usize) {
+        self.large.store(bytes >= LARGE_ANSWER_BYTES, Ordering::Relaxed);
+    }
+}
 
 /// Why a PATCH did not write the annotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +101,7 @@ impl PatchError {
 #[derive(Clone)]
 pub struct Patcher {
     service: BoxCloneSyncService<Request<Full<Bytes>>, Response<Incoming>, BoxError>,
+    sizes: Arc<Sizes>,
 }
 
 impl Patcher {
@@ -93,7 +121,7 @@ impl Patcher {
             .option_layer(config.auth_layer()?)
             .map_err(BoxError::from)
             .service(client);
-        Ok(Self { service: BoxCloneSyncService::new(service) })
+        Ok(Self { service: BoxCloneSyncService::new(service), sizes: Arc::default() })
     }
 
     /// Writes one token.
@@ -102,7 +130,8 @@ impl Patcher {
     /// See [`PatchError`].
     pub async fn patch(&self, warehouse: &ObjectKey, token: &str) -> Result<(), PatchError> {
         let unreachable = PatchError::Transient { status: None, retry_after: None };
-        let Some(request) = request(warehouse, token) else {
+        let whole = self.sizes.ask_whole();
+        let Some(request) = request(warehouse, token, if whole { ACCEPT_WHOLE } else { ACCEPT_METADATA }) else {
             return Err(PatchError::Gone);
         };
         let exchange = async {
@@ -113,11 +142,14 @@ impl Patcher {
             Some((status, retry_after, body))
         };
         let (status, retry_after, body) = timeout(PATCH_TIMEOUT, exchange).await.ok().flatten().ok_or(unreachable)?;
+        if whole && status.is_success() {
+            self.sizes.saw_whole(body.len());
+        }
         classify(status, retry_after, &body)
     }
 }
 
-fn request(warehouse: &ObjectKey, token: &str) -> Option<Request<Full<Bytes>>> {
+fn request(warehouse: &ObjectKey, token: &str, accept: &'static str) -> Option<Request<Full<Bytes>>> {
     let ObjectKey { namespace, name } = warehouse;
     let uri =
         format!("/apis/kargo.akuity.io/v1alpha1/namespaces/{namespace}/warehouses/{name}?fieldManager={FIELD_MANAGER}");
@@ -125,7 +157,7 @@ fn request(warehouse: &ObjectKey, token: &str) -> Option<Request<Full<Bytes>>> {
     Request::builder()
         .method(Method::PATCH)
         .uri(uri)
-        .header(header::ACCEPT, ACCEPT_METADATA)
+        .header(header::ACCEPT, accept)
         .header(header::CONTENT_TYPE, "application/merge-patch+json")
         .body(Full::from(patch.to_string()))
         .ok()
@@ -171,8 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn large_objects_are_asked_for_by_their_metadata_and_looked_at_again_now_and_then() {
+        let sizes = Sizes::default();
+        assert!(sizes.ask_whole());
+        sizes.saw_whole(LARGE_ANSWER_BYTES);
+        assert!(!sizes.ask_whole());
+        let probes = (0..PROBE_EVERY).filter(|_| sizes.ask_whole()).count();
+        assert_eq!(probes, 1);
+        sizes.saw_whole(LARGE_ANSWER_BYTES - 1);
+        assert!(sizes.ask_whole());
+    }
+
+    #[test]
     fn the_request_is_a_merge_patch_of_one_annotation() {
-        let request = request(&ObjectKey::new("northwind", "storefront"), "t").unwrap();
+        let request = request(&ObjectKey::new("northwind", "storefront"), "t", ACCEPT_WHOLE).unwrap();
         assert_eq!(
             request.uri(),
             "/apis/kargo.akuity.io/v1alpha1/namespaces/northwind/warehouses/storefront?fieldManager=quayside"

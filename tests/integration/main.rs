@@ -1,5 +1,5 @@
-//! The real `quayside` binary against a real etcd and kube-apiserver with RBAC, under the ServiceAccount of
-//! `examples/rbac.yaml`.
+//! The real `quayside` binary against a real etcd and kube-apiserver with RBAC, under the
+//! ServiceAccount and rights that the chart gives it.
 //!
 //! All tests share one control plane and most of them one operator; each has a namespace of its own. A test that stops
 //! the API server or wants CRDs that validate nothing has the control plane of [`harness::ControlPlane::lawless`].

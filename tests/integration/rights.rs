@@ -1,19 +1,19 @@
-//! The rights of `examples/rbac.yaml`: all that the operator needs, and nothing that it does not use.
+//! The rights that the chart gives: all that the operator needs, and nothing that it does not use.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, image, manifests, quay_receiver};
+use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, image, quay_receiver};
 
 const USER: &str = "system:serviceaccount:quayside:quayside";
 
 type Right = (String, String, String);
 
-/// Group, resource and verb of everything that the manifest grants.
-fn granted() -> BTreeSet<Right> {
-    let documents = manifests("examples/rbac.yaml");
-    let role = documents.iter().find(|document| document["kind"] == "ClusterRole").unwrap();
+/// Group, resource and verb of everything that the chart's ClusterRole grants.
+fn granted(plane: &ControlPlane) -> BTreeSet<Right> {
+    let role = plane.bash("kubectl get clusterrole quayside -o json").success();
+    let role: Value = serde_json::from_str(&role).unwrap();
     let texts =
         |value: &Value| value.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let mut rights = BTreeSet::new();
@@ -57,7 +57,7 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     turn.status_with("Ready=False").await;
     turn.delete().await;
 
-    let granted = granted();
+    let granted = granted(plane);
     let used: BTreeSet<Right> = requests(plane).iter().map(right).collect();
     assert_eq!(granted.difference(&used).collect::<Vec<_>>(), Vec::<&Right>::new(), "granted but never used");
     assert_eq!(used.difference(&granted).collect::<Vec<_>>(), Vec::<&Right>::new(), "used but not granted");

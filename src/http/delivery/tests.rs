@@ -14,6 +14,7 @@ use crate::domain::path::{BaseUrl, ReceiverPath};
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::secret::Secret;
 use crate::domain::vectors::{self, base64, text};
+use crate::http::answer::Answer;
 use crate::routing::RouteTable;
 
 /// Marks under which our verdict is meant to differ from Kargo's.
@@ -59,7 +60,7 @@ fn verdict(case: &Value) -> Verdict {
         return (404, vec![]);
     };
     let body = body(case);
-    if let Some(answer) = refused(&text(case, "method").parse().unwrap(), body.len()) {
+    if let Some(answer) = Answer::refused(&text(case, "method").parse().unwrap(), body.len()) {
         return (answer.status().as_u16(), vec![]);
     }
     let headers = headers(case);

@@ -38,7 +38,7 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// The one that all tests share, with our CRDs and the rights of `examples/rbac.yaml`.
+    /// The one that all tests share, with our CRDs and the rights that the chart gives.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
         unwrap(SHARED.get_or_init(|| {
@@ -68,7 +68,7 @@ impl ControlPlane {
     /// CRDs, and the operator's rights.
     pub(crate) fn prepare(&self) -> Result<(), String> {
         let line = format!(
-            "kubectl apply -f {} -f examples/rbac.yaml
+            "tests/cluster/rbac.sh | kubectl apply -f {} -f -
              kubectl wait --for=condition=Established crd --all --timeout=30s",
             self.crds
         );
@@ -123,7 +123,7 @@ impl ControlPlane {
         self.dir.join("kubeconfig")
     }
 
-    /// The kubeconfig of the operator: the ServiceAccount of `examples/rbac.yaml`.
+    /// The kubeconfig of the operator: the chart's ServiceAccount.
     pub(crate) fn operator_kubeconfig(&self) -> &Path {
         self.operator.get_or_init(|| self.service_account("quayside", "quayside"))
     }

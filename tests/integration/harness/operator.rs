@@ -36,7 +36,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// As the ServiceAccount of `examples/rbac.yaml`.
+    /// As the chart's ServiceAccount.
     pub(crate) fn on(plane: &ControlPlane) -> Self {
         let kubeconfig = plane.operator_kubeconfig().to_owned();
         Self { log_dir: plane.dir().to_owned(), kubeconfig, hooks: free_address(), arguments: Vec::new() }
