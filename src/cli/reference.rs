@@ -40,7 +40,7 @@ fn flags() -> String {
             [] => String::new(),
             [value, ..] => code(&value.to_string_lossy()),
         };
-        let help = flag.get_long_help().or(flag.get_help()).unwrap().to_string();
+        let help = flag.get_long_help().or_else(|| flag.get_help()).unwrap().to_string();
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         table += &row(&[&name, &environment, &default, &help]);
     }
