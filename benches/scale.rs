@@ -83,6 +83,9 @@ async fn main() {
     seed_cluster(&plane, &client, projects, warehouses).await;
 
     println!("| work | yardstick | ours | ratio | to reach |\n|---|---|---|---|---|");
+    // Once in vain: after the CRD was replaced the API server fills its own caches anew.
+    page_through(&client, WAREHOUSES).await;
+    page_through(&client, CONFIGS).await;
     let began = Instant::now();
     let bytes = page_through(&client, WAREHOUSES).await + page_through(&client, CONFIGS).await;
     let paging = began.elapsed().as_secs_f64();

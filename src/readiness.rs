@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Notify;
+
 /// What has to happen before the tables can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
@@ -39,6 +41,7 @@ impl Gate {
 pub struct Readiness {
     open: [AtomicBool; Gate::ALL.len()],
     draining: AtomicBool,
+    changed: Notify,
 }
 
 impl Readiness {
@@ -46,6 +49,7 @@ impl Readiness {
     pub fn open(&self, gate: Gate) {
         if !self.open[gate as usize].swap(true, Ordering::AcqRel) {
             tracing::info!(gate = gate.as_str(), "gate opened");
+            self.changed.notify_waiters();
         }
     }
 
@@ -70,6 +74,18 @@ impl Readiness {
     #[must_use]
     pub fn tables_filled(&self) -> bool {
         Gate::TABLES.iter().all(|gate| self.is_open(*gate))
+    }
+
+    /// Returns once the tables are filled.
+    pub async fn wait_for_tables(&self) {
+        loop {
+            // Registered before the look, so that a gate that opens in between is not missed.
+            let changed = self.changed.notified();
+            if self.tables_filled() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Whether the replica takes traffic.

@@ -36,6 +36,8 @@ const RESOLVERS: usize = 16;
 const STATUS_WRITERS: usize = 4;
 /// A status write that takes longer counts as failed.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long statuses wait for the tables to be filled; a list that never comes must not keep the URLs from being told.
+const STATUS_PATIENCE: Duration = Duration::from_secs(30);
 /// Pause before the first repetition of something that failed; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -101,10 +103,16 @@ impl Configs {
             let configs = Arc::clone(&resolver);
             async move { configs.reconcile(scope).await }
         });
-        let writing = Arc::clone(&self.state.statuses).run(STATUS_WRITERS, stop.clone(), move |scope| {
-            let configs = Arc::clone(&writer);
-            async move { configs.report(scope).await }
-        });
+        let writing = async {
+            // At the first start every status is to be written, and the API server has enough to do with the lists.
+            let filled = timeout(STATUS_PATIENCE, self.readiness.wait_for_tables());
+            stop.run_until_cancelled(filled).await;
+            let work = move |scope| {
+                let configs = Arc::clone(&writer);
+                async move { configs.report(scope).await }
+            };
+            Arc::clone(&self.state.statuses).run(STATUS_WRITERS, stop.clone(), work).await;
+        };
         let resyncing = stop.run_until_cancelled(resyncer.resync());
         tokio::join!(resolving, writing, resyncing);
     }
