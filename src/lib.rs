@@ -14,6 +14,7 @@
 //! Two flows, each one way, that meet only in the tables. The modules and who may use whom:
 //!
 //! * [`domain`]: names, paths, URLs, selectors, events; pure, uses nothing of this crate.
+//! * [`expr`]: the expression language of Kargo's generic receiver; uses `domain`.
 //! * [`receiver`]: one file per sender; uses `domain`.
 //! * [`routing`], [`subscription`]: the tables; use `receiver` and `domain`.
 //! * [`refresh`]: coalescing and the PATCH; uses `domain`.
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod domain;
+pub mod expr;
 pub mod http;
 pub mod lanes;
 pub mod metrics;

@@ -11,7 +11,7 @@ use regex::Regex;
 
 /// Which modules of the crate a module may use. `domain` is pure; configuration (`controller`) and delivery (`http`) meet
 /// only in the tables; only `app` and `cli` see both sides.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("clock", &[]),
     ("lanes", &[]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("readiness", &[]),
     ("telemetry", &[]),
     ("api", &[]),
+    ("expr", &["domain"]),
     ("receiver", &["domain"]),
     ("routing", &["receiver", "domain"]),
     ("subscription", &["receiver", "domain"]),

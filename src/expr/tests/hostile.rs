@@ -1,0 +1,242 @@
+//! Nothing that can be written hangs, exhausts the memory or overflows the stack.
+
+use super::super::{Env, ErrorClass, Limits, Program, Template, Value, parse_json};
+use super::{run, run_error};
+
+fn compile_class(source: &str) -> Option<ErrorClass> {
+    Program::compile(source).err().map(|error| error.class())
+}
+
+#[test]
+fn nesting_in_the_source_is_limited() {
+    for (open, middle, close) in [
+        ("(", "1", ")"),
+        ("[", "1", "]"),
+        ("{a:", "1", "}"),
+        ("!", "true", ""),
+        ("-", "1", ""),
+        ("string(", "1", ")"),
+        ("map([1],", "1", ")"),
+        ("map([1],{", "1", "})"),
+        ("a.b(", "1", ")"),
+        ("a[", "1", "]"),
+        ("1**", "1", ""),
+        ("true?1:", "1", ""),
+        ("if true {1} else ", "{1}", ""),
+        ("let a = ", "1", ";1"),
+    ] {
+        let nested = |count: usize| format!("{}{middle}{}", open.repeat(count), close.repeat(count));
+        assert_eq!(compile_class(&nested(5_000)), Some(ErrorClass::Limit), "{open}");
+        assert_eq!(compile_class(&nested(100_000)), Some(ErrorClass::Limit), "{open}");
+        assert_eq!(compile_class(&open.repeat(5_000)), Some(ErrorClass::Limit), "{open}");
+        let shallow = Program::compile(&nested(100));
+        assert!(shallow.is_ok() || open.starts_with("let"), "{open}: {:?}", shallow.err());
+    }
+}
+
+#[test]
+fn long_chains_are_not_nested() {
+    let sum = vec!["1"; 4_999].join("+");
+    assert_eq!(run(&sum).unwrap().go_type(), "int");
+    let sum = vec!["params.x ?? 1"; 1_600].join(") + (");
+    assert_eq!(run(&format!("({sum})")).unwrap().as_str(), None);
+    let piped = format!("1{}", " | string()".repeat(5_000));
+    assert_eq!(run(&piped).unwrap().as_str(), Some("1"));
+    let lists = format!("[1]{}", " | map([#])".repeat(2_000));
+    assert!(run(&lists).is_ok());
+    let members = format!("params{}", "?.a".repeat(3_000));
+    assert!(matches!(run(&members), Ok(Value::Nil)));
+    let comparisons = vec!["1"; 2_000].join("<=");
+    assert_eq!(run(&comparisons).unwrap().as_bool(), Some(true));
+    let sequence = "1;".repeat(9_000);
+    assert!(run(&sequence).is_ok());
+    let array = format!("sum([{}])", vec!["params.x ?? 1"; 1_500].join(","));
+    assert!(run(&array).is_ok());
+    assert_eq!(compile_class(&vec!["1"; 100_000].join("+")), Some(ErrorClass::Limit));
+    assert_eq!(compile_class(&vec!["1"; 10_000].join("+")), Some(ErrorClass::Limit));
+    assert_eq!(compile_class(&format!("1{}", "|f()".repeat(15_000))), Some(ErrorClass::Limit));
+}
+
+#[test]
+fn patterns_are_limited() {
+    let pattern = |index: usize| format!("'a' matches '(\\\\pL{{9}}){{9}}{index}'");
+    let source = (0..1_800).map(pattern).collect::<Vec<_>>().join(" or ");
+    assert_eq!(compile_class(&source), Some(ErrorClass::Limit));
+    let source = (0..500).map(|index| format!("params.a matches '^a{index}'")).collect::<Vec<_>>().join(" or ");
+    assert_eq!(compile_class(&source), None);
+}
+
+#[test]
+fn code_that_doubles_is_limited() {
+    let doubled = format!("{}a{}", "(".repeat(60), " ?: b)".repeat(60));
+    assert_eq!(compile_class(&doubled), Some(ErrorClass::Limit));
+}
+
+#[test]
+fn evaluations_are_limited() {
+    // Less than usual, as the test is not about how long it takes to get there.
+    let limits = Limits { steps: 2_000_000, ..Limits::default() };
+    let deep = "let x = reduce(1..100000, [#acc], 1);";
+    for source in [
+        "map(1..1000000000, #)",
+        "len(1..1000000)",
+        "map(1..999, map(1..999, map(1..999, #)))",
+        "count(1..99999, count(1..99999, # > 5) > 99990)",
+        "reduce(1..60, #acc + #acc, 'abcd')",
+        "reduce(1..60, concat(#acc, #acc), [1])",
+        "reduce(1..100000, #acc + 'abcdefgh', 'abcdefgh')",
+        "len(toJSON(reduce(1..60, [#acc, #acc], 1)))",
+        "reduce(1..60, [#acc, #acc], 1) == reduce(1..60, [#acc, #acc], 1)",
+        "flatten(reduce(1..60, [#acc, #acc], 1))",
+        "max(reduce(1..60, [#acc, #acc], 1))",
+        "string(reduce(1..60, ({a: #acc, b: #acc}), 1))",
+        "repeat('a', 1000001)",
+        "repeat('abc', 999999)",
+        "replace(repeat('a', 999999), '', repeat('b', 9999))",
+        "map(1..100000, replace(repeat('a', 9), 'a', repeat('b', 99)))",
+        "map(1..99999, split(repeat('a,', 4999), ','))",
+        "uniq(1..500000)",
+        "map(1..99999, toBase64(repeat('a', 9999)))",
+        "map(1..9999, repeat('a', 99) matches repeat('(a*)', 99) + string(#))",
+        "map(1..9999, repeat('ab', 99) matches '(a|b){500}(a|b){500}x{2}')",
+        "map(1..99999, date('2026-05-04').Format(repeat('2006', 99)))",
+        "map(1..999, lastIndexOf(repeat(fromBase64('/w=='), 9999), repeat(fromBase64('/w=='), 999) + 'x'))",
+        "map(1..99999, trim(repeat('a', 999), repeat('b', 999)))",
+    ] {
+        let program = Program::compile(source).unwrap();
+        let class = program.run(&super::env(), &limits).map_err(|error| error.class());
+        assert!(matches!(class, Err(ErrorClass::Limit)), "{source}: {class:?}");
+    }
+    for rest in ["toJSON(x)", "string(x)", "x == [x]", "flatten(x)", "max(x)", "mean(x)", "median(x)"] {
+        assert_eq!(run_error(&format!("{deep} {rest}")).class(), ErrorClass::Limit, "{rest}");
+    }
+    // Building and dropping what nests deeply is harmless.
+    assert!(run(&format!("{deep} len(x)")).is_ok());
+    assert!(run("len(reduce(1..100000, ({a: #acc}), {}))").is_ok());
+    assert!(run("len(groupBy(1..100000, #))").is_ok());
+}
+
+#[test]
+fn limits_can_be_lowered() {
+    let program = Program::compile("sum(map(1..1000, # * 2.5))").unwrap();
+    let env = super::env();
+    let few_steps = Limits { steps: 1_000, ..Limits::default() };
+    assert_eq!(program.run(&env, &few_steps).unwrap_err().class(), ErrorClass::Limit);
+    let program = Program::compile("len(map(1..1000, # * 2.5))").unwrap();
+    let little_memory = Limits { bytes: 1_000, ..Limits::default() };
+    assert_eq!(program.run(&env, &little_memory).unwrap_err().class(), ErrorClass::Limit);
+    assert!(program.run(&env, &Limits::default()).is_ok());
+}
+
+#[test]
+fn bodies_may_nest_as_deeply_as_go_allows() {
+    let nested = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
+    assert!(parse_json(nested(10_001).as_bytes()).is_err());
+    assert!(parse_json(nested(1_000_000).as_bytes()).is_err());
+    assert!(parse_json("[{\"a\":".repeat(1_000_000).as_bytes()).is_err());
+    let body = parse_json(nested(10_000).as_bytes()).unwrap();
+    let env = Env::builder(jiff::Timestamp::UNIX_EPOCH).body(body).build();
+    let evaluate = |source: &str| Program::compile(source).unwrap().run(&env, &Limits::default());
+    assert_eq!(evaluate("len(request.body)").unwrap().go_type(), "int");
+    assert_eq!(evaluate("toJSON(request.body)").unwrap_err().class(), ErrorClass::Limit);
+    assert_eq!(evaluate("flatten(request.body)").unwrap_err().class(), ErrorClass::Limit);
+}
+
+#[test]
+fn templates_are_limited() {
+    assert!(Template::parse(&"${{ 1 }}".repeat(100_000)).is_err());
+    let env = super::env();
+    let long = Template::parse(&"${{ repeat('a', 999998) }}".repeat(200)).unwrap();
+    assert_eq!(long.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
+    let deep = Template::parse("${{ reduce(1..100000, [#acc], 1) }}").unwrap();
+    assert_eq!(deep.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
+    let yaml = Template::parse("${{ asYAML(reduce(1..60, [#acc, #acc], 1)) }}").unwrap();
+    assert_eq!(yaml.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
+}
+
+#[test]
+fn arbitrary_sources_never_panic() {
+    // A small generator of its own keeps the test independent of a seed from outside.
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = |end: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % end as u64) as usize
+    };
+    const PIECES: [&str; 64] = [
+        "1",
+        "2.5",
+        "'a'",
+        "\"b\\n\"",
+        "`c`",
+        "b'd'",
+        "nil",
+        "true",
+        "request",
+        "request.body",
+        ".a",
+        "?.b",
+        "[0]",
+        "[1:]",
+        "[:-1]",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ";",
+        ":",
+        "?",
+        "?:",
+        "??",
+        "|",
+        "..",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "**",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "in",
+        "not",
+        "and",
+        "or",
+        "matches",
+        "contains",
+        "#",
+        "#index",
+        "#acc",
+        "map(",
+        "filter(",
+        "reduce(",
+        "sortBy(",
+        "len(",
+        "string(",
+        "date(",
+        "split(",
+        "let a =",
+        "if",
+        "else",
+        "$env",
+        "é",
+        "\\",
+        "::",
+        "0x1F",
+    ];
+    let limits = Limits { steps: 20_000, ..Limits::default() };
+    let env = super::env();
+    for _ in 0..20_000 {
+        let source: Vec<&str> = (0..1 + next(12)).map(|_| PIECES[next(PIECES.len())]).collect();
+        let source = source.join(if next(2) == 0 { " " } else { "" });
+        if let Ok(program) = Program::compile(&source) {
+            drop(program.run(&env, &limits));
+        }
+    }
+}
