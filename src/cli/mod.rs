@@ -97,12 +97,13 @@ fn read(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// The runtime of a subcommand.
+/// The runtime of a subcommand. One thread is enough: senders have theirs (see `lanes`), and what is left waits for the
+/// API server most of the time.
 fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     use anyhow::Context;
 
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start the runtime")?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build().context("failed to start the runtime")?;
     Ok(runtime.block_on(future))
 }
 
