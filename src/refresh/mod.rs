@@ -151,7 +151,7 @@ impl Refresher {
                 Next::Later { answered, failures } => {
                     answer(answered, outcome.told());
                     let pause = back_off(failures, wait, self.shared.jitter(&warehouse, failures));
-                    wait_out(pause, &joined).await;
+                    wait_out(pause, least_pause(pause, wait), &joined).await;
                     if let Some(owed) = self.shared.slots.lock().get_mut(&warehouse) {
                         owed.slot.due();
                     }
@@ -200,9 +200,13 @@ impl Shared {
     }
 }
 
+/// What is left of a back-off when somebody joins: never less than the API server asked for.
+fn least_pause(pause: Duration, retry_after: Option<Duration>) -> Duration {
+    pause.min(JOINED_PAUSE.max(retry_after.unwrap_or_default()))
+}
+
 /// Waits out a back-off; somebody who joins cuts it short.
-async fn wait_out(pause: Duration, joined: &Notify) {
-    let least = pause.min(JOINED_PAUSE);
+async fn wait_out(pause: Duration, least: Duration, joined: &Notify) {
     tokio::time::sleep(least).await;
     tokio::select! {
         () = tokio::time::sleep(pause - least) => {}
@@ -241,5 +245,18 @@ fn answer(waiters: Vec<oneshot::Sender<Outcome>>, outcome: Outcome) {
     for waiter in waiters {
         // Whoever waited may have answered its sender already.
         waiter.send(outcome).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_joins_shortens_a_back_off_but_not_below_retry_after() {
+        let seconds = Duration::from_secs;
+        assert_eq!(least_pause(seconds(30), None), seconds(1));
+        assert_eq!(least_pause(seconds(30), Some(seconds(20))), seconds(20));
+        assert_eq!(least_pause(Duration::from_millis(100), None), Duration::from_millis(100));
     }
 }
