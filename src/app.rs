@@ -21,16 +21,18 @@ use crate::api::{ClusterConfig, ProjectConfig};
 use crate::clock::Clock;
 use crate::controller::config_feed::ConfigFeed;
 use crate::controller::configs::{Configs, State};
+use crate::controller::promotions::PromotionFeed;
 use crate::controller::queue::Queue;
 use crate::controller::secrets::{SecretCache, SecretFeed};
 use crate::controller::warehouses::WarehouseFeed;
 use crate::controller::watch::{Sink, drive};
-use crate::controller::watched::{WatchedConfig, WatchedWarehouse};
+use crate::controller::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
 use crate::domain::path::BaseUrl;
 use crate::http::handler::{self, DeliveryIds, Hooks};
 use crate::http::server;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
+use crate::promotions::PromotionIndex;
 use crate::readiness::{Gate, Readiness};
 use crate::refresh::Refresher;
 use crate::refresh::patch::Patcher;
@@ -127,6 +129,7 @@ impl App {
         let readiness = Arc::new(Readiness::default());
         let routes = Arc::new(RouteTable::new(config.base_url.clone()));
         let index = Arc::new(SubscriptionIndex::default());
+        let promotions = Arc::new(PromotionIndex::default());
         let tokens = TokenSource::new(Clock::system());
         let refresher = Refresher::new(patcher()?, tokens, config.refresh_concurrency, Arc::clone(&metrics));
         let tasks = TaskTracker::new();
@@ -136,6 +139,7 @@ impl App {
             metrics: Arc::clone(&metrics),
             routes: Arc::clone(&routes),
             index: Arc::clone(&index),
+            promotions: Arc::clone(&promotions),
             refresher: refresher.clone(),
         };
         let listener = bind(config.admin_listen, "--admin-listen").await?;
@@ -156,6 +160,7 @@ impl App {
             let hooks = Hooks {
                 routes: Arc::clone(&routes),
                 index: Arc::clone(&index),
+                promotions: Arc::clone(&promotions),
                 refresher: refresher.with_patcher(patcher()?),
                 readiness: Arc::clone(&readiness),
                 metrics: Arc::clone(&metrics),
@@ -195,6 +200,7 @@ impl App {
         watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(configs));
         watches.add::<PartialObjectMeta<Secret>, _>("secrets", SecretFeed::new(secrets, work));
         watches.add::<WatchedWarehouse, _>("warehouses", WarehouseFeed::new(index, Arc::clone(&readiness)));
+        watches.add::<WatchedPromotion, _>("promotions", PromotionFeed::new(promotions, Arc::clone(&readiness)));
         tasks.close();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"), listen = %config.listen, admin_listen = %config.admin_listen, "started"

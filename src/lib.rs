@@ -16,7 +16,7 @@
 //! * [`domain`]: names, paths, URLs, selectors, events; pure, uses nothing of this crate.
 //! * [`expr`]: the expression language of Kargo's generic receiver; uses `domain`.
 //! * [`receiver`]: one file per sender; uses `domain`.
-//! * [`routing`], [`subscription`]: the tables; use `receiver` and `domain`.
+//! * [`routing`], [`subscription`], [`promotions`]: the tables; use `receiver` and `domain`.
 //! * [`refresh`]: coalescing and the PATCH; uses `domain`.
 //! * [`controller`]: watches and status; uses the tables, `receiver` and [`api`].
 //! * [`http`], [`admin`]: the two ports; use the tables, `receiver` and `refresh`, never `controller`.
@@ -34,6 +34,7 @@ pub mod expr;
 pub mod http;
 pub mod lanes;
 pub mod metrics;
+pub mod promotions;
 pub mod readiness;
 pub mod receiver;
 pub mod refresh;

@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::domain::target::{Target, TargetKind};
+
 /// Kind and outcome of a delivery.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct DeliveryLabels {
@@ -58,12 +60,14 @@ pub struct Metrics {
     deliveries: Family<DeliveryLabels, Counter>,
     delivery_duration: Family<KindLabel, Histogram, fn() -> Histogram>,
     /// Warehouses selected by deliveries.
-    pub warehouses_matched: Counter,
+    warehouses_matched: Counter,
+    /// Promotions selected by deliveries.
+    promotions_matched: Counter,
     /// Refreshes asked of the refresher.
     pub refresh_requests: Counter,
     refresh_patches: Family<OutcomeLabel, Counter>,
     refresh_patch_duration: Histogram,
-    /// Warehouses that owe a refresh.
+    /// Warehouses and Promotions that owe a refresh.
     pub refresh_owed: Gauge,
     /// Served receivers.
     pub routes: Family<KindLabel, Gauge>,
@@ -73,6 +77,8 @@ pub struct Metrics {
     pub rejected_subscriptions: Gauge,
     /// Warehouses in the index.
     pub warehouses: Gauge,
+    /// Promotions in the index.
+    pub promotions: Gauge,
     reconciles: Family<OutcomeLabel, Counter>,
     status_writes: Family<OutcomeLabel, Counter>,
     watch_restarts: Family<ResourceLabel, Counter>,
@@ -102,6 +108,7 @@ impl Metrics {
             deliveries: Family::default(),
             delivery_duration: Family::new_with_constructor(|| Histogram::new(DELIVERY_SECONDS)),
             warehouses_matched: Counter::default(),
+            promotions_matched: Counter::default(),
             refresh_requests: Counter::default(),
             refresh_patches: Family::default(),
             refresh_patch_duration: Histogram::new(PATCH_SECONDS),
@@ -110,6 +117,7 @@ impl Metrics {
             subscriptions: Family::default(),
             rejected_subscriptions: Gauge::default(),
             warehouses: Gauge::default(),
+            promotions: Gauge::default(),
             reconciles: Family::default(),
             status_writes: Family::default(),
             watch_restarts: Family::default(),
@@ -129,6 +137,7 @@ impl Metrics {
             self.delivery_duration.clone(),
         );
         r.register("warehouses_matched", "Warehouses selected by deliveries", self.warehouses_matched.clone());
+        r.register("promotions_matched", "Promotions selected by deliveries", self.promotions_matched.clone());
         r.register("refresh_requests", "Refreshes asked for, before coalescing", self.refresh_requests.clone());
         r.register("refresh_patches", "Annotation PATCHes by outcome", self.refresh_patches.clone());
         r.register_with_unit(
@@ -137,7 +146,7 @@ impl Metrics {
             Unit::Seconds,
             self.refresh_patch_duration.clone(),
         );
-        r.register("refresh_owed", "Warehouses that owe a refresh", self.refresh_owed.clone());
+        r.register("refresh_owed", "Warehouses and Promotions that owe a refresh", self.refresh_owed.clone());
         r.register("routes", "Served receivers by kind", self.routes.clone());
         r.register("subscriptions", "Indexed subscriptions by kind", self.subscriptions.clone());
         r.register(
@@ -146,6 +155,7 @@ impl Metrics {
             self.rejected_subscriptions.clone(),
         );
         r.register("warehouses", "Warehouses in the index", self.warehouses.clone());
+        r.register("promotions", "Promotions in the index", self.promotions.clone());
         r.register("reconciles", "Reconciliations of ProjectConfigs and ClusterConfigs", self.reconciles.clone());
         r.register("status_writes", "Status writes by outcome", self.status_writes.clone());
         r.register("watch_restarts", "Watches that ended with an error", self.watch_restarts.clone());
@@ -162,6 +172,16 @@ impl Metrics {
         self.deliveries.get_or_create(&DeliveryLabels { kind, outcome }).inc();
         if let Some(took) = took {
             self.delivery_duration.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+        }
+    }
+
+    /// Counts what a delivery selects.
+    pub fn matched(&self, targets: &[Target]) {
+        for target in targets {
+            match target.kind {
+                TargetKind::Warehouse => self.warehouses_matched.inc(),
+                TargetKind::Promotion => self.promotions_matched.inc(),
+            };
         }
     }
 

@@ -13,15 +13,18 @@ pub enum Gate {
     ClusterConfigs,
     /// Every Warehouse is listed and indexed.
     Warehouses,
+    /// Every Promotion is listed, or there is no such kind.
+    Promotions,
     /// The webhook port is open.
     Listener,
 }
 
 impl Gate {
     /// Every gate.
-    pub const ALL: [Self; 4] = [Self::ProjectConfigs, Self::ClusterConfigs, Self::Warehouses, Self::Listener];
+    pub const ALL: [Self; 5] =
+        [Self::ProjectConfigs, Self::ClusterConfigs, Self::Warehouses, Self::Promotions, Self::Listener];
     /// The gates that fill the tables.
-    const TABLES: [Self; 3] = [Self::ProjectConfigs, Self::ClusterConfigs, Self::Warehouses];
+    const TABLES: [Self; 4] = [Self::ProjectConfigs, Self::ClusterConfigs, Self::Warehouses, Self::Promotions];
 
     /// The gate's name in `/readyz` and in the metric.
     #[must_use]
@@ -30,6 +33,7 @@ impl Gate {
             Self::ProjectConfigs => "projectconfigs",
             Self::ClusterConfigs => "clusterconfigs",
             Self::Warehouses => "warehouses",
+            Self::Promotions => "promotions",
             Self::Listener => "listener",
         }
     }

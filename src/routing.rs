@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::path::{BaseUrl, ReceiverPath};
 use crate::domain::scope::Scope;
-use crate::domain::secret::Secret;
+use crate::receiver::Settings;
 
 /// A receiver that is served.
 pub struct Route {
@@ -22,8 +22,8 @@ pub struct Route {
     pub scope: Scope,
     /// The receiver's name in its configuration.
     pub receiver: Arc<str>,
-    /// The secret that the path was derived from, for kinds that check a credential.
-    pub secret: Secret,
+    /// What else it is configured with.
+    pub settings: Settings,
 }
 
 impl Route {
@@ -146,6 +146,7 @@ impl Routes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::secret::Secret;
 
     fn project(name: &str) -> Scope {
         Scope::Project(Arc::from(name))
@@ -154,7 +155,7 @@ mod tests {
     fn route(scope: &Scope, receiver: &str, secret: &str) -> Route {
         let secret = Secret::new(secret.as_bytes().to_vec());
         let path = ReceiverPath::derive(ReceiverKind::Quay, scope, receiver, &secret);
-        Route { path, scope: scope.clone(), receiver: Arc::from(receiver), secret }
+        Route { path, scope: scope.clone(), receiver: Arc::from(receiver), settings: Settings::new(secret) }
     }
 
     fn table() -> RouteTable {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::RwLock;
 use serde_json::Value;
 
+use crate::domain::criterion::{Criterion, Index, Labels};
 use crate::domain::event::PushEvent;
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::subscription::{self, Subscription, SubscriptionError};
@@ -38,6 +39,7 @@ pub struct Warehouse {
     pub key: ObjectKey,
     /// In the order of the spec; an entry that cannot be understood says why.
     pub subscriptions: Box<[Result<Subscription, SubscriptionError>]>,
+    labels: Labels,
     /// `metadata.generation`, which changes with the spec only.
     generation: Option<i64>,
     /// The last complete list that named the Warehouse.
@@ -74,7 +76,7 @@ impl Warehouse {
             Ok(spec) => subscription::subscriptions(&spec).into_boxed_slice(),
             Err(_) => Box::new([Err(SubscriptionError::too_deep())]),
         };
-        Self { key, subscriptions, generation: None, list: AtomicU32::new(0) }
+        Self { key, subscriptions, labels: Labels::new(), generation: None, list: AtomicU32::new(0) }
     }
 
     /// The distinct repositories of the Warehouse.
@@ -89,10 +91,10 @@ impl Warehouse {
 impl SubscriptionIndex {
     /// Adds a Warehouse or replaces what was known about it. Broken subscriptions are logged.
     ///
-    /// Most changes of a Warehouse are its status and our own annotation; with a `generation` that is known already
-    /// nothing is decoded.
-    pub fn apply(&self, key: &ObjectKey, generation: Option<i64>, spec: &str) {
-        if generation.is_some() && self.is_known(key, generation) {
+    /// Most changes of a Warehouse are its status and our own annotation; with a `generation` and labels that are known
+    /// already nothing is decoded.
+    pub fn apply(&self, key: &ObjectKey, generation: Option<i64>, labels: Labels, spec: &str) {
+        if generation.is_some() && self.is_known(key, generation, &labels) {
             return;
         }
         // Decoded outside the lock: compiling may take a while.
@@ -100,16 +102,17 @@ impl SubscriptionIndex {
         for (subscription, problem) in problems(&warehouse) {
             tracing::warn!(warehouse = %key, subscription, problem, "subscription cannot be evaluated, it accepts no tag");
         }
-        warehouse.generation = generation;
+        (warehouse.generation, warehouse.labels) = (generation, labels);
         let mut tables = self.tables.write();
         warehouse.list = AtomicU32::new(tables.list);
         tables.remove(key);
         tables.insert(Arc::new(warehouse));
     }
 
-    fn is_known(&self, key: &ObjectKey, generation: Option<i64>) -> bool {
+    fn is_known(&self, key: &ObjectKey, generation: Option<i64>, labels: &Labels) -> bool {
         let tables = self.tables.read();
-        let known = tables.warehouses.get(key).filter(|known| known.generation == generation);
+        let is_same = |known: &&Arc<Warehouse>| known.generation == generation && known.labels == *labels;
+        let known = tables.warehouses.get(key).filter(is_same);
         known.inspect(|known| known.list.store(tables.list, Ordering::Relaxed)).is_some()
     }
 
@@ -158,6 +161,28 @@ impl SubscriptionIndex {
         subscribed.dedup();
         selection.subscribed = subscribed.len();
         selection
+    }
+
+    /// The Warehouses within reach that a criterion selects, in no particular order.
+    #[must_use]
+    pub fn selected_by(&self, scope: &Scope, criterion: &Criterion) -> Vec<ObjectKey> {
+        let tables = self.tables.read();
+        let selects = |warehouse: &&Arc<Warehouse>| {
+            scope.covers(&warehouse.key.namespace)
+                && criterion.selects(&warehouse.key.name, &warehouse.labels, |index, value| {
+                    index == Index::SubscribedUrls && warehouse.repositories().contains(&value)
+                })
+        };
+        // Whoever must subscribe to a repository is found by it, which spares looking at all.
+        let subscribed = criterion.indices.iter().find(|r| r.index == Index::SubscribedUrls && r.must_be_there);
+        let keys = |warehouse: &Arc<Warehouse>| warehouse.key.clone();
+        match subscribed {
+            Some(requirement) => {
+                let subscribers = tables.by_repository.get(requirement.value.as_str()).into_iter().flatten();
+                subscribers.filter(selects).map(keys).collect()
+            }
+            None => tables.warehouses.values().filter(selects).map(keys).collect(),
+        }
     }
 
     /// Every Warehouse, by namespace and name.
@@ -258,6 +283,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::criterion::{IndexRequirement, LabelRequirement};
+    use crate::domain::target::TargetKind;
 
     fn event(repository: &str, tags: &[&str]) -> PushEvent {
         let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
@@ -271,7 +298,12 @@ mod tests {
     fn index(warehouses: &[(&str, &str, Value)]) -> SubscriptionIndex {
         let index = SubscriptionIndex::default();
         for (namespace, name, subscriptions) in warehouses {
-            index.apply(&ObjectKey::new(namespace, name), None, &json!({"subscriptions": subscriptions}).to_string());
+            index.apply(
+                &ObjectKey::new(namespace, name),
+                None,
+                Labels::new(),
+                &json!({"subscriptions": subscriptions}).to_string(),
+            );
         }
         index
     }
@@ -318,7 +350,7 @@ mod tests {
     fn a_changed_or_deleted_warehouse_leaves_nothing_behind() {
         let index = index(&[("a", "one", json!([image("quay.io/x/y", "^1.0.0")]))]);
         let key = ObjectKey::new("a", "one");
-        index.apply(&key, None, &json!({"subscriptions": [image("quay.io/x/z", "^1.0.0")]}).to_string());
+        index.apply(&key, None, Labels::new(), &json!({"subscriptions": [image("quay.io/x/z", "^1.0.0")]}).to_string());
         assert!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))).is_empty());
         assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/z", &["1.0.0"]))), ["a/one"]);
         index.remove(&key);
@@ -331,7 +363,12 @@ mod tests {
         let subscriptions = json!([image("quay.io/x/y", "^1.0.0")]);
         let index = index(&[("a", "one", subscriptions.clone()), ("a", "two", subscriptions.clone())]);
         index.begin_list();
-        index.apply(&ObjectKey::new("a", "two"), None, &json!({"subscriptions": subscriptions}).to_string());
+        index.apply(
+            &ObjectKey::new("a", "two"),
+            None,
+            Labels::new(),
+            &json!({"subscriptions": subscriptions}).to_string(),
+        );
         assert_eq!(index.totals().warehouses, 2);
         index.end_list();
         assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))), ["a/two"]);
@@ -341,12 +378,12 @@ mod tests {
     fn a_known_generation_is_not_decoded_again_but_counts_as_listed() {
         let (index, key) = (SubscriptionIndex::default(), ObjectKey::new("a", "one"));
         let spec = |repository| json!({"subscriptions": [image(repository, "^1.0.0")]}).to_string();
-        index.apply(&key, Some(1), &spec("quay.io/x/y"));
+        index.apply(&key, Some(1), Labels::new(), &spec("quay.io/x/y"));
         index.begin_list();
-        index.apply(&key, Some(1), "not even JSON");
+        index.apply(&key, Some(1), Labels::new(), "not even JSON");
         index.end_list();
         assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))), ["a/one"]);
-        index.apply(&key, Some(2), &spec("quay.io/x/z"));
+        index.apply(&key, Some(2), Labels::new(), &spec("quay.io/x/z"));
         assert!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))).is_empty());
     }
 
@@ -354,7 +391,32 @@ mod tests {
     fn a_spec_nested_beyond_reason_is_one_broken_entry() {
         let spec = format!(r#"{{"subscriptions":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
         let index = SubscriptionIndex::default();
-        index.apply(&ObjectKey::new("a", "deep"), None, &spec);
+        index.apply(&ObjectKey::new("a", "deep"), None, Labels::new(), &spec);
         assert_eq!(index.totals().rejected, 1);
+    }
+
+    #[test]
+    fn a_criterion_selects_by_labels_even_when_only_they_change_and_by_repository() {
+        let (index, key) = (SubscriptionIndex::default(), ObjectKey::new("a", "one"));
+        let spec = json!({"subscriptions": [image("quay.io/x/y", "^1.0.0")]}).to_string();
+        let labels = |team: &str| Labels::from([("team".into(), team.into())]);
+        index.apply(&key, Some(1), labels("web"), &spec);
+        index.apply(&key, Some(1), labels("api"), &spec);
+        let criterion = |team: &str, repository: &str, must_be_there| Criterion {
+            kind: TargetKind::Warehouse,
+            name: None,
+            labels: vec![LabelRequirement::In("team".to_owned(), vec![team.to_owned()])],
+            indices: vec![IndexRequirement {
+                index: Index::SubscribedUrls,
+                must_be_there,
+                value: repository.to_owned(),
+            }],
+        };
+        let selected = |criterion| index.selected_by(&project("a"), &criterion).len();
+        assert_eq!(selected(criterion("api", "quay.io/x/y", true)), 1);
+        assert_eq!(selected(criterion("web", "quay.io/x/y", true)), 0);
+        assert_eq!(selected(criterion("api", "quay.io/x/y", false)), 0);
+        assert_eq!(selected(criterion("api", "quay.io/x/z", false)), 1);
+        assert!(index.selected_by(&project("b"), &criterion("api", "quay.io/x/y", true)).is_empty());
     }
 }

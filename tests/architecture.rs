@@ -11,26 +11,52 @@ use regex::Regex;
 
 /// Which modules of the crate a module may use. `domain` is pure; configuration (`controller`) and delivery (`http`) meet
 /// only in the tables; only `app` and `cli` see both sides.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("clock", &[]),
     ("lanes", &[]),
-    ("metrics", &[]),
+    ("metrics", &["domain"]),
     ("readiness", &[]),
     ("telemetry", &[]),
     ("api", &[]),
     ("expr", &["domain"]),
-    ("receiver", &["domain"]),
+    ("receiver", &["domain", "expr"]),
     ("routing", &["receiver", "domain"]),
     ("subscription", &["receiver", "domain"]),
+    ("promotions", &["domain"]),
     ("refresh", &["domain", "metrics", "clock"]),
     (
         "controller",
-        &["routing", "subscription", "receiver", "refresh", "api", "domain", "metrics", "readiness", "clock"],
+        &[
+            "routing",
+            "subscription",
+            "promotions",
+            "receiver",
+            "refresh",
+            "api",
+            "domain",
+            "metrics",
+            "readiness",
+            "clock",
+        ],
     ),
-    ("http", &["routing", "subscription", "receiver", "refresh", "domain", "metrics", "readiness"]),
-    ("admin", &["routing", "subscription", "receiver", "refresh", "domain", "metrics", "readiness"]),
-    ("cli", &["app", "controller", "http", "routing", "subscription", "receiver", "api", "domain", "telemetry"]),
+    ("http", &["routing", "subscription", "promotions", "receiver", "refresh", "domain", "metrics", "readiness"]),
+    ("admin", &["routing", "subscription", "promotions", "receiver", "refresh", "domain", "metrics", "readiness"]),
+    (
+        "cli",
+        &[
+            "app",
+            "controller",
+            "http",
+            "routing",
+            "subscription",
+            "promotions",
+            "receiver",
+            "api",
+            "domain",
+            "telemetry",
+        ],
+    ),
     (
         "app",
         &[
@@ -40,6 +66,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "lanes",
             "routing",
             "subscription",
+            "promotions",
             "receiver",
             "refresh",
             "api",

@@ -10,6 +10,7 @@ use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::metrics::{GateLabel, KindLabel, Metrics};
+use crate::promotions::PromotionIndex;
 use crate::readiness::{Gate, Readiness};
 use crate::refresh::Refresher;
 use crate::routing::RouteTable;
@@ -25,6 +26,8 @@ pub struct Admin {
     pub routes: Arc<RouteTable>,
     /// For the number of subscriptions.
     pub index: Arc<SubscriptionIndex>,
+    /// For the number of Promotions.
+    pub promotions: Arc<PromotionIndex>,
     /// For the number of owed refreshes.
     pub refresher: Refresher,
 }
@@ -66,6 +69,7 @@ impl Admin {
                 self.metrics.routes.get_or_create(&KindLabel { kind: kind.as_str() }).set(gauge(count));
             }
         }
+        self.metrics.promotions.set(gauge(self.promotions.len()));
         let totals = self.index.totals();
         self.metrics.warehouses.set(gauge(totals.warehouses));
         self.metrics.rejected_subscriptions.set(gauge(totals.rejected));

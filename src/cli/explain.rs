@@ -15,14 +15,14 @@ use super::manifests::{Manifests, Resolved};
 use super::{Outcome, note, print, read};
 use crate::domain::scope::Scope;
 use crate::http::answer::Answer;
-use crate::http::delivery::{self, Judgement};
+use crate::http::delivery;
 use crate::receiver::Request;
 use crate::routing::Route;
 use report::Report;
 
 /// Explain offline what a request would do: the answer, the Warehouses it would refresh, and why not the others.
 ///
-/// Manifests are ProjectConfigs, ClusterConfigs, Secrets and Warehouses as YAML or JSON, for example the output of
+/// Manifests are ProjectConfigs, ClusterConfigs, Secrets, Warehouses and Promotions as YAML or JSON, for example the output of
 /// kubectl get -o yaml. Without a request it lists the receivers and what the Warehouses subscribe to.
 ///
 /// Exit code 0 when the request could be explained, whatever its answer; 2 when the input cannot be used.
@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let report = if args.has_request() {
         args.explain(&manifests, &resolved)?
     } else {
-        Report::listing(&resolved, &manifests.index)
+        Report::listing(&resolved, manifests.tables())
     };
     print(&match args.output {
         Form::Json => format!("{:#}\n", report.json()),
@@ -120,19 +120,16 @@ impl Args {
             headers.append(name, value.clone());
         }
         let Some(route) = choose(resolved, self.receiver.as_deref())? else {
-            return Ok(Report::answered(&Answer::unknown_path(), &manifests.index));
+            return Ok(Report::answered(&Answer::unknown_path(), manifests.tables()));
         };
         if let Some(answer) = Answer::refused(self.method.as_ref().unwrap_or(&Method::POST), body.len()) {
-            return Ok(Report::answered(&answer, &manifests.index));
+            return Ok(Report::answered(&answer, manifests.tables()));
         }
         let request = Request { headers: &headers, query: self.query.as_deref(), body: &body };
-        let judgement = delivery::judge(route, &request, &manifests.index);
-        let answer = match &judgement {
-            judged if delivery::is_dry_run(&request) => Answer::dry_run(judged),
-            Judgement::Push { selection, .. } => Answer::of(&judgement, selection.warehouses.len()),
-            judged => Answer::of(judged, 0),
-        };
-        Ok(Report::judged(&answer, route, &judgement, &manifests.index))
+        let judgement = delivery::judge(route, &request, manifests.tables());
+        let answer =
+            if delivery::is_dry_run(&request) { Answer::dry_run(&judgement) } else { Answer::of(&judgement, &[]) };
+        Ok(Report::judged(&answer, route, &judgement, manifests.tables()))
     }
 }
 

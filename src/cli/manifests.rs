@@ -12,8 +12,11 @@ use super::{note, read};
 use crate::api::{CLUSTER_CONFIG_NAME, EntryError, ReceiverConfig};
 use crate::controller::resolve::{Resolution, resolve};
 use crate::controller::secrets::{SecretData, SecretState};
+use crate::domain::criterion::Labels;
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::secret::Secret;
+use crate::http::delivery::Tables;
+use crate::promotions::PromotionIndex;
 use crate::subscription::SubscriptionIndex;
 
 /// The objects that matter, from any number of files.
@@ -23,6 +26,8 @@ pub(super) struct Manifests {
     secrets: BTreeMap<ObjectKey, Arc<SecretData>>,
     /// The Warehouses, in the table that the server uses.
     pub(super) index: SubscriptionIndex,
+    /// The Promotions, likewise.
+    pub(super) promotions: PromotionIndex,
 }
 
 /// The receivers of one configuration.
@@ -86,12 +91,22 @@ impl Manifests {
             }
             "Warehouse" => {
                 let key = ObjectKey::new(namespace, name);
-                self.index.apply(&key, None, &object["spec"].to_string());
+                self.index.apply(&key, None, labels(metadata), &object["spec"].to_string());
             }
-            "Project" | "Promotion" | "Namespace" => {}
+            "Promotion" => {
+                let key = ObjectKey::new(namespace, name);
+                let (spec, status) = (object["spec"].to_string(), object["status"].to_string());
+                self.promotions.apply(&key, labels(metadata), &spec, &status);
+            }
+            "Project" | "Namespace" => {}
             other => note(&format!("{other} {name} skipped: this kind plays no role")),
         }
         Ok(())
+    }
+
+    /// The tables, as the server uses them.
+    pub(super) fn tables(&self) -> Tables<'_> {
+        Tables { warehouses: &self.index, promotions: &self.promotions }
     }
 
     /// Resolves every configuration as the controller would.
@@ -109,6 +124,11 @@ impl Manifests {
             })
             .collect()
     }
+}
+
+fn labels(metadata: &Value) -> Labels {
+    let labels = metadata["labels"].as_object().into_iter().flatten();
+    labels.filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into()))).collect()
 }
 
 fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {

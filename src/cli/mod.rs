@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Crd(args) => crd::run(&args),
         Command::Url(args) => url::run(&args),
-        Command::Send(args) => send::run(args),
+        Command::Send(args) => send::run(&args),
         Command::Explain(args) => explain::run(&args),
     };
     outcome.unwrap_or_else(|error| complain(&error))

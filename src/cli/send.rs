@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use http::{Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
@@ -17,47 +17,51 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::{FAILED, Outcome, block_on, duration, print, read};
-use crate::receiver::quay;
+use crate::domain::kind::ReceiverKind;
+use crate::domain::secret::Secret;
+use crate::receiver::{self, Sample, SamplePush};
 
 /// Play the sender of a webhook: post a sample or a file to a receiver's URL and print the answer.
 ///
+/// The request has the headers and the signature of the kind's sender. What signs it is given with --secret-file; kinds
+/// whose sender signs nothing need none.
+///
 /// Exit code 0 is an answer of 2xx, 1 any other answer, 2 no answer at all.
-#[derive(Debug, Parser)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    sender: Sender,
-}
-
-#[derive(Debug, Subcommand)]
-enum Sender {
-    Quay(Quay),
-}
-
-/// Send what Quay sends ("Webhook POST").
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:
   quayside send quay \"$URL\" --repository quay.io/northwind/storefront --tag 1.4.2
   quayside send quay \"$URL\" --event vulnerability_found
   quayside send quay \"$URL\" --file delivery.json
-  quayside send quay \"$URL\" --tag 1.4.2 --dry-run     # which Warehouses would be refreshed: only counts, nothing written")]
-struct Quay {
+  quayside send quay \"$URL\" --tag 1.4.2 --dry-run     # which Warehouses would be refreshed: only counts, nothing written
+  quayside send github \"$URL\" --repository https://github.com/northwind/storefront --ref refs/heads/main --secret-file secret")]
+pub(super) struct Args {
+    /// The kind of receiver, such as quay.
+    #[arg(value_name = "TYPE", value_parser = kind)]
+    kind: ReceiverKind,
+
     #[command(flatten)]
     target: Target,
 
-    /// The kind of event, one of repo_push, repo_mirror_sync_started, repo_mirror_sync_success, repo_mirror_sync_failed,
-    /// vulnerability_found, build_queued, build_start, build_success, build_failure, build_cancelled, repo_image_expiry,
-    /// quota_warning, quota_error.
-    #[arg(long, value_name = "EVENT", default_value = "repo_push", value_parser = event, conflicts_with = "file")]
-    event: String,
+    /// The kind of event; a wrong one lists those of the sender. Default: a push.
+    #[arg(long, value_name = "EVENT")]
+    event: Option<String>,
 
-    /// The repository with its host, such as quay.io/northwind/storefront.
-    #[arg(long, value_name = "REPOSITORY", default_value = "quay.io/northwind/storefront", conflicts_with = "file")]
-    repository: String,
+    /// The repository as people write it: with its host and without a tag, or the URL to clone a Git repository.
+    #[arg(long, value_name = "REPOSITORY", conflicts_with = "file")]
+    repository: Option<String>,
 
-    /// A tag; can be given several times.
-    #[arg(long = "tag", value_name = "TAG", default_value = "latest", conflicts_with = "file")]
-    tags: Vec<String>,
+    /// A tag, or a full Git ref such as refs/heads/main; can be given several times.
+    #[arg(long = "tag", visible_alias = "ref", value_name = "TAG", conflicts_with = "file")]
+    qualifiers: Vec<String>,
+
+    /// A path that a Git push changes; can be given several times.
+    #[arg(long = "changed-file", value_name = "PATH", conflicts_with = "file")]
+    changed_files: Vec<String>,
+
+    /// The file that holds the receiver's secret, byte for byte, for senders that sign or send it; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Parser)]
@@ -83,32 +87,50 @@ struct Target {
     cacert: Option<PathBuf>,
 }
 
-fn event(name: &str) -> Result<String, String> {
-    match quay::EVENTS.contains(&name) {
-        true => Ok(name.to_owned()),
-        false => Err(format!("the events are {}", quay::EVENTS.join(", "))),
-    }
+/// The kinds that can be played.
+fn kind(name: &str) -> Result<ReceiverKind, String> {
+    let known = || ReceiverKind::ALL.into_iter().filter(|kind| receiver::implementation(*kind).is_some());
+    known().find(|kind| kind.as_str() == name).ok_or_else(|| {
+        let names: Vec<_> = known().map(ReceiverKind::as_str).collect();
+        format!("the types are {}", names.join(", "))
+    })
 }
 
-pub(super) fn run(args: Args) -> Outcome {
-    let Sender::Quay(args) = args.sender;
-    let body = match &args.target.file {
-        Some(path) => read(path)?,
-        None => {
-            quay::sample(&args.event, &args.repository, &args.tags).context("unknown event")?.to_string().into_bytes()
-        }
+pub(super) fn run(args: &Args) -> Outcome {
+    let sender = receiver::implementation(args.kind).context("this kind cannot be played")?;
+    let events = sender.events();
+    let event = args.event.as_deref().or_else(|| events.first().copied()).unwrap_or_default();
+    let qualifiers = match args.qualifiers.as_slice() {
+        [] => vec![sender.sample_qualifier().to_owned()],
+        given => given.to_vec(),
     };
-    // Quay sends exactly this one header of its own, in this spelling.
-    post(&args.target, "application/json", body)
+    let push = SamplePush {
+        repository: args.repository.as_deref().unwrap_or_else(|| sender.sample_repository()),
+        qualifiers: &qualifiers,
+        changed_files: &args.changed_files,
+    };
+    let mut sample = sender
+        .sample(event, &push)
+        .with_context(|| format!("the events of {} are {}", args.kind, events.join(", ")))?;
+    if let Some(path) = &args.target.file {
+        sample.body = read(path)?;
+    }
+    if let Some(path) = &args.secret_file {
+        sample = sender.sign(sample, &Secret::new(read(path)?));
+    }
+    post(&args.target, sample)
 }
 
-fn post(target: &Target, content_type: &str, body: Vec<u8>) -> Outcome {
+fn post(target: &Target, sample: Sample) -> Outcome {
     let uri = address(&target.url, target.dry_run)?;
-    let request = Request::post(uri)
-        .header(header::CONTENT_TYPE, content_type)
-        .header(header::USER_AGENT, concat!("quayside-send/", env!("CARGO_PKG_VERSION")))
-        .body(Full::new(Bytes::from(body)))
-        .context("failed to build the request")?;
+    let mut request = Request::post(uri);
+    for (name, value) in sample.headers {
+        request = request.header(name, value);
+    }
+    if !request.headers_ref().is_some_and(|headers| headers.contains_key(header::USER_AGENT)) {
+        request = request.header(header::USER_AGENT, concat!("quayside-send/", env!("CARGO_PKG_VERSION")));
+    }
+    let request = request.body(Full::new(Bytes::from(sample.body))).context("failed to build the request")?;
     let (status, body) = block_on(exchange(target, request))??;
     print(&format!("HTTP {status}\n{}\n", body.trim_end()));
     Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })

@@ -5,10 +5,12 @@
 //! ClusterConfig ─┼─▶ configs ─▶ resolve (pure) ─▶ RouteTable
 //! Secret ────────┘                    └─────────▶ status writer
 //! Warehouse ───────▶ warehouses ─────────────────▶ SubscriptionIndex
+//! Promotion ───────▶ promotions ─────────────────▶ PromotionIndex
 //! ```
 
 pub mod config_feed;
 pub mod configs;
+pub mod promotions;
 pub mod queue;
 pub mod resolve;
 pub mod secrets;

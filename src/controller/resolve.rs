@@ -12,7 +12,7 @@ use crate::domain::kind::ReceiverKind;
 use crate::domain::path::ReceiverPath;
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
-use crate::receiver;
+use crate::receiver::{self, Settings};
 use crate::routing::Route;
 
 /// The receivers of one configuration, as decoded from its spec.
@@ -84,7 +84,7 @@ pub fn resolve(
         }
         match resolve_one(scope, entry, secret_namespace, &secret) {
             Ok(route) => {
-                resolution.warnings.extend(weakness(entry, secret_namespace, &route.secret));
+                resolution.warnings.extend(weakness(entry, secret_namespace, &route.settings.secret));
                 resolution.routes.push(route);
             }
             Err(mut problem) => {
@@ -143,7 +143,11 @@ fn resolve_one(
         return fail("SecretEmpty", cause);
     }
     let path = ReceiverPath::derive(kind, scope, &entry.name, value);
-    Ok(Route { path, scope: scope.clone(), receiver: Arc::from(entry.name.as_str()), secret: value.clone() })
+    let settings = Settings {
+        virtual_repo_name: entry.artifactory.as_ref().and_then(|config| config.virtual_repo_name.clone()),
+        ..Settings::new(value.clone())
+    };
+    Ok(Route { path, scope: scope.clone(), receiver: Arc::from(entry.name.as_str()), settings })
 }
 
 fn kind_of(entry: &ReceiverConfig) -> Option<ReceiverKind> {
@@ -155,8 +159,8 @@ fn is_supported(kind: ReceiverKind) -> bool {
 }
 
 fn copy(route: &Route) -> Route {
-    let Route { path, scope, receiver, secret } = route;
-    Route { path: path.clone(), scope: scope.clone(), receiver: Arc::clone(receiver), secret: secret.clone() }
+    let Route { path, scope, receiver, settings } = route;
+    Route { path: path.clone(), scope: scope.clone(), receiver: Arc::clone(receiver), settings: settings.clone() }
 }
 
 fn problem(receiver: &str, reason: &'static str, cause: String) -> Problem {

@@ -30,7 +30,8 @@ impl Sink<WatchedWarehouse> for WarehouseFeed {
     }
 
     fn apply(&mut self, warehouse: WatchedWarehouse) {
-        self.index.apply(&key_of(&warehouse), warehouse.meta().generation, warehouse.spec());
+        let (generation, labels) = (warehouse.meta().generation, warehouse.criterion_labels());
+        self.index.apply(&key_of(&warehouse), generation, labels, warehouse.spec());
     }
 
     fn delete(&mut self, warehouse: WatchedWarehouse) {

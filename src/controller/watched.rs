@@ -14,7 +14,9 @@ use kube::{Resource, ResourceExt};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::api::{ClusterConfig, ProjectConfig, Warehouse};
+use crate::api::{ClusterConfig, GROUP, ProjectConfig, VERSION, Warehouse};
+use crate::domain::criterion::Labels;
+use crate::domain::target::TargetKind;
 use crate::refresh::patch::REFRESH_ANNOTATION;
 
 /// A Warehouse, as far as its subscriptions go.
@@ -32,6 +34,48 @@ impl WatchedWarehouse {
     pub fn spec(&self) -> &str {
         self.spec.as_deref().map_or("null", RawValue::get)
     }
+
+    /// Its labels.
+    #[must_use]
+    pub fn criterion_labels(&self) -> Labels {
+        criterion_labels(&self.metadata)
+    }
+}
+
+/// A Promotion, as far as the pull requests go that it waits for.
+#[derive(Clone, Deserialize)]
+pub struct WatchedPromotion {
+    #[serde(default, deserialize_with = "lite_meta")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Option<Box<RawValue>>,
+    #[serde(default)]
+    status: Option<Box<RawValue>>,
+}
+
+impl WatchedPromotion {
+    /// The text of `spec`; `null` when there is none.
+    #[must_use]
+    pub fn spec(&self) -> &str {
+        self.spec.as_deref().map_or("null", RawValue::get)
+    }
+
+    /// The text of `status`; `null` when there is none.
+    #[must_use]
+    pub fn status(&self) -> &str {
+        self.status.as_deref().map_or("null", RawValue::get)
+    }
+
+    /// Its labels.
+    #[must_use]
+    pub fn criterion_labels(&self) -> Labels {
+        criterion_labels(&self.metadata)
+    }
+}
+
+fn criterion_labels(metadata: &ObjectMeta) -> Labels {
+    let labels = metadata.labels.iter().flatten();
+    labels.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
 }
 
 /// A `ProjectConfig` or `ClusterConfig`.
@@ -80,6 +124,7 @@ fn lite_meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D
         namespace: Option<String>,
         resource_version: Option<String>,
         generation: Option<i64>,
+        labels: Option<BTreeMap<String, String>>,
         annotations: Option<Refresh>,
     }
     #[derive(Deserialize)]
@@ -94,6 +139,7 @@ fn lite_meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D
         namespace: lite.namespace,
         resource_version: lite.resource_version,
         generation: lite.generation,
+        labels: lite.labels,
         annotations: refresh.map(|token| BTreeMap::from([(REFRESH_ANNOTATION.to_owned(), token)])),
         ..ObjectMeta::default()
     })
@@ -102,21 +148,31 @@ fn lite_meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D
 /// Debug shows which object it is and nothing of its content: a status holds receiver URLs.
 macro_rules! watched {
     ($type:ty, $crd:ty, $scope:ty) => {
+        watched!(
+            $type,
+            $scope,
+            <$crd as Resource>::group(&()),
+            <$crd as Resource>::version(&()),
+            <$crd as Resource>::kind(&()),
+            <$crd as Resource>::plural(&())
+        );
+    };
+    ($type:ty, $scope:ty, $group:expr, $version:expr, $kind:expr, $plural:expr) => {
         impl Resource for $type {
             type DynamicType = ();
             type Scope = $scope;
 
             fn kind(_: &()) -> Cow<'_, str> {
-                <$crd as Resource>::kind(&())
+                $kind
             }
             fn group(_: &()) -> Cow<'_, str> {
-                <$crd as Resource>::group(&())
+                $group
             }
             fn version(_: &()) -> Cow<'_, str> {
-                <$crd as Resource>::version(&())
+                $version
             }
             fn plural(_: &()) -> Cow<'_, str> {
-                <$crd as Resource>::plural(&())
+                $plural
             }
             fn meta(&self) -> &ObjectMeta {
                 &self.metadata
@@ -135,6 +191,15 @@ macro_rules! watched {
 }
 
 watched!(WatchedWarehouse, Warehouse, NamespaceResourceScope);
+// Its schema is Kargo's alone.
+watched!(
+    WatchedPromotion,
+    NamespaceResourceScope,
+    GROUP.into(),
+    VERSION.into(),
+    "Promotion".into(),
+    TargetKind::Promotion.plural().into()
+);
 watched!(WatchedConfig<ProjectConfig>, ProjectConfig, NamespaceResourceScope);
 watched!(WatchedConfig<ClusterConfig>, ClusterConfig, ClusterResourceScope);
 

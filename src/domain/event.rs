@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::criterion::Criterion;
+
 /// Signature, attestation, SBOM and referrers-fallback tags, which say nothing about a new release.
 static SIGNATURE_TAG: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^sha256-[0-9a-f]{64}(\.[a-z0-9]+)?$").expect("the pattern is a constant that compiles")
@@ -15,6 +17,9 @@ static SIGNATURE_TAG: LazyLock<Regex> = LazyLock::new(|| {
 pub fn is_signature_tag(tag: &str) -> bool {
     tag.starts_with("sha256-") && SIGNATURE_TAG.is_match(tag)
 }
+
+/// Why an event about nothing but such tags asks for nothing.
+pub const ONLY_SIGNATURES: &str = "only signature or referrers tags were pushed, which are not releases";
 
 /// Something changed in one or more repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +49,38 @@ impl PushEvent {
             default_branch: None,
         }
     }
+
+    /// The same event with what a Git push tells besides. No changed files means that they are not known.
+    #[must_use]
+    pub fn with_git(self, changed_files: Vec<String>, default_branch: Option<String>) -> Self {
+        let mut changed_files = changed_files;
+        changed_files.sort_unstable();
+        changed_files.dedup();
+        Self { changed_files, default_branch, ..self }
+    }
+}
+
+impl PullRequestEvent {
+    /// An event about this pull request.
+    #[must_use]
+    pub const fn new(event: Cow<'static, str>, url: String) -> Self {
+        Self { event, url }
+    }
+}
+
+impl IgnoredEvent {
+    /// An event that names nothing of interest.
+    #[must_use]
+    pub fn new(event: Cow<'static, str>, because: &'static str) -> Self {
+        Self::about(PushEvent::new(event, Vec::new(), Vec::new()), because)
+    }
+
+    /// An event that is about something, and asks for nothing all the same.
+    #[must_use]
+    pub fn about(event: PushEvent, because: &'static str) -> Self {
+        let PushEvent { event, repositories, qualifiers, .. } = event;
+        Self { event, repositories, qualifiers, because }
+    }
 }
 
 fn in_order(mut values: Vec<String>) -> Vec<String> {
@@ -51,6 +88,44 @@ fn in_order(mut values: Vec<String>) -> Vec<String> {
     values.sort_unstable();
     values.dedup();
     values
+}
+
+/// A pull request was closed, whether merged or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullRequestEvent {
+    /// The sender's name for the event.
+    pub event: Cow<'static, str>,
+    /// The address under which a waiting Promotion knows the pull request, as the sender gives it. Empty finds nothing.
+    pub url: String,
+}
+
+/// What became of one action of a `generic` receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionVerdict {
+    /// The action's name.
+    pub action: String,
+    /// What it asks for.
+    pub result: ActionResult,
+}
+
+/// What an action asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActionResult {
+    /// An expression of the action could not be evaluated.
+    Failed {
+        /// Whether its condition had held by then.
+        matched: bool,
+        /// What failed, in Kargo's words.
+        summary: &'static str,
+        /// The class of the error; never a text from the request or the configuration.
+        class: &'static str,
+    },
+    /// Its condition does not hold.
+    NotApplicable,
+    /// Refresh what at least one of these selects.
+    Refresh(Vec<Criterion>),
+    /// The action is none that is known; only possible past admission.
+    Unknown,
 }
 
 /// An authentic event that asks for nothing.
@@ -71,6 +146,10 @@ pub struct IgnoredEvent {
 pub enum Verdict {
     /// Refresh whoever subscribes to it.
     Push(PushEvent),
+    /// Refresh the Promotions that wait for this pull request.
+    PullRequest(PullRequestEvent),
+    /// Do what the actions of a `generic` receiver came to, in their order.
+    Actions(Vec<ActionVerdict>),
     /// Acknowledge it and do nothing.
     Ignored(IgnoredEvent),
 }

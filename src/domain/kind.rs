@@ -1,10 +1,10 @@
-//! The closed list of receiver kinds that Kargo's `ProjectConfig` knows.
+//! The closed list of receiver kinds: those of Kargo's `ProjectConfig`, and those that only our own `Receiver` declares.
 
 use std::fmt;
 
 /// The type of a receiver, which decides how a request is authenticated and read.
 ///
-/// The order of the variants is Kargo's registration order: where a configuration sets several kinds, the first wins.
+/// The order of Kargo's variants is its registration order: where a configuration sets several kinds, the first wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ReceiverKind {
     /// JFrog Artifactory.
@@ -27,11 +27,23 @@ pub enum ReceiverKind {
     Harbor,
     /// Quay.io and self-hosted Quay.
     Quay,
+    /// Mirantis Secure Registry 2 and 3 (Docker Trusted Registry).
+    Msr,
+    /// CNCF Distribution, and whatever sends its notifications.
+    Distribution,
+    /// Zot.
+    Zot,
+    /// Sonatype Nexus Repository.
+    Nexus,
+    /// Amazon ECR through `EventBridge`.
+    Ecr,
+    /// Google Artifact Registry through Pub/Sub.
+    ArtifactRegistry,
 }
 
 impl ReceiverKind {
-    /// Every kind, in Kargo's registration order.
-    pub const ALL: [Self; 10] = [
+    /// Every kind: Kargo's in its registration order, then our own.
+    pub const ALL: [Self; 16] = [
         Self::Artifactory,
         Self::Azure,
         Self::Bitbucket,
@@ -42,7 +54,31 @@ impl ReceiverKind {
         Self::GitLab,
         Self::Harbor,
         Self::Quay,
+        Self::Msr,
+        Self::Distribution,
+        Self::Zot,
+        Self::Nexus,
+        Self::Ecr,
+        Self::ArtifactRegistry,
     ];
+
+    /// Whether Kargo's configurations know the kind; the others are declared in a `Receiver` or `ClusterReceiver`.
+    #[must_use]
+    pub const fn is_kargos(self) -> bool {
+        match self {
+            Self::Artifactory
+            | Self::Azure
+            | Self::Bitbucket
+            | Self::DockerHub
+            | Self::Generic
+            | Self::Gitea
+            | Self::GitHub
+            | Self::GitLab
+            | Self::Harbor
+            | Self::Quay => true,
+            Self::Msr | Self::Distribution | Self::Zot | Self::Nexus | Self::Ecr | Self::ArtifactRegistry => false,
+        }
+    }
 
     /// The kind's name: its key in `spec.webhookReceivers[]`, its segment in the URL and its metric label.
     #[must_use]
@@ -58,6 +94,12 @@ impl ReceiverKind {
             Self::GitLab => "gitlab",
             Self::Harbor => "harbor",
             Self::Quay => "quay",
+            Self::Msr => "msr",
+            Self::Distribution => "distribution",
+            Self::Zot => "zot",
+            Self::Nexus => "nexus",
+            Self::Ecr => "ecr",
+            Self::ArtifactRegistry => "artifactregistry",
         }
     }
 
@@ -79,7 +121,13 @@ impl ReceiverKind {
             | Self::Generic
             | Self::Gitea
             | Self::GitHub
-            | Self::Quay => "secret",
+            | Self::Quay
+            | Self::Msr
+            | Self::Distribution
+            | Self::Zot
+            | Self::Nexus
+            | Self::Ecr
+            | Self::ArtifactRegistry => "secret",
         }
     }
 
@@ -97,6 +145,9 @@ impl ReceiverKind {
             Self::GitLab => r#"missing data key "secret-token" for GitLab WebhookReceiver"#,
             Self::Harbor => r#"missing data key "auth-header" for Harbor WebhookReceiver"#,
             Self::Quay => r#"missing "secret" data key for Quay.io WebhookReceiver"#,
+            Self::Msr | Self::Distribution | Self::Zot | Self::Nexus | Self::Ecr | Self::ArtifactRegistry => {
+                r#"missing data key "secret""#
+            }
         }
     }
 }
@@ -117,6 +168,6 @@ mod tests {
             assert_eq!(ReceiverKind::parse(kind.as_str()), Some(kind));
             assert_eq!(ReceiverKind::parse(&kind.as_str().to_uppercase()), None);
         }
-        assert_eq!(ReceiverKind::parse("msr"), None);
+        assert_eq!(ReceiverKind::parse("gogs"), None);
     }
 }

@@ -284,7 +284,7 @@ mod tests {
             format!("/Quay/{digits}"),
             format!("//quay/{digits}"),
             format!("/inquay/{digits}"),
-            format!("/msr/{digits}"),
+            format!("/gogs/{digits}"),
             format!("/in/x/quay/{digits}"),
             format!("/quay/{digits}%00"),
         ];

@@ -9,8 +9,10 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
-use super::delivery::Judgement;
+use super::delivery::{JudgedAction, Judgement};
 use super::limits::MAX_BODY_BYTES;
+use crate::domain::event::{ActionResult, PushEvent};
+use crate::domain::target::{Target, TargetKind};
 use crate::receiver::Rejection;
 use crate::subscription::Selection;
 
@@ -20,14 +22,16 @@ pub const DELIVERY_HEADER: HeaderName = HeaderName::from_static("x-quayside-deli
 /// How a request ended; the metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every selected Warehouse was annotated.
+    /// Everything selected was annotated.
     Refreshed,
-    /// Nobody subscribes to what was pushed, or nobody accepts it.
+    /// Nobody subscribes to what was pushed, or nobody accepts it, or nobody waits for it.
     NoMatch,
     /// The event asks for nothing.
     Ignored,
     /// A dry run.
     DryRun,
+    /// An action of a `generic` receiver could not be evaluated; the others are done.
+    EvaluationFailed,
     /// Not every refresh was written in time.
     Unfinished,
     /// The tables are not filled yet.
@@ -55,6 +59,7 @@ impl Outcome {
             Self::NoMatch => "no_match",
             Self::Ignored => "ignored",
             Self::DryRun => "dry_run",
+            Self::EvaluationFailed => "evaluation_failed",
             Self::Unfinished => "unfinished",
             Self::Starting => "starting",
             Self::UnknownPath => "unknown_path",
@@ -68,7 +73,7 @@ impl Outcome {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::Refreshed | Self::NoMatch | Self::Ignored | Self::DryRun => StatusCode::OK,
+            Self::Refreshed | Self::NoMatch | Self::Ignored | Self::DryRun | Self::EvaluationFailed => StatusCode::OK,
             Self::Unfinished | Self::Starting => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -103,13 +108,16 @@ pub struct Body {
     event: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     counts: Option<Counts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<ActionReport>>,
 }
 
-/// How many Warehouses were looked at and what became of them.
+/// How many objects were looked at and what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Counts {
-    subscribed: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribed: Option<usize>,
     matched: usize,
     refreshed: usize,
     /// Why subscriptions did not match, by reason.
@@ -117,13 +125,53 @@ struct Counts {
     not_matched: BTreeMap<&'static str, usize>,
 }
 
-impl Counts {
-    fn of(selection: &Selection, refreshed: usize) -> Self {
-        Self {
-            subscribed: selection.subscribed,
-            matched: selection.warehouses.len(),
-            refreshed,
-            not_matched: selection.not_matched.clone(),
+/// What became of one action of a `generic` receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActionReport {
+    action: String,
+    #[serde(rename = "matchedWhenExpression")]
+    matched: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<String>,
+    /// The class of the error, when an expression could not be evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    selected: usize,
+    refreshed: usize,
+}
+
+impl ActionReport {
+    fn of(action: &JudgedAction, unfinished: &[Target]) -> Self {
+        let selected = action.targets.len();
+        let failed = action.targets.iter().filter(|target| unfinished.contains(target)).count();
+        let refreshed = selected - failed;
+        let (matched, result, summary, error) = match &action.verdict.result {
+            ActionResult::Failed { matched, summary, class } => {
+                (*matched, Some("Error"), Some((*summary).to_owned()), Some(*class))
+            }
+            ActionResult::NotApplicable => {
+                (false, Some("NotApplicable"), Some("Request did not match whenExpression".to_owned()), None)
+            }
+            ActionResult::Refresh(_) => {
+                let result = match failed {
+                    0 => "Success",
+                    _ if refreshed == 0 => "Failure",
+                    _ => "PartialSuccess",
+                };
+                (true, Some(result), Some(format!("Refreshed {refreshed} of {selected} selected resources")), None)
+            }
+            ActionResult::Unknown => (true, None, None, None),
+        };
+        Self { action: action.verdict.action.clone(), matched, result, summary, error, selected, refreshed }
+    }
+
+    fn dry_run(&mut self) {
+        self.refreshed = 0;
+        if self.result == Some("Success") {
+            self.summary = Some(format!("Would refresh {} selected resources", self.selected));
         }
     }
 }
@@ -137,9 +185,13 @@ impl Answer {
         Self { outcome, body: Body { error: Some(error), ..Body::default() } }
     }
 
-    fn about(mut self, event: &str, counts: Option<Counts>) -> Self {
+    fn about(mut self, event: &str) -> Self {
         self.body.event = (!event.is_empty()).then(|| event.to_owned());
-        self.body.counts = counts;
+        self
+    }
+
+    fn counting(mut self, counts: Counts) -> Self {
+        self.body.counts = Some(counts);
         self
     }
 
@@ -186,30 +238,43 @@ impl Answer {
     #[must_use]
     pub fn rejected(rejection: Rejection) -> Self {
         match rejection {
+            Rejection::Unauthorized("") => Self { outcome: Outcome::Unauthorized, body: Body::default() },
             Rejection::Unauthorized(error) => Self::fails(Outcome::Unauthorized, error.to_owned()),
+            Rejection::Invalid(error) => Self::fails(Outcome::InvalidBody, error.to_owned()),
             Rejection::InvalidBody => Self::fails(Outcome::InvalidBody, "invalid request body".to_owned()),
         }
     }
 
-    /// What a judged request comes to when `refreshed` of its Warehouses were annotated.
+    /// What a judged request comes to when everything was refreshed but `unfinished`.
     #[must_use]
-    pub fn of(judgement: &Judgement, refreshed: usize) -> Self {
-        let (event, selection) = match judgement {
+    pub fn of(judgement: &Judgement, unfinished: &[Target]) -> Self {
+        let answer = match judgement {
             Judgement::Rejected(rejection) => return Self::rejected(*rejection),
             Judgement::Ignored(ignored) => {
                 let msg = format!("event {} acknowledged, nothing to refresh: {}", ignored.event, ignored.because);
-                return Self::says(Outcome::Ignored, msg).about(&ignored.event, None);
+                Self::says(Outcome::Ignored, msg)
             }
-            Judgement::Push { event, selection } => (event, selection),
+            Judgement::Push { event, selection } => Self::of_push(event, selection, unfinished.len()),
+            Judgement::PullRequest { promotions, .. } => {
+                let (matched, refreshed) = (promotions.len(), promotions.len() - unfinished.len());
+                let answer = if matched == 0 {
+                    let msg = "refreshed 0 promotion(s): no promotion within reach waits for the pull request";
+                    Self::says(Outcome::NoMatch, msg.to_owned())
+                } else {
+                    Self::refreshed(TargetKind::Promotion, matched, refreshed)
+                };
+                answer.counting(Counts { matched, refreshed, ..Counts::default() })
+            }
+            Judgement::Actions(actions) => Self::of_actions(actions, unfinished),
         };
+        answer.about(judgement.event())
+    }
+
+    fn of_push(event: &PushEvent, selection: &Selection, unfinished: usize) -> Self {
         let (matched, subscribed) = (selection.warehouses.len(), selection.subscribed);
-        let answer = if matched > refreshed {
-            let failed = matched - refreshed;
-            let error =
-                format!("failed to refresh {failed} of {matched} warehouses in time; the refresh is being repeated");
-            Self::fails(Outcome::Unfinished, error)
-        } else if matched > 0 {
-            Self::says(Outcome::Refreshed, format!("refreshed {refreshed} warehouse(s)"))
+        let refreshed = matched - unfinished;
+        let answer = if matched > 0 {
+            Self::refreshed(TargetKind::Warehouse, matched, refreshed)
         } else {
             let why = match (event.repositories.is_empty(), subscribed) {
                 (true, _) => "the event names no repository".to_owned(),
@@ -218,26 +283,63 @@ impl Answer {
             };
             Self::says(Outcome::NoMatch, format!("refreshed 0 warehouse(s): {why}"))
         };
-        answer.about(&event.event, Some(Counts::of(selection, refreshed)))
+        answer.counting(Counts {
+            subscribed: Some(subscribed),
+            matched,
+            refreshed,
+            not_matched: selection.not_matched.clone(),
+        })
+    }
+
+    /// At least one object was to be refreshed. The texts are Kargo's.
+    fn refreshed(kind: TargetKind, matched: usize, refreshed: usize) -> Self {
+        let noun = kind.as_str();
+        if refreshed == matched {
+            return Self::says(Outcome::Refreshed, format!("refreshed {refreshed} {noun}(s)"));
+        }
+        let failed = matched - refreshed;
+        // Kargo's plural for Warehouses has no parentheses here.
+        let nouns = if kind == TargetKind::Warehouse { "warehouses" } else { "promotion(s)" };
+        let error = format!("failed to refresh {failed} of {matched} {nouns} in time; the refresh is being repeated");
+        Self::fails(Outcome::Unfinished, error)
+    }
+
+    /// As Kargo answers for its `generic` receiver, without the configuration and the names that it repeats.
+    fn of_actions(actions: &[JudgedAction], unfinished: &[Target]) -> Self {
+        let results: Vec<ActionReport> = actions.iter().map(|action| ActionReport::of(action, unfinished)).collect();
+        let outcome = if !unfinished.is_empty() {
+            Outcome::Unfinished
+        } else if actions.iter().any(|action| matches!(action.verdict.result, ActionResult::Failed { .. })) {
+            Outcome::EvaluationFailed
+        } else if actions.iter().any(|action| !action.targets.is_empty()) {
+            Outcome::Refreshed
+        } else {
+            Outcome::NoMatch
+        };
+        Self { outcome, body: Body { results: Some(results), ..Body::default() } }
     }
 
     /// What a judged request would have come to, without any refresh.
     #[must_use]
     pub fn dry_run(judgement: &Judgement) -> Self {
-        match judgement {
-            Judgement::Push { event, selection } if !selection.warehouses.is_empty() => {
-                let msg = format!("dry run: would refresh {} warehouse(s)", selection.warehouses.len());
-                Self::says(Outcome::DryRun, msg).about(&event.event, Some(Counts::of(selection, 0)))
-            }
-            other => {
-                let mut answer = Self::of(other, 0);
-                if let Some(msg) = &mut answer.body.msg {
-                    msg.insert_str(0, "dry run: ");
-                    answer.outcome = Outcome::DryRun;
-                }
-                answer
-            }
+        let mut answer = Self::of(judgement, &[]);
+        if let Some(msg) = &mut answer.body.msg {
+            *msg = match (judgement.targets().len(), judgement) {
+                (0, _) => format!("dry run: {msg}"),
+                (n, Judgement::PullRequest { .. }) => format!("dry run: would refresh {n} promotion(s)"),
+                (n, _) => format!("dry run: would refresh {n} warehouse(s)"),
+            };
         }
+        if let Some(counts) = &mut answer.body.counts {
+            counts.refreshed = 0;
+        }
+        for report in answer.body.results.iter_mut().flatten() {
+            report.dry_run();
+        }
+        if answer.status().is_success() {
+            answer.outcome = Outcome::DryRun;
+        }
+        answer
     }
 
     /// The HTTP status.
@@ -271,6 +373,7 @@ impl IntoResponse for Answer {
             | Outcome::NoMatch
             | Outcome::Ignored
             | Outcome::DryRun
+            | Outcome::EvaluationFailed
             | Outcome::UnknownPath
             | Outcome::Unauthorized
             | Outcome::InvalidBody => {}

@@ -1,9 +1,22 @@
-//! From an authentic request to the Warehouses it concerns: pure, shared by the server and `quayside explain`.
+//! From an authentic request to the objects it concerns: pure, shared by the server and `quayside explain`.
 
-use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
+use crate::domain::criterion::Criterion;
+use crate::domain::event::{ActionResult, ActionVerdict, IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
+use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::target::{Target, TargetKind};
+use crate::promotions::PromotionIndex;
 use crate::receiver::{self, Rejection, Request};
 use crate::routing::Route;
 use crate::subscription::{Selection, SubscriptionIndex};
+
+/// What a request is looked up in.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    /// Warehouses and what they subscribe to.
+    pub warehouses: &'a SubscriptionIndex,
+    /// Promotions and what they wait for.
+    pub promotions: &'a PromotionIndex,
+}
 
 /// What a request comes to, before anything is refreshed.
 #[derive(Debug)]
@@ -19,6 +32,55 @@ pub enum Judgement {
         /// Whom it concerns.
         selection: Selection,
     },
+    /// A pull request was closed.
+    PullRequest {
+        /// Which.
+        event: PullRequestEvent,
+        /// The Promotions that wait for it; sorted and distinct.
+        promotions: Vec<ObjectKey>,
+    },
+    /// The actions of a `generic` receiver, in their order.
+    Actions(Vec<JudgedAction>),
+}
+
+/// An action of a `generic` receiver.
+#[derive(Debug)]
+pub struct JudgedAction {
+    /// What became of it.
+    pub verdict: ActionVerdict,
+    /// What it selects; sorted and distinct.
+    pub targets: Vec<Target>,
+}
+
+impl Judgement {
+    /// Everything to refresh; sorted and distinct.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Target> {
+        match self {
+            Self::Rejected(_) | Self::Ignored(_) => Vec::new(),
+            Self::Push { selection, .. } => selection.warehouses.iter().cloned().map(Target::warehouse).collect(),
+            Self::PullRequest { promotions, .. } => promotions.iter().cloned().map(Target::promotion).collect(),
+            Self::Actions(actions) => in_order(actions.iter().flat_map(|action| action.targets.iter().cloned())),
+        }
+    }
+
+    /// The sender's name for the event; empty where it has none.
+    #[must_use]
+    pub fn event(&self) -> &str {
+        match self {
+            Self::Rejected(_) | Self::Actions(_) => "",
+            Self::Ignored(ignored) => &ignored.event,
+            Self::Push { event, .. } => &event.event,
+            Self::PullRequest { event, .. } => &event.event,
+        }
+    }
+}
+
+fn in_order(targets: impl Iterator<Item = Target>) -> Vec<Target> {
+    let mut targets: Vec<Target> = targets.collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
 }
 
 /// Whether the request asks for everything but the refresh.
@@ -27,21 +89,46 @@ pub fn is_dry_run(request: &Request<'_>) -> bool {
     request.query_value("dry-run").is_some_and(|value| value == "true")
 }
 
-/// Authenticates and reads a request, and selects the Warehouses it concerns.
+/// Authenticates and reads a request, and selects the objects it concerns.
 #[must_use]
-pub fn judge(route: &Route, request: &Request<'_>, index: &SubscriptionIndex) -> Judgement {
+pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgement {
     let Some(implementation) = receiver::implementation(route.kind()) else {
         // Such a kind gets no route in the first place.
         return Judgement::Rejected(Rejection::InvalidBody);
     };
-    match implementation.receive(request, &route.secret) {
+    match implementation.receive(request, &route.settings) {
         Err(rejection) => Judgement::Rejected(rejection),
         Ok(Verdict::Ignored(ignored)) => Judgement::Ignored(ignored),
         Ok(Verdict::Push(event)) => {
-            let selection = index.select(&route.scope, &event);
+            let selection = tables.warehouses.select(&route.scope, &event);
             Judgement::Push { event, selection }
         }
+        Ok(Verdict::PullRequest(event)) => {
+            let promotions = tables.promotions.waiting_for(&route.scope, &event.url);
+            Judgement::PullRequest { event, promotions }
+        }
+        Ok(Verdict::Actions(verdicts)) => {
+            let judged = verdicts.into_iter().map(|verdict| {
+                let targets = match &verdict.result {
+                    ActionResult::Refresh(criteria) => selected(&route.scope, criteria, tables),
+                    ActionResult::Failed { .. } | ActionResult::NotApplicable | ActionResult::Unknown => Vec::new(),
+                };
+                JudgedAction { verdict, targets }
+            });
+            Judgement::Actions(judged.collect())
+        }
     }
+}
+
+fn selected(scope: &Scope, criteria: &[Criterion], tables: Tables<'_>) -> Vec<Target> {
+    in_order(criteria.iter().flat_map(|criterion| match criterion.kind {
+        TargetKind::Warehouse => targets(tables.warehouses.selected_by(scope, criterion), Target::warehouse),
+        TargetKind::Promotion => targets(tables.promotions.selected_by(scope, criterion), Target::promotion),
+    }))
+}
+
+fn targets(keys: Vec<ObjectKey>, target: fn(ObjectKey) -> Target) -> Vec<Target> {
+    keys.into_iter().map(target).collect()
 }
 
 #[cfg(test)]

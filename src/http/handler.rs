@@ -15,10 +15,12 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::answer::{Answer, Outcome};
-use super::delivery::{self, Judgement, judge};
+use super::delivery::{self, Judgement, Tables, judge};
 use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
 use crate::domain::path::ReceiverPath;
+use crate::domain::target::Target;
 use crate::metrics::Metrics;
+use crate::promotions::PromotionIndex;
 use crate::readiness::Readiness;
 use crate::receiver;
 use crate::refresh::{self, Refresher};
@@ -31,6 +33,8 @@ pub struct Hooks {
     pub routes: Arc<RouteTable>,
     /// Repository → subscribers.
     pub index: Arc<SubscriptionIndex>,
+    /// Pull request → Promotions.
+    pub promotions: Arc<PromotionIndex>,
     /// Writes annotations.
     pub refresher: Refresher,
     /// Whether the tables can be trusted.
@@ -100,35 +104,35 @@ impl Hooks {
         };
         let arrived = Instant::now();
         let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body };
-        let judgement = judge(route, &request, &self.index);
-        let answer = match &judgement {
-            judged if delivery::is_dry_run(&request) => Answer::dry_run(judged),
-            Judgement::Push { selection, .. } => {
-                self.metrics.warehouses_matched.inc_by(selection.warehouses.len() as u64);
-                let refreshed = self.refresh(selection).await;
-                Answer::of(&judgement, refreshed)
-            }
-            other => Answer::of(other, 0),
+        let judgement = judge(route, &request, Tables { warehouses: &self.index, promotions: &self.promotions });
+        let answer = if delivery::is_dry_run(&request) {
+            Answer::dry_run(&judgement)
+        } else {
+            Answer::of(&judgement, &self.refresh(judgement.targets()).await)
         };
         let took = arrived.elapsed();
         log(route, id, &answer, Some(&judgement), Some(took));
         (answer, Some(took))
     }
 
-    /// Asks for all refreshes at once and waits until they are written or the deadline passes. Returns how many are done.
-    async fn refresh(&self, selection: &crate::subscription::Selection) -> usize {
-        let mut done = 0;
-        let waiters = self.refresher.request(&selection.warehouses);
+    /// Asks for all refreshes at once and waits until they are written or the deadline passes. Returns those that are not
+    /// done by then; they stay owed, only the answer no longer waits for them.
+    async fn refresh(&self, mut targets: Vec<Target>) -> Vec<Target> {
+        if targets.is_empty() {
+            return targets;
+        }
+        self.metrics.matched(&targets);
+        let waiters = self.refresher.request(&targets);
+        let mut done = vec![false; targets.len()];
         let all = async {
-            for waiter in waiters {
-                if let Ok(refresh::Outcome::Written | refresh::Outcome::Gone) = waiter.await {
-                    done += 1;
-                }
+            for (waiter, done) in waiters.into_iter().zip(&mut done) {
+                *done = matches!(waiter.await, Ok(refresh::Outcome::Written | refresh::Outcome::Gone));
             }
         };
-        // What is not done by then stays owed; only the answer no longer waits for it.
         drop(tokio::time::timeout(self.ack_deadline, all).await);
-        done
+        let mut done = done.into_iter();
+        targets.retain(|_| !done.next().unwrap_or_default());
+        targets
     }
 }
 
@@ -168,11 +172,7 @@ async fn discard(mut body: Body, limit: usize) {
 
 /// One line per delivery. It names the receiver and the counts, never the path, a header or the body.
 fn log(route: &Route, id: &str, answer: &Answer, judgement: Option<&Judgement>, took: Option<Duration>) {
-    let (event, matched) = match judgement {
-        Some(Judgement::Push { event, selection }) => (&*event.event, selection.warehouses.len()),
-        Some(Judgement::Ignored(ignored)) => (&*ignored.event, 0),
-        Some(Judgement::Rejected(_)) | None => ("", 0),
-    };
+    let (event, matched) = judgement.map_or(("", 0), |judgement| (judgement.event(), judgement.targets().len()));
     let outcome = answer.outcome;
     let took = u64::try_from(took.unwrap_or_default().as_micros()).unwrap_or(u64::MAX);
     let fields = (route.kind().as_str(), route.scope.project(), &*route.receiver, answer.status().as_u16());

@@ -6,22 +6,32 @@
 
 mod sample;
 
-pub use sample::{EVENTS, sample};
-
 use std::borrow::Cow;
 
 use super::json::{self, Malformed, Object, Value};
-use super::{Receiver, Rejection, Request};
-use crate::domain::event::{IgnoredEvent, PushEvent, Verdict, is_signature_tag};
+use super::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
+use crate::domain::event::{IgnoredEvent, ONLY_SIGNATURES, PushEvent, Verdict, is_signature_tag};
 use crate::domain::repo::{normalize_chart, normalize_image};
-use crate::domain::secret::Secret;
 
 /// The Quay receiver.
 pub struct Quay;
 
 impl Receiver for Quay {
-    fn receive(&self, request: &Request<'_>, _secret: &Secret) -> Result<Verdict, Rejection> {
+    fn receive(&self, request: &Request<'_>, _settings: &Settings) -> Result<Verdict, Rejection> {
         read(request).map_err(|Malformed| Rejection::InvalidBody)
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        &sample::EVENTS
+    }
+
+    fn sample_repository(&self) -> &'static str {
+        "quay.io/northwind/storefront"
+    }
+
+    /// Quay sends exactly one header of its own.
+    fn sample(&self, event: &str, push: &SamplePush<'_>) -> Option<Sample> {
+        Some(Sample::json(&sample::sample(event, push.repository, push.qualifiers)?))
     }
 }
 
@@ -36,19 +46,14 @@ fn read(request: &Request<'_>) -> Result<Verdict, Malformed> {
     let event = Cow::Borrowed(kind.as_str());
     if let Some(because) = kind.ignored_because() {
         let about = PushEvent::new(event, repositories, tags);
-        return Ok(ignored(about, because));
+        return Ok(Verdict::Ignored(IgnoredEvent::about(about, because)));
     }
     if !tags.is_empty() && tags.iter().all(|tag| is_signature_tag(tag)) {
         let about = PushEvent::new(event, repositories, tags);
-        return Ok(ignored(about, "only signature or referrers tags were pushed, which are not releases"));
+        return Ok(Verdict::Ignored(IgnoredEvent::about(about, ONLY_SIGNATURES)));
     }
     let releases = tags.into_iter().filter(|tag| !is_signature_tag(tag)).collect();
     Ok(Verdict::Push(PushEvent::new(event, repositories, releases)))
-}
-
-fn ignored(about: PushEvent, because: &'static str) -> Verdict {
-    let PushEvent { event, repositories, qualifiers, .. } = about;
-    Verdict::Ignored(IgnoredEvent { event, repositories, qualifiers, because })
 }
 
 /// Takes the event out of the recommended POST template `{"event":…,"token":…,"data":"${$}"}`; a bare body stays itself.

@@ -20,7 +20,7 @@ use coalesce::{End, Next, Slot, back_off};
 use patch::{PatchError, Patcher};
 use token::TokenSource;
 
-use crate::domain::scope::ObjectKey;
+use crate::domain::target::Target;
 use crate::metrics::Metrics;
 
 /// However long the back-off, a push that arrives meanwhile is attempted after this time: by then the API server may be
@@ -50,7 +50,7 @@ pub struct Refresher {
 
 struct Shared {
     /// Every Warehouse that owes a refresh. Written by [`Refresher::request`] and by the task of the Warehouse.
-    slots: Mutex<HashMap<ObjectKey, Owed>>,
+    slots: Mutex<HashMap<Target, Owed>>,
     /// Woken whenever a slot is dropped.
     finished: Notify,
     in_flight: Semaphore,
@@ -88,20 +88,20 @@ impl Refresher {
 
     /// Owes every one of these Warehouses a refresh from now on. One waiter for each, in the same order.
     #[must_use]
-    pub fn request(&self, warehouses: &[ObjectKey]) -> Vec<Waiter> {
-        self.shared.metrics.refresh_requests.inc_by(warehouses.len() as u64);
+    pub fn request(&self, targets: &[Target]) -> Vec<Waiter> {
+        self.shared.metrics.refresh_requests.inc_by(targets.len() as u64);
         let mut slots = self.shared.slots.lock();
-        warehouses
+        targets
             .iter()
-            .map(|warehouse| {
+            .map(|target| {
                 let (sender, waiter) = oneshot::channel();
-                if let Some(owed) = slots.get_mut(warehouse) {
+                if let Some(owed) = slots.get_mut(target) {
                     owed.slot.join(sender);
                     owed.joined.notify_one();
                 } else {
                     let joined = Arc::new(Notify::new());
-                    slots.insert(warehouse.clone(), Owed { slot: Slot::new(sender), joined: Arc::clone(&joined) });
-                    tokio::spawn(self.clone().settle(warehouse.clone(), joined));
+                    slots.insert(target.clone(), Owed { slot: Slot::new(sender), joined: Arc::clone(&joined) });
+                    tokio::spawn(self.clone().settle(target.clone(), joined));
                 }
                 waiter
             })
@@ -133,12 +133,12 @@ impl Refresher {
     }
 
     /// Runs one Warehouse until nothing is owed to it.
-    async fn settle(self, warehouse: ObjectKey, joined: Arc<Notify>) {
+    async fn settle(self, target: Target, joined: Arc<Notify>) {
         loop {
-            let Some((outcome, wait)) = self.attempt(&warehouse).await else {
+            let Some((outcome, wait)) = self.attempt(&target).await else {
                 return;
             };
-            let Some(next) = self.shared.end(&warehouse, outcome.end()) else {
+            let Some(next) = self.shared.end(&target, outcome.end()) else {
                 return;
             };
             match next {
@@ -150,9 +150,9 @@ impl Refresher {
                 Next::Again(answered) => answer(answered, outcome.told()),
                 Next::Later { answered, failures } => {
                     answer(answered, outcome.told());
-                    let pause = back_off(failures, wait, self.shared.jitter(&warehouse, failures));
+                    let pause = back_off(failures, wait, self.shared.jitter(&target, failures));
                     wait_out(pause, least_pause(pause, wait), &joined).await;
-                    if let Some(owed) = self.shared.slots.lock().get_mut(&warehouse) {
+                    if let Some(owed) = self.shared.slots.lock().get_mut(&target) {
                         owed.slot.due();
                     }
                 }
@@ -161,22 +161,22 @@ impl Refresher {
     }
 
     /// Waits for a turn and sends one PATCH. `None` when the refresher is being dropped.
-    async fn attempt(&self, warehouse: &ObjectKey) -> Option<(Attempt, Option<Duration>)> {
+    async fn attempt(&self, target: &Target) -> Option<(Attempt, Option<Duration>)> {
         let _turn = self.shared.in_flight.acquire().await.ok()?;
-        self.shared.slots.lock().get_mut(warehouse)?.slot.begin();
+        self.shared.slots.lock().get_mut(target)?.slot.begin();
         let token = self.shared.tokens.next();
         let began = Instant::now();
-        let result = self.patcher.patch(warehouse, &token).await;
+        let result = self.patcher.patch(target, &token).await;
         self.shared.metrics.patched(result.as_ref().map_or_else(PatchError::label, |()| "written"), began.elapsed());
         Some(match result {
             Ok(()) => (Attempt::Written, None),
             Err(PatchError::Gone) => (Attempt::Gone, None),
             Err(PatchError::Transient { status, retry_after }) => {
-                tracing::debug!(%warehouse, status, "refresh failed, will be repeated");
+                tracing::debug!(%target, kind = target.kind.as_str(), status, "refresh failed, will be repeated");
                 (Attempt::Failed, retry_after)
             }
             Err(PatchError::Refused { status, message }) => {
-                tracing::error!(%warehouse, status, reason = message, "the API server refuses the refresh, will be repeated slowly");
+                tracing::error!(%target, kind = target.kind.as_str(), status, reason = message, "the API server refuses the refresh, will be repeated slowly");
                 (Attempt::Refused, Some(JOINED_PAUSE))
             }
         })
@@ -185,17 +185,17 @@ impl Refresher {
 
 impl Shared {
     /// Ends the PATCH; a finished slot is dropped under the same lock, so that no request can join it any more.
-    fn end(&self, warehouse: &ObjectKey, end: End) -> Option<Next<oneshot::Sender<Outcome>>> {
+    fn end(&self, target: &Target, end: End) -> Option<Next<oneshot::Sender<Outcome>>> {
         let mut slots = self.slots.lock();
-        let next = slots.get_mut(warehouse)?.slot.end(end);
+        let next = slots.get_mut(target)?.slot.end(end);
         if matches!(next, Next::Finished(_)) {
-            slots.remove(warehouse);
+            slots.remove(target);
         }
         Some(next)
     }
 
-    fn jitter(&self, warehouse: &ObjectKey, failures: u32) -> f64 {
-        let hash = u32::try_from(self.jitter.hash_one((warehouse, failures)) >> 32).unwrap_or(0);
+    fn jitter(&self, target: &Target, failures: u32) -> f64 {
+        let hash = u32::try_from(self.jitter.hash_one((target, failures)) >> 32).unwrap_or(0);
         f64::from(hash) / f64::from(u32::MAX)
     }
 }

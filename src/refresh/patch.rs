@@ -1,4 +1,4 @@
-//! The one write that Quayside is for: the refresh annotation on a Warehouse.
+//! The one write that Quayside is for: the refresh annotation on a Warehouse or Promotion.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,6 +18,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use crate::domain::scope::ObjectKey;
+use crate::domain::target::{Target, TargetKind};
 
 /// The annotation that Kargo's controllers watch.
 pub const REFRESH_ANNOTATION: &str = "kargo.akuity.io/refresh";
@@ -62,7 +63,7 @@ impl Sizes {
 /// Why a PATCH did not write the annotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PatchError {
-    /// The Warehouse does not exist (any more): nothing to refresh.
+    /// The object does not exist (any more): nothing to refresh.
     Gone,
     /// The API server or an admission webhook refuses the write; repeating it soon would not help.
     Refused {
@@ -128,10 +129,11 @@ impl Patcher {
     ///
     /// # Errors
     /// See [`PatchError`].
-    pub async fn patch(&self, warehouse: &ObjectKey, token: &str) -> Result<(), PatchError> {
+    pub async fn patch(&self, target: &Target, token: &str) -> Result<(), PatchError> {
         let unreachable = PatchError::Transient { status: None, retry_after: None };
-        let whole = self.sizes.ask_whole();
-        let Some(request) = request(warehouse, token, if whole { ACCEPT_WHOLE } else { ACCEPT_METADATA }) else {
+        // Promotions are few and say nothing about the size of Warehouses.
+        let whole = target.kind == TargetKind::Warehouse && self.sizes.ask_whole();
+        let Some(request) = request(target, token, if whole { ACCEPT_WHOLE } else { ACCEPT_METADATA }) else {
             return Err(PatchError::Gone);
         };
         let exchange = async {
@@ -149,10 +151,11 @@ impl Patcher {
     }
 }
 
-fn request(warehouse: &ObjectKey, token: &str, accept: &'static str) -> Option<Request<Full<Bytes>>> {
-    let ObjectKey { namespace, name } = warehouse;
+fn request(target: &Target, token: &str, accept: &'static str) -> Option<Request<Full<Bytes>>> {
+    let Target { kind, key: ObjectKey { namespace, name } } = target;
+    let plural = kind.plural();
     let uri =
-        format!("/apis/kargo.akuity.io/v1alpha1/namespaces/{namespace}/warehouses/{name}?fieldManager={FIELD_MANAGER}");
+        format!("/apis/kargo.akuity.io/v1alpha1/namespaces/{namespace}/{plural}/{name}?fieldManager={FIELD_MANAGER}");
     let patch = json!({"metadata": {"annotations": {REFRESH_ANNOTATION: token}}});
     Request::builder()
         .method(Method::PATCH)
@@ -216,7 +219,10 @@ mod tests {
 
     #[test]
     fn the_request_is_a_merge_patch_of_one_annotation() {
-        let request = request(&ObjectKey::new("northwind", "storefront"), "t", ACCEPT_WHOLE).unwrap();
+        let key = || ObjectKey::new("northwind", "storefront");
+        let promotion = request(&Target::promotion(key()), "t", ACCEPT_WHOLE).unwrap();
+        assert!(promotion.uri().path().ends_with("/namespaces/northwind/promotions/storefront"));
+        let request = request(&Target::warehouse(key()), "t", ACCEPT_WHOLE).unwrap();
         assert_eq!(
             request.uri(),
             "/apis/kargo.akuity.io/v1alpha1/namespaces/northwind/warehouses/storefront?fieldManager=quayside"

@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use super::super::manifests::Resolved;
 use super::{entry_name, qualified};
 use crate::domain::event::PushEvent;
+use crate::domain::scope::ObjectKey;
+use crate::domain::subscription::Subscription;
+use crate::domain::target::Target;
 use crate::http::answer::Answer;
-use crate::http::delivery::Judgement;
+use crate::http::delivery::{Judgement, Tables};
 use crate::routing::Route;
-use crate::subscription::{self, SubscriptionIndex, Warehouse};
+use crate::subscription::{self, Warehouse};
 
 /// What is printed, in one of two forms.
 pub(super) struct Report {
@@ -18,41 +21,67 @@ pub(super) struct Report {
     delivery: Value,
     receivers: Option<Vec<Value>>,
     warehouses: Vec<Value>,
+    promotions: Vec<Value>,
+}
+
+/// What is reported on, and what of it would be refreshed (sorted).
+#[derive(Clone, Copy)]
+struct Objects<'a> {
+    tables: Tables<'a>,
+    targets: &'a [Target],
 }
 
 impl Report {
     /// Receivers and Warehouses, without a request.
-    pub(super) fn listing(resolved: &[Resolved], index: &SubscriptionIndex) -> Self {
+    pub(super) fn listing(resolved: &[Resolved], tables: Tables<'_>) -> Self {
         let receivers = resolved.iter().flat_map(receivers).collect();
-        let warehouses = warehouses(index, |_, _| (false, String::new()));
-        Self { answer: None, delivery: Value::Null, receivers: Some(receivers), warehouses }
+        let objects = Objects { tables, targets: &[] };
+        Self { receivers: Some(receivers), ..Self::about(objects, |_, _| (false, String::new())) }
     }
 
     /// A request that was answered before anything was read from it.
-    pub(super) fn answered(answer: &Answer, index: &SubscriptionIndex) -> Self {
-        let warehouses = warehouses(index, |_, _| (false, "the request is refused".to_owned()));
-        Self { answer: Some(parts(answer)), delivery: Value::Null, receivers: None, warehouses }
+    pub(super) fn answered(answer: &Answer, tables: Tables<'_>) -> Self {
+        let objects = Objects { tables, targets: &[] };
+        let report = Self::about(objects, |_, _| (false, "the request is refused".to_owned()));
+        Self { answer: Some(parts(answer)), ..report }
     }
 
     /// A request that reached its receiver.
-    pub(super) fn judged(answer: &Answer, route: &Route, judgement: &Judgement, index: &SubscriptionIndex) -> Self {
-        let delivery = match judgement {
-            Judgement::Rejected(_) => return Self::answered(answer, index),
-            Judgement::Ignored(ignored) => {
-                delivery(route, &ignored.event, &ignored.repositories, &ignored.qualifiers, &[])
+    pub(super) fn judged(answer: &Answer, route: &Route, judgement: &Judgement, tables: Tables<'_>) -> Self {
+        let targets = judgement.targets();
+        let objects = Objects { tables, targets: &targets };
+        let (delivery, report) = match judgement {
+            Judgement::Rejected(_) => return Self::answered(answer, tables),
+            Judgement::Ignored(ignored) => (
+                delivery(route, &ignored.event, &ignored.repositories, &ignored.qualifiers, &[]),
+                Self::about(objects, |_, _| (false, format!("the event is ignored: {}", ignored.because))),
+            ),
+            Judgement::Push { event, .. } => (
+                delivery(route, &event.event, &event.repositories, &event.qualifiers, &event.changed_files),
+                Self::about(objects, |warehouse, s| within_reach(route, warehouse, s, event)),
+            ),
+            Judgement::PullRequest { event, .. } => {
+                let mut delivery = delivery(route, &event.event, &[], &[], &[]);
+                delivery["pullRequest"] = event.url.clone().into();
+                let because = "the event is about a pull request, which concerns Promotions only";
+                (delivery, Self::about(objects, |_, _| (false, because.to_owned())))
             }
-            Judgement::Push { event, .. } => {
-                delivery(route, &event.event, &event.repositories, &event.qualifiers, &event.changed_files)
+            Judgement::Actions(_) => {
+                let because = "the actions of a generic receiver select Warehouses, not subscriptions";
+                (delivery(route, "", &[], &[], &[]), Self::about(objects, |_, _| (false, because.to_owned())))
             }
         };
-        let warehouses = match judgement {
-            Judgement::Push { event, .. } => warehouses(index, |warehouse, s| within_reach(route, warehouse, s, event)),
-            Judgement::Ignored(ignored) => {
-                warehouses(index, |_, _| (false, format!("the event is ignored: {}", ignored.because)))
-            }
-            Judgement::Rejected(_) => Vec::new(),
-        };
-        Self { answer: Some(parts(answer)), delivery, receivers: None, warehouses }
+        Self { answer: Some(parts(answer)), delivery, ..report }
+    }
+
+    fn about(objects: Objects<'_>, judge: impl Fn(&Warehouse, &Subscription) -> (bool, String)) -> Self {
+        Self {
+            answer: None,
+            delivery: Value::Null,
+            receivers: None,
+            warehouses: objects.warehouses(judge),
+            promotions: objects.promotions(),
+        }
     }
 
     /// The contract.
@@ -62,7 +91,7 @@ impl Report {
             "answer": answer,
             "delivery": self.delivery,
             "warehouses": self.warehouses,
-            "promotions": [],
+            "promotions": self.promotions,
         });
         if let Some(receivers) = &self.receivers {
             report["receivers"] = receivers.clone().into();
@@ -90,13 +119,7 @@ impl Report {
             );
         }
         for warehouse in &self.warehouses {
-            let refreshed = match (self.answer.is_some(), &warehouse["refresh"]) {
-                (true, Value::Bool(true)) => ": would be refreshed",
-                (true, _) => ": would not be refreshed",
-                (false, _) => "",
-            };
-            let (namespace, name) = (text(&warehouse["namespace"]), text(&warehouse["name"]));
-            line(&mut out, &format!("Warehouse {namespace}/{name}{refreshed}"));
+            line(&mut out, &format!("Warehouse {}", self.fate(warehouse)));
             for subscription in warehouse["subscriptions"].as_array().into_iter().flatten() {
                 let reason = text(&subscription["reason"]);
                 let separator = if reason.is_empty() { "" } else { ": " };
@@ -104,7 +127,20 @@ impl Report {
                 line(&mut out, &format!("  {kind} {repository}{separator}{reason}"));
             }
         }
+        for promotion in &self.promotions {
+            line(&mut out, &format!("Promotion {}", self.fate(promotion)));
+        }
         out
+    }
+
+    /// Name of an object and whether it would be refreshed.
+    fn fate(&self, object: &Value) -> String {
+        let refreshed = match (self.answer.is_some(), &object["refresh"]) {
+            (true, Value::Bool(true)) => ": would be refreshed",
+            (true, _) => ": would not be refreshed",
+            (false, _) => "",
+        };
+        format!("{}/{}{refreshed}", text(&object["namespace"]), text(&object["name"]))
     }
 }
 
@@ -138,7 +174,7 @@ fn delivery(route: &Route, event: &str, repositories: &[String], qualifiers: &[S
 fn within_reach(
     route: &Route,
     warehouse: &Warehouse,
-    subscription: &crate::domain::subscription::Subscription,
+    subscription: &Subscription,
     event: &PushEvent,
 ) -> (bool, String) {
     if route.scope.covers(&warehouse.key.namespace) {
@@ -148,30 +184,40 @@ fn within_reach(
     (false, format!("out of reach: the receiver belongs to project {project:?}"))
 }
 
-fn warehouses(
-    index: &SubscriptionIndex,
-    judge: impl Fn(&Warehouse, &crate::domain::subscription::Subscription) -> (bool, String),
-) -> Vec<Value> {
-    let mut reports = Vec::new();
-    for warehouse in index.warehouses() {
-        let mut refresh = false;
-        let mut subscriptions = Vec::new();
-        for subscription in &warehouse.subscriptions {
-            let (kind, repository, (matched, reason)) = match subscription {
-                Ok(s) => (s.kind.as_str(), s.repository.as_str(), judge(&warehouse, s)),
-                Err(error) => ("unknown", "", (false, error.to_string())),
-            };
-            refresh |= matched;
-            subscriptions.push(json!({"kind": kind, "repository": repository, "matched": matched, "reason": reason}));
-        }
-        reports.push(json!({
-            "namespace": &*warehouse.key.namespace,
-            "name": &*warehouse.key.name,
-            "refresh": refresh,
-            "subscriptions": subscriptions,
-        }));
+impl Objects<'_> {
+    fn is_target(self, target: &Target) -> bool {
+        self.targets.binary_search(target).is_ok()
     }
-    reports
+
+    fn warehouses(self, judge: impl Fn(&Warehouse, &Subscription) -> (bool, String)) -> Vec<Value> {
+        let mut reports = Vec::new();
+        for warehouse in self.tables.warehouses.warehouses() {
+            let mut subscriptions = Vec::new();
+            for subscription in &warehouse.subscriptions {
+                let (kind, repository, (matched, reason)) = match subscription {
+                    Ok(s) => (s.kind.as_str(), s.repository.as_str(), judge(&warehouse, s)),
+                    Err(error) => ("unknown", "", (false, error.to_string())),
+                };
+                subscriptions
+                    .push(json!({"kind": kind, "repository": repository, "matched": matched, "reason": reason}));
+            }
+            reports.push(json!({
+                "namespace": &*warehouse.key.namespace,
+                "name": &*warehouse.key.name,
+                "refresh": self.is_target(&Target::warehouse(warehouse.key.clone())),
+                "subscriptions": subscriptions,
+            }));
+        }
+        reports
+    }
+
+    fn promotions(self) -> Vec<Value> {
+        let report = |key: ObjectKey| {
+            let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
+            json!({"namespace": namespace, "name": name, "refresh": self.is_target(&Target::promotion(key))})
+        };
+        self.tables.promotions.keys().into_iter().map(report).collect()
+    }
 }
 
 fn receivers(config: &Resolved) -> impl Iterator<Item = Value> + '_ {

@@ -1,9 +1,9 @@
-//! What Quay would send, for `quayside send quay` and the tests.
+//! What Quay would send.
 
 use serde_json::{Value, json};
 
 /// The names of all event kinds that can be sampled.
-pub const EVENTS: [&str; 13] = [
+pub(super) const EVENTS: [&str; 13] = [
     "repo_push",
     "repo_mirror_sync_started",
     "repo_mirror_sync_success",
@@ -22,8 +22,7 @@ pub const EVENTS: [&str; 13] = [
 /// The body of one event as Quay writes it, or `None` for an unknown kind.
 ///
 /// `repository` is `host[:port]/namespace/name`, as in an image reference without its tag.
-#[must_use]
-pub fn sample(event: &str, repository: &str, tags: &[String]) -> Option<Value> {
+pub(super) fn sample(event: &str, repository: &str, tags: &[String]) -> Option<Value> {
     let (host, path) = repository.split_once('/').unwrap_or(("quay.io", repository));
     let (namespace, name) = path.split_once('/').unwrap_or((path, path));
     let mut body = json!({

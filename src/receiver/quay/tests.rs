@@ -6,10 +6,12 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::*;
+use crate::domain::secret::Secret;
 
 fn receive(query: Option<&str>, body: &[u8]) -> Result<Verdict, Rejection> {
     let headers = HeaderMap::new();
-    Quay.receive(&Request { headers: &headers, query, body }, &Secret::new(b"s3cr3t".to_vec()))
+    let settings = Settings::new(Secret::new(b"s3cr3t".to_vec()));
+    Quay.receive(&Request { headers: &headers, query, body }, &settings)
 }
 
 fn push(body: &serde_json::Value) -> PushEvent {
@@ -125,17 +127,18 @@ fn signature_tags_alone_are_ignored_and_beside_a_release_dropped() {
 
 #[test]
 fn every_sample_is_read_as_the_kind_it_plays() {
-    for event in EVENTS {
-        let body = sample(event, "quay.io/northwind/storefront", &["1.4.2".to_owned()]).unwrap().to_string();
+    for event in sample::EVENTS {
+        let body = sample::sample(event, "quay.io/northwind/storefront", &["1.4.2".to_owned()]).unwrap().to_string();
         let query = format!("event={event}");
         let (name, refreshes) = match receive(Some(&query), body.as_bytes()).unwrap() {
             Verdict::Push(push) => (push.event, true),
             Verdict::Ignored(ignored) => (ignored.event, false),
+            other => panic!("{other:?}"),
         };
         assert_eq!(name, event);
         assert_eq!(refreshes, matches!(event, "repo_push" | "repo_mirror_sync_success"), "{event}");
     }
-    assert!(sample("repo_pull", "quay.io/a/b", &[]).is_none());
+    assert!(sample::sample("repo_pull", "quay.io/a/b", &[]).is_none());
 }
 
 #[test]

@@ -1,0 +1,169 @@
+//! The table of Promotions: pull request → Promotions that wait for it.
+//!
+//! Written by the Promotion watch, read by the deliveries that concern pull requests, and by the actions of `generic`
+//! receivers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use serde_json::Value;
+
+use crate::domain::criterion::{Criterion, Index, Labels};
+use crate::domain::promotion::pull_request_urls;
+use crate::domain::scope::{ObjectKey, Scope};
+
+/// The index. Readers take the lock for the time of one look-up; nobody holds it across an await.
+#[derive(Default)]
+pub struct PromotionIndex {
+    tables: RwLock<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    promotions: HashMap<ObjectKey, Promotion>,
+    by_pull_request: HashMap<Arc<str>, Vec<ObjectKey>>,
+    /// Counts complete lists; a Promotion that a complete list did not name is gone.
+    list: u32,
+}
+
+struct Promotion {
+    labels: Labels,
+    pull_requests: Box<[Arc<str>]>,
+    list: u32,
+}
+
+impl PromotionIndex {
+    /// Adds a Promotion or replaces what was known about it. `spec` and `status` are their texts; what cannot be
+    /// understood waits for nothing.
+    pub fn apply(&self, key: &ObjectKey, labels: Labels, spec: &str, status: &str) {
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        // Most Promotions have ended, and their steps need not be read.
+        let status = read(status);
+        let urls = if status["phase"] == "Running" { pull_request_urls(&read(spec), &status) } else { Vec::new() };
+        let mut tables = self.tables.write();
+        tables.remove(key);
+        tables.insert(key, labels, urls);
+    }
+
+    /// Removes a Promotion.
+    pub fn remove(&self, key: &ObjectKey) {
+        self.tables.write().remove(key);
+    }
+
+    /// A complete list begins.
+    pub fn begin_list(&self) {
+        let mut tables = self.tables.write();
+        tables.list = tables.list.wrapping_add(1);
+    }
+
+    /// The list is complete: whatever it did not name is gone.
+    pub fn end_list(&self) {
+        let mut tables = self.tables.write();
+        let list = tables.list;
+        let gone: Vec<ObjectKey> =
+            tables.promotions.iter().filter(|(_, p)| p.list != list).map(|(key, _)| key.clone()).collect();
+        gone.iter().for_each(|key| tables.remove(key));
+    }
+
+    /// The Promotions within reach that wait for a pull request, sorted.
+    #[must_use]
+    pub fn waiting_for(&self, scope: &Scope, url: &str) -> Vec<ObjectKey> {
+        let tables = self.tables.read();
+        let waiting = tables.by_pull_request.get(url).into_iter().flatten();
+        let mut found: Vec<ObjectKey> = waiting.filter(|key| scope.covers(&key.namespace)).cloned().collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The Promotions within reach that a criterion selects, in no particular order.
+    #[must_use]
+    pub fn selected_by(&self, scope: &Scope, criterion: &Criterion) -> Vec<ObjectKey> {
+        let tables = self.tables.read();
+        let within_reach = tables.promotions.iter().filter(|(key, _)| scope.covers(&key.namespace));
+        let selected = within_reach.filter(|(key, promotion)| {
+            criterion.selects(&key.name, &promotion.labels, |index, value| {
+                index == Index::PullRequestUrl && promotion.pull_requests.iter().any(|url| **url == *value)
+            })
+        });
+        selected.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Every Promotion, by namespace and name.
+    #[must_use]
+    pub fn keys(&self) -> Vec<ObjectKey> {
+        let mut keys: Vec<_> = self.tables.read().promotions.keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// How many Promotions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tables.read().promotions.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Tables {
+    fn insert(&mut self, key: &ObjectKey, labels: Labels, urls: Vec<String>) {
+        let pull_requests: Box<[Arc<str>]> = urls.into_iter().map(Arc::from).collect();
+        for url in &pull_requests {
+            self.by_pull_request.entry(Arc::clone(url)).or_default().push(key.clone());
+        }
+        self.promotions.insert(key.clone(), Promotion { labels, pull_requests, list: self.list });
+    }
+
+    fn remove(&mut self, key: &ObjectKey) {
+        for url in self.promotions.remove(key).map(|promotion| promotion.pull_requests).unwrap_or_default() {
+            if let Some(waiting) = self.by_pull_request.get_mut(&url) {
+                waiting.retain(|waiting| waiting != key);
+                if waiting.is_empty() {
+                    self.by_pull_request.remove(&url);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = r#"{"steps":[{"uses":"git-wait-for-pr","as":"wait"}]}"#;
+
+    fn status(url: &str) -> String {
+        format!(r#"{{"phase":"Running","state":{{"wait":{{"pr":{{"url":"{url}"}}}}}}}}"#)
+    }
+
+    #[test]
+    fn a_running_promotion_is_found_by_its_pull_request_within_reach_until_it_ends() {
+        let (index, key) = (PromotionIndex::default(), ObjectKey::new("northwind", "p"));
+        index.apply(&key, Labels::new(), SPEC, &status("https://h/pr/1"));
+        assert_eq!(index.waiting_for(&Scope::Cluster, "https://h/pr/1"), [key.clone()]);
+        assert!(index.waiting_for(&Scope::Project("other".into()), "https://h/pr/1").is_empty());
+        assert!(index.waiting_for(&Scope::Cluster, "").is_empty());
+        index.apply(&key, Labels::new(), SPEC, r#"{"phase":"Succeeded"}"#);
+        assert!(index.waiting_for(&Scope::Cluster, "https://h/pr/1").is_empty());
+        assert!(index.tables.read().by_pull_request.is_empty());
+        assert_eq!(index.keys(), [key]);
+    }
+
+    #[test]
+    fn what_a_complete_list_does_not_name_is_gone() {
+        let (index, gone, stays) =
+            (PromotionIndex::default(), ObjectKey::new("n", "gone"), ObjectKey::new("n", "stays"));
+        index.apply(&gone, Labels::new(), SPEC, &status("u"));
+        index.begin_list();
+        index.apply(&stays, Labels::new(), SPEC, &status("u"));
+        index.end_list();
+        assert_eq!(index.waiting_for(&Scope::Cluster, "u"), [stays]);
+        assert_eq!(index.len(), 1);
+    }
+}
