@@ -137,12 +137,15 @@ base=http://hooks.quayside.test
 project=kargo-demo
 
 # send NAME SERVICE URL [FLAG…]: the container's own `send`, in a Pod, to the URL as it stands; the Service is what its host leads to.
+# A Service is known to the node a moment after it is made, so no answer at all (exit code 2) is tried again; an answer is final.
 send() {
-  local name=$1 service=$2 url=$3 address arguments phase deadline=$((SECONDS + 60))
+  local name=$1 service=$2 url=$3 address arguments code deadline=$((SECONDS + 60))
   shift 3
   address=$(kubectl get service "${service#*/}" -n "${service%/*}" -o=jsonpath='{.spec.clusterIP}')
   arguments=$(printf ', "%s"' send quay "$url" "$@")
-  kubectl apply -f - >/dev/null <<END
+  printf '$ quayside send quay %s %s     # in a Pod of its own\n' "$url" "$*"
+  while :; do
+    kubectl apply -f - >/dev/null <<END
 apiVersion: v1
 kind: Pod
 metadata: {name: $name, namespace: senders}
@@ -159,23 +162,26 @@ spec:
     args: [${arguments#, }]
     securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 END
-  printf '$ quayside send quay %s %s     # in a Pod of its own\n' "$url" "$*"
-  while :; do
-    phase=$(kubectl get pod "$name" -n senders -o=jsonpath='{.status.phase}')
-    if [[ $phase == Succeeded || $phase == Failed ]]; then break; fi
-    ((SECONDS < deadline)) || die "the Pod senders/$name did not end; it is $phase"
-    sleep 0.1
+    until_true 60 "the Pod senders/$name ends" ended "$name"
+    kubectl logs "$name" -n senders
+    code=$(exit_code "$name")
+    if [[ $code == 0 ]]; then return; fi
+    [[ $code == 2 ]] && ((SECONDS < deadline)) || die "the push was not answered with 2xx (exit code $code)"
+    kubectl delete pod "$name" -n senders --wait >/dev/null
   done
-  kubectl logs "$name" -n senders
-  [[ $phase == Succeeded ]] || die "the push was not answered with 2xx"
 }
+exit_code() { kubectl get pod "$1" -n senders -o=jsonpath='{.status.containerStatuses[0].state.terminated.exitCode}'; }
+ended() { [[ -n $(exit_code "$1") ]]; }
 digest() { printf '%s' "$@" | sha256sum | cut -d' ' -f1; } # the formula of a receiver's URL, not taken from our own code
 urls() { kubectl get projectconfigs "$project" -n "$project" -o=jsonpath='{.status.webhookReceivers[*].url}'; }
 urls_are() { [[ $(urls) == "$1" ]]; }
 refresh_of() { kubectl get warehouse "$1" -n "$project" -o=jsonpath='{.metadata.annotations.kargo\.akuity\.io/refresh}'; }
 refreshed() { [[ -n $(refresh_of "$1") ]]; }
 revision() { kubectl get projectconfigs "$project" -n "$project" -o=jsonpath='{.metadata.uid} {.metadata.resourceVersion}'; }
-crd_revisions() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.resourceVersion}{"\n"}{end}' | grep kargo; }
+# What somebody would change who wrote them. Not the resourceVersion: the API server goes on writing their status for a while.
+crd_state() {
+  kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.generation}{" "}{.metadata.labels}{" "}{.metadata.annotations}{"\n"}{end}' | grep kargo
+}
 pods() { kubectl get pods -n "$1" --selector=app.kubernetes.io/name=quayside -o=jsonpath='{.items[*].metadata.name}'; }
 pods_are_new() { [[ -z $(pods quayside | tr ' ' '\n' | grep -xF -f <(tr ' ' '\n' <<<"$1") || true) ]]; }
 # Everything there is, but for what comes and goes by itself.
@@ -287,7 +293,7 @@ fi
 
 say "Uninstall"
 before=$(revision)
-crds=$(crd_revisions | cut -d' ' -f1,2)
+crds=$(crd_state)
 show 'helm uninstall quayside -n quayside --wait --timeout=2m'
 # In its namespace and by its name; what every namespace has, and the CRDs, are not Quayside's.
 left() {
@@ -298,7 +304,7 @@ nothing_left() { ! left >"$work/left"; }
 until_true 60 "nothing of Quayside is left" nothing_left
 ok "nothing of Quayside is left"
 same "the ProjectConfig is what it was" "$before" "$(revision)"
-same "the CRDs are still there" "$crds" "$(crd_revisions | cut -d' ' -f1,2)"
+same "the CRDs are still there" "$crds" "$(crd_state)"
 
 # ---------------------------------------------------------------------------------------------------------------------------
 
@@ -343,13 +349,13 @@ kubectl patch projectconfigs "$project" -n "$project" --subresource=status --typ
 END
 )" >/dev/null
 before=$(revision)
-crds=$(crd_revisions)
+crds=$(crd_state)
 everything >"$work/before"
 
 show "helm install quayside $chart -n kargo --set baseUrl=$base --set takeOver.enabled=true --wait --timeout=2m >/dev/null"
 same "it runs under the ServiceAccount of Kargo's server" "kargo-external-webhooks-server kargo-external-webhooks-server" \
   "$(kubectl get pods -n kargo --selector=app.kubernetes.io/name=quayside -o=jsonpath='{.items[*].spec.serviceAccountName}')"
-same "Kargo's CRDs were not touched" "$crds" "$(crd_revisions)"
+same "Kargo's CRDs were not touched" "$crds" "$(crd_state)"
 same "the registered URL stands, byte for byte" "$registered" "$(urls)"
 token=$(refresh_of storefront)
 again() { [[ $(refresh_of storefront) != "$token" ]]; }
@@ -373,7 +379,7 @@ everything_as_before() {
 until_true 60 "everything is as before the take-over: see the difference" everything_as_before
 ok "$(wc -l <"$work/after") objects before and after, the same ones"
 same "the ProjectConfig is what it was" "$before" "$(revision)"
-same "so are Kargo's CRDs" "$crds" "$(crd_revisions)"
+same "so are Kargo's CRDs" "$crds" "$(crd_state)"
 
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   say "Clean up"
