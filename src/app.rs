@@ -25,7 +25,7 @@ use crate::controller::promotions::PromotionFeed;
 use crate::controller::queue::Queue;
 use crate::controller::secrets::{SecretCache, SecretFeed};
 use crate::controller::warehouses::WarehouseFeed;
-use crate::controller::watch::{Sink, drive};
+use crate::controller::watch::{Sink, WATCH_SECONDS, drive};
 use crate::controller::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
 use crate::domain::path::BaseUrl;
 use crate::http::handler::{self, DeliveryIds, Hooks};
@@ -65,6 +65,8 @@ pub struct Config {
 
 /// Time to connect to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Silence after which a connection to the API server is given up: longer than any watch.
+const READ_TIMEOUT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
 
 /// Runs until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
 ///
@@ -105,6 +107,7 @@ async fn kubernetes(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<kube
     // Retries are decided in one place, `refresh`, and by the watches' own back-off.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
     Ok(config)
 }
 

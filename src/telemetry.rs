@@ -51,7 +51,8 @@ impl LogLevel {
 /// When there is one already.
 pub fn install(format: LogFormat, level: LogLevel) -> anyhow::Result<()> {
     let others = if level == LogLevel::Error { "error" } else { "warn" };
-    let filter = format!("{others},kube_client=off,quayside={}", level.as_str());
+    // Our own watches report what kube_runtime does.
+    let filter = format!("{others},kube_client=off,kube_runtime=error,quayside={}", level.as_str());
     let filter = EnvFilter::try_new(filter).context("the log filter is a constant")?;
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match format {

@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::utils::{Backoff, ResetTimerBackoff};
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+
+/// How long one watch request lasts before the next takes over where it ended, in seconds. A connection that went silent
+/// without being closed is noticed at its end, so this bounds how long a change can go unnoticed.
+pub const WATCH_SECONDS: u32 = 60;
 
 /// What a watch feeds. Calls come one at a time.
 pub trait Sink<K>: Send {
@@ -33,8 +38,7 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
     S: Sink<K>,
 {
-    let events =
-        watcher(api, watcher::Config::default()).backoff(ResetTimerBackoff::new(Pauses::new(), Pauses::FORGET_AFTER));
+    let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS)).backoff(Pauses::new());
     let mut events = std::pin::pin!(events.take_until(stop.cancelled_owned()));
     while let Some(event) = events.next().await {
         match event {
@@ -59,8 +63,12 @@ where
 }
 
 /// Pauses between attempts to resume: doubling and short, because what happens meanwhile goes unnoticed.
+///
+/// A watch that begins anew says so before its list has come, so only time tells whether it holds.
 struct Pauses {
     next: Duration,
+    /// When the last pause was asked for.
+    last: Option<Instant>,
     spread: RandomState,
 }
 
@@ -71,7 +79,7 @@ impl Pauses {
     const FORGET_AFTER: Duration = Duration::from_secs(60);
 
     fn new() -> Self {
-        Self { next: Self::FIRST, spread: RandomState::new() }
+        Self { next: Self::FIRST, last: None, spread: RandomState::new() }
     }
 }
 
@@ -80,6 +88,10 @@ impl Iterator for Pauses {
 
     /// Spread by up to a quarter, so that replicas do not come back in step.
     fn next(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        if self.last.replace(now).is_some_and(|last| now.duration_since(last) > Self::FORGET_AFTER) {
+            self.next = Self::FIRST;
+        }
         let pause = self.next;
         self.next = (pause * 2).min(Self::LONGEST);
         let share = u32::try_from(self.spread.hash_one(pause) % 25).unwrap_or_default();
@@ -88,9 +100,8 @@ impl Iterator for Pauses {
 }
 
 impl Backoff for Pauses {
-    fn reset(&mut self) {
-        *self = Self::new();
-    }
+    /// Called after every event, also that of a list which then fails, so it must not forget anything.
+    fn reset(&mut self) {}
 }
 
 fn is_not_found(error: &watcher::Error) -> bool {
@@ -110,5 +121,27 @@ fn reason(error: &watcher::Error) -> String {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => "an answer could not be decoded".to_owned(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_although_each_attempt_begins_well_and_are_short_again_after_a_while() {
+        let mut pauses = Pauses::new();
+        let mut taken = Vec::new();
+        for _ in 0..8 {
+            let pause = pauses.next().unwrap();
+            taken.push(pause);
+            tokio::time::sleep(pause).await;
+            // The watch begins anew, before its list fails.
+            pauses.reset();
+        }
+        assert!(taken.windows(2).take(4).all(|pair| pair[0] < pair[1]), "{taken:?}");
+        assert!(taken.iter().all(|pause| *pause <= Pauses::LONGEST * 5 / 4), "{taken:?}");
+        tokio::time::sleep(Pauses::FORGET_AFTER * 2).await;
+        assert!(pauses.next().unwrap() < Pauses::FIRST * 2);
     }
 }
