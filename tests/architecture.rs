@@ -11,7 +11,7 @@ use regex::Regex;
 
 /// Which modules of the crate a module may use. `domain` is pure; configuration (`controller`) and delivery (`http`) meet
 /// only in the tables; only `app` and `cli` see both sides.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("clock", &[]),
     ("lanes", &[]),
@@ -24,20 +24,24 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("routing", &["receiver", "domain"]),
     ("subscription", &["receiver", "domain"]),
     ("refresh", &["domain", "metrics", "clock"]),
+    ("lease", &["metrics", "clock"]),
+    ("catch_up", &["routing", "subscription", "refresh", "lease", "domain", "metrics", "readiness"]),
     (
         "controller",
-        &["routing", "subscription", "receiver", "refresh", "api", "domain", "metrics", "readiness", "clock"],
+        &["routing", "subscription", "receiver", "refresh", "lease", "api", "domain", "metrics", "readiness", "clock"],
     ),
     ("http", &["routing", "subscription", "receiver", "refresh", "domain", "metrics", "readiness"]),
-    ("admin", &["routing", "subscription", "receiver", "refresh", "domain", "metrics", "readiness"]),
+    ("admin", &["routing", "subscription", "receiver", "refresh", "lease", "domain", "metrics", "readiness"]),
     ("cli", &["app", "controller", "http", "routing", "subscription", "receiver", "api", "domain", "telemetry"]),
     (
         "app",
         &[
             "admin",
+            "catch_up",
             "controller",
             "http",
             "lanes",
+            "lease",
             "routing",
             "subscription",
             "receiver",

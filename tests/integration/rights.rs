@@ -10,10 +10,14 @@ const USER: &str = "system:serviceaccount:quayside:quayside";
 
 type Right = (String, String, String);
 
-/// Group, resource and verb of everything that the chart's ClusterRole grants.
+/// Group, resource and verb of everything that the chart's ClusterRole and Role grant.
 fn granted(plane: &ControlPlane) -> BTreeSet<Right> {
-    let role = plane.bash("kubectl get clusterrole quayside -o json").success();
-    let role: Value = serde_json::from_str(&role).unwrap();
+    let roles = ["kubectl get clusterrole quayside -o json", "kubectl get role quayside -n quayside -o json"];
+    roles.iter().flat_map(|role| rules(&plane.bash(role).success())).collect()
+}
+
+fn rules(role: &str) -> BTreeSet<Right> {
+    let role: Value = serde_json::from_str(role).unwrap();
     let texts =
         |value: &Value| value.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let mut rights = BTreeSet::new();
