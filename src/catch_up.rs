@@ -44,21 +44,22 @@ pub struct CatchUp {
 impl CatchUp {
     /// Does what is due whenever this replica becomes leader, until `stop` is cancelled or the process drains.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(async {
-            let mut term = 0;
-            loop {
-                term = self.leadership.next_term(term).await;
-                self.readiness.wait_for_tables().await;
-                if let Some(due) = self.leadership.catch_up_due().filter(|due| due.term == term) {
-                    self.catch_up(due).await;
-                    self.metrics.catch_up_remaining.set(0);
-                }
+        let mut term = 0;
+        let next_term = async |term| {
+            let term = self.leadership.next_term(term).await;
+            self.readiness.wait_for_tables().await;
+            term
+        };
+        while let Some(next) = stop.run_until_cancelled(next_term(term)).await {
+            term = next;
+            if let Some(due) = self.leadership.catch_up_due().filter(|due| due.term == term) {
+                self.catch_up(due, &stop).await;
+                self.metrics.catch_up_remaining.set(0);
             }
-        })
-        .await;
+        }
     }
 
-    async fn catch_up(&self, due: Due) {
+    async fn catch_up(&self, due: Due, stop: &CancellationToken) {
         let warehouses = self.reachable(due.at.as_deref());
         let since = due.since;
         tracing::info!(
@@ -70,12 +71,18 @@ impl CatchUp {
         for (done, warehouse) in warehouses.iter().enumerate() {
             let remaining = warehouses.len() - done;
             self.metrics.catch_up_remaining.set(i64::try_from(remaining).unwrap_or(i64::MAX));
-            self.turn(&mut turns).await;
-            if self.readiness.is_draining() || !self.leadership.leads_in(due.term) {
+            let refreshed = async {
+                self.turn(&mut turns).await;
+                let goes_on = !self.readiness.is_draining() && self.leadership.leads_in(due.term);
+                if goes_on {
+                    self.refresh(warehouse).await;
+                }
+                goes_on
+            };
+            if stop.run_until_cancelled(refreshed).await != Some(true) {
                 tracing::info!(%since, done, remaining, "catch-up interrupted, the next leader continues it");
                 return;
             }
-            self.refresh(warehouse).await;
             self.leadership.caught_up_to(due.term, &warehouse.to_string());
         }
         self.leadership.caught_up(due.term);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, image, quay_receiver};
+use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, SOON, image, quay_receiver, wait_until};
 
 const USER: &str = "system:serviceaccount:quayside:quayside";
 
@@ -60,6 +60,9 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     turn.apply(json!([quay_receiver("quay", "nowhere")])).await;
     turn.status_with("Ready=False").await;
     turn.delete().await;
+
+    let renewed = |event: &Value| right(event) == ("coordination.k8s.io".into(), "leases".into(), "update".into());
+    wait_until("the Lease is renewed", SOON, async || requests(plane).iter().any(renewed).then_some(())).await;
 
     let granted = granted(plane);
     let used: BTreeSet<Right> = requests(plane).iter().map(right).collect();

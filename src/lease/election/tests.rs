@@ -293,6 +293,9 @@ fn an_unfinished_catch_up_is_continued_where_its_predecessor_recorded_it() {
 
 // ---- The simulation. Times are milliseconds of true time.
 
+/// After this time no clock is set any more.
+const CLOCKS_SET_BY: u64 = 100_000;
+
 /// What may go wrong, drawn anew for each call.
 #[derive(Clone, Copy, Debug)]
 struct Call {
@@ -315,10 +318,10 @@ enum Fate {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    let delay = || prop_oneof![6 => 0..50_u64, 3 => 0..3_000_u64, 1 => 0..30_000_u64];
+    let delay = || prop_oneof![8 => 0..50_u64, 2 => 0..3_000_u64, 1 => 0..30_000_u64];
     let fate = prop_oneof![
-        20 => Just(Fate::Arrives),
-        2 => Just(Fate::RequestLost),
+        12 => Just(Fate::Arrives),
+        4 => Just(Fate::RequestLost),
         2 => Just(Fate::AnswerLost),
         1 => Just(Fate::Killed),
         1 => Just(Fate::Ends),
@@ -339,11 +342,8 @@ struct Clocks {
 
 fn clocks() -> impl Strategy<Value = Clocks> {
     let seconds = || -100_000..100_000_i64;
-    ((910..=1090_u64), seconds(), (0..600_000_u64, seconds())).prop_map(|(speed, wrong_by, set)| Clocks {
-        speed,
-        wrong_by,
-        set,
-    })
+    let speed = prop_oneof![Just(910_u64), Just(1000), Just(1090)];
+    (speed, seconds(), (0..CLOCKS_SET_BY, seconds())).prop_map(|(speed, wrong_by, set)| Clocks { speed, wrong_by, set })
 }
 
 impl Clocks {
@@ -518,7 +518,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// Clocks may be wrong by hours, run up to 9 % too fast or too slow and be set; calls may take half a minute and get
     /// lost on either way; processes may be stalled and killed. There is never more than one leader, and soon after
@@ -536,20 +536,13 @@ proptest! {
             prop_assert!(leaders.len() <= 1, "{leaders:?} lead at {now}");
         }
         let well = Call { there: 5, back: 5, fate: Fate::Arrives };
-        // The slowest clock, what is under way, and one duration.
-        let recovered = now + 60_000;
-        while now < recovered {
-            now = world.advance(well);
-            prop_assert!(world.leaders(now).len() <= 1);
-        }
-        // A clock that was set forward ends a claim until the next renewal.
-        let end = now + 600_000;
-        let mut led = 0;
+        // What is under way, one duration by the slowest clock, and a look.
+        let end = now.max(CLOCKS_SET_BY) + 60_000;
         while now < end {
             now = world.advance(well);
-            prop_assert!(world.leaders(now).len() <= 1);
-            led += usize::from(!world.leaders(now).is_empty());
+            let leaders = world.leaders(now);
+            prop_assert!(leaders.len() <= 1, "{leaders:?} lead at {now}");
         }
-        prop_assert!(led > 0 && world.leaders(now).len() == 1, "nobody leads at {now}");
+        prop_assert!(world.leaders(now).len() == 1, "nobody leads at {now}");
     }
 }
