@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
 use crate::api::{ClusterConfig, ProjectConfig};
+use crate::catch_up::CatchUp;
 use crate::clock::Clock;
 use crate::controller::config_feed::ConfigFeed;
 use crate::controller::configs::{Configs, State};
@@ -31,6 +32,8 @@ use crate::domain::path::BaseUrl;
 use crate::http::handler::{self, DeliveryIds, Hooks};
 use crate::http::server;
 use crate::lanes::Lanes;
+use crate::lease::Leadership;
+use crate::lease::elector::Elector;
 use crate::metrics::Metrics;
 use crate::promotions::PromotionIndex;
 use crate::readiness::{Gate, Readiness};
@@ -53,6 +56,14 @@ pub struct Config {
     pub kubeconfig: Option<PathBuf>,
     /// The namespace of the Secrets that a `ClusterConfig` references.
     pub system_namespace: String,
+    /// The namespace of the Lease by which replicas agree who writes statuses; `None`: there is no election.
+    pub lease_namespace: Option<String>,
+    /// What this replica is called in the Lease.
+    pub replica: String,
+    /// A catch-up is due when no replica has lived for longer than this; zero turns it off.
+    pub catch_up_after: Duration,
+    /// Warehouses that a catch-up refreshes a second.
+    pub catch_up_rate: u32,
     /// How long an answer waits for its refreshes to be written.
     pub ack_deadline: Duration,
     /// PATCHes in flight at a time.
@@ -122,6 +133,9 @@ struct App {
     /// Ends the webhook port.
     stop_hooks: CancellationToken,
     hooks: tokio::task::JoinHandle<usize>,
+    /// Releases the Lease.
+    stop_election: CancellationToken,
+    election: tokio::task::JoinHandle<()>,
 }
 
 impl App {
@@ -136,6 +150,7 @@ impl App {
         let tokens = TokenSource::new(Clock::system());
         let refresher = Refresher::new(patcher()?, tokens, config.refresh_concurrency, Arc::clone(&metrics));
         let tasks = TaskTracker::new();
+        let leadership = leadership(&config);
 
         let admin = Admin {
             readiness: Arc::clone(&readiness),
@@ -144,6 +159,7 @@ impl App {
             index: Arc::clone(&index),
             promotions: Arc::clone(&promotions),
             refresher: refresher.clone(),
+            leadership: leadership.clone(),
         };
         let listener = bind(config.admin_listen, "--admin-listen").await?;
         let admin_port = server::serve(
@@ -185,6 +201,20 @@ impl App {
 
         let work: Arc<Queue<_>> = Arc::default();
         let secrets = Arc::new(SecretCache::new(client.clone()));
+        let catch_up = CatchUp {
+            leadership: leadership.clone(),
+            routes: Arc::clone(&routes),
+            index: Arc::clone(&index),
+            refresher: refresher.clone(),
+            readiness: Arc::clone(&readiness),
+            metrics: Arc::clone(&metrics),
+            rate: config.catch_up_rate,
+        };
+        tasks.spawn(catch_up.run(stop.clone()));
+        let stop_election = CancellationToken::new();
+        let namespace = config.lease_namespace.clone().unwrap_or_default();
+        let elector = Elector::new(client.clone(), namespace, leadership.clone(), Arc::clone(&metrics));
+        let election = tokio::spawn(elector.run(stop_election.clone()));
         let configs = Arc::new(Configs {
             client: client.clone(),
             routes,
@@ -192,6 +222,7 @@ impl App {
             work: Arc::clone(&work),
             system_namespace: config.system_namespace.clone(),
             readiness: Arc::clone(&readiness),
+            leadership,
             metrics: Arc::clone(&metrics),
             clock: Clock::system(),
             state: State::default(),
@@ -208,10 +239,11 @@ impl App {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"), listen = %config.listen, admin_listen = %config.admin_listen, "started"
         );
-        Ok(Self { config, readiness, refresher, tasks, stop, stop_hooks, hooks })
+        Ok(Self { config, readiness, refresher, tasks, stop, stop_hooks, hooks, stop_election, election })
     }
 
-    /// Unready, a pause for the load balancers, no new connections, requests in flight finish, owed refreshes are written.
+    /// Unready, a pause for the load balancers, no new connections, requests in flight finish, owed refreshes are
+    /// written, the Lease is released.
     async fn drain(&mut self) {
         tracing::info!("draining");
         self.readiness.drain();
@@ -224,8 +256,22 @@ impl App {
         }
         self.stop.cancel();
         self.tasks.wait().await;
+        // Last, so that the successor begins when nothing is written from here any more.
+        self.stop_election.cancel();
+        (&mut self.election).await.ok();
         tracing::info!("stopped");
     }
+}
+
+/// Whether and how this replica takes part in an election.
+fn leadership(config: &Config) -> Leadership {
+    if config.lease_namespace.is_some() {
+        return Leadership::candidate(&config.replica, config.catch_up_after, Clock::system());
+    }
+    tracing::info!(
+        "no lease: neither --lease-namespace nor POD_NAMESPACE names a namespace, so this process writes statuses without an election, and does not know what was missed before it started"
+    );
+    Leadership::alone()
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

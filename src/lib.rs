@@ -20,12 +20,14 @@
 //! * [`refresh`]: coalescing and the PATCH; uses `domain`.
 //! * [`controller`]: watches and status; uses the tables, `receiver` and [`api`].
 //! * [`http`], [`admin`]: the two ports; use the tables, `receiver` and `refresh`, never `controller`.
+//! * [`lease`]: which replica writes statuses, and when one last lived; [`catch_up`]: what was missed while none did.
 //! * [`lanes`]: the threads that serve senders.
 //! * [`app`] and [`cli`] put everything together.
 
 pub mod admin;
 pub mod api;
 pub mod app;
+pub mod catch_up;
 pub mod cli;
 pub mod clock;
 pub mod controller;
@@ -33,6 +35,7 @@ pub mod domain;
 pub mod expr;
 pub mod http;
 pub mod lanes;
+pub mod lease;
 pub mod metrics;
 pub mod promotions;
 pub mod readiness;

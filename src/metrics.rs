@@ -86,6 +86,14 @@ pub struct Metrics {
     pub ready: Family<GateLabel, Gauge>,
     /// Open connections on the webhook port.
     pub connections: Gauge,
+    /// Whether this replica leads: 0 or 1.
+    pub leader: Gauge,
+    /// Failed calls about the Lease; a lost race is none.
+    pub lease_errors: Counter,
+    /// Refreshes made good because no replica lived when their pushes may have arrived.
+    pub catch_up_refreshes: Counter,
+    /// Warehouses that the catch-up has still to come to.
+    pub catch_up_remaining: Gauge,
 }
 
 /// From a quick refusal to the acknowledgement deadline and beyond.
@@ -123,6 +131,10 @@ impl Metrics {
             watch_restarts: Family::default(),
             ready: Family::default(),
             connections: Gauge::default(),
+            leader: Gauge::default(),
+            lease_errors: Counter::default(),
+            catch_up_refreshes: Counter::default(),
+            catch_up_remaining: Gauge::default(),
         };
         metrics.registered()
     }
@@ -161,6 +173,14 @@ impl Metrics {
         r.register("watch_restarts", "Watches that ended with an error", self.watch_restarts.clone());
         r.register("ready", "Readiness gates, 1 when open", self.ready.clone());
         r.register("connections", "Open connections on the webhook port", self.connections.clone());
+        r.register("leader", "Whether this replica writes statuses", self.leader.clone());
+        r.register("lease_errors", "Failed reads and writes of the Lease", self.lease_errors.clone());
+        r.register("catch_up_refreshes", "Refreshes made good after a downtime", self.catch_up_refreshes.clone());
+        r.register(
+            "catch_up_remaining",
+            "Warehouses that the catch-up after a downtime has still to come to",
+            self.catch_up_remaining.clone(),
+        );
         let build: Family<VersionLabel, Gauge> = Family::default();
         build.get_or_create(&VersionLabel { version: env!("CARGO_PKG_VERSION") }).set(1);
         r.register("build_info", "The running version", build);

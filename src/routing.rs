@@ -112,6 +112,13 @@ impl RouteTable {
         self.routes.read().by_path.get(path).and_then(|claimants| claimants.first()).cloned()
     }
 
+    /// The scopes that have a served route.
+    #[must_use]
+    pub fn scopes(&self) -> HashSet<Scope> {
+        let routes = self.routes.read();
+        routes.by_path.values().filter_map(|claimants| claimants.first()).map(|route| route.scope.clone()).collect()
+    }
+
     /// How many routes of each kind are served.
     #[must_use]
     pub fn counts(&self) -> HashMap<ReceiverKind, usize> {
@@ -186,10 +193,12 @@ mod tests {
         let displacing = table.replace(&a, vec![route(&a, "bc", "s")]);
         assert_eq!((displacing.clashes.len(), displacing.affected), (0, HashSet::from([ab.clone()])));
         assert_eq!(table.find(&taken).unwrap().scope, a);
+        assert_eq!(table.scopes(), HashSet::from([a.clone()]));
         let displaced = table.replace(&ab, vec![route(&ab, "c", "s")]);
         assert_eq!((displaced.clashes.len(), displaced.affected.len()), (1, 0));
         assert_eq!(table.remove(&a), HashSet::from([ab.clone()]));
         assert_eq!(table.find(&taken).unwrap().scope, ab);
+        assert_eq!(table.scopes(), HashSet::from([ab]));
     }
 
     #[test]

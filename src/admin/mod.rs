@@ -9,6 +9,7 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use crate::lease::Leadership;
 use crate::metrics::{GateLabel, KindLabel, Metrics};
 use crate::promotions::PromotionIndex;
 use crate::readiness::{Gate, Readiness};
@@ -30,6 +31,8 @@ pub struct Admin {
     pub promotions: Arc<PromotionIndex>,
     /// For the number of owed refreshes.
     pub refresher: Refresher,
+    /// For who leads.
+    pub leadership: Leadership,
 }
 
 /// `/livez`, `/readyz` and `/metrics`.
@@ -61,6 +64,7 @@ impl Admin {
     /// Sets the gauges that mirror a table.
     fn read_tables(&self) {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.leader.set(i64::from(self.leadership.is_leader()));
         self.metrics.refresh_owed.set(gauge(self.refresher.owed()));
         let routes = self.routes.counts();
         for kind in crate::domain::kind::ReceiverKind::ALL {

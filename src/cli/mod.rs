@@ -107,8 +107,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     Ok(runtime.block_on(future))
 }
 
-/// Reads a duration such as `2s`, `500ms` or `1m30s`.
+/// Reads a duration such as `2s`, `500ms`, `1m30s` or `0`.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
+    if text == "0" {
+        return Ok(std::time::Duration::ZERO);
+    }
     let read =
         text.parse::<jiff::SignedDuration>().map_err(|_| "write a duration such as 2s, 500ms or 1m".to_owned())?;
     std::time::Duration::try_from(read).map_err(|_| "a duration must not be negative".to_owned())
@@ -130,6 +133,7 @@ mod tests {
         assert_eq!(duration("2s").unwrap().as_secs(), 2);
         assert_eq!(duration("500ms").unwrap().as_millis(), 500);
         assert_eq!(duration("1m30s").unwrap().as_secs(), 90);
+        assert!(duration("0").unwrap().is_zero() && duration("0s").unwrap().is_zero());
         assert!(duration("2").is_err());
         assert!(duration("-2s").is_err());
     }

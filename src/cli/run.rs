@@ -49,6 +49,23 @@ pub(super) struct Args {
     )]
     system_namespace: String,
 
+    /// The namespace of the Lease by which the replicas agree who writes statuses. Default: the one in `POD_NAMESPACE`.
+    ///
+    /// It also records when a replica last lived. Without either there is no election and no catch-up: run one replica.
+    #[arg(long, env = "QUAYSIDE_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    lease_namespace: Option<String>,
+
+    /// After no replica has lived for longer than this, refresh every Warehouse that a receiver could have reached.
+    ///
+    /// Senders may have given up on pushes meanwhile. 0 turns it off.
+    #[arg(long, env = "QUAYSIDE_CATCH_UP_AFTER", value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    catch_up_after: Duration,
+
+    /// How many Warehouses a second are then refreshed.
+    #[arg(long, env = "QUAYSIDE_CATCH_UP_RATE", value_name = "N", default_value = "5",
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    catch_up_rate: u16,
+
     /// How long an answer waits for its refreshes to be written.
     ///
     /// Then it is 503 and the refresh goes on. Keep it well below the 10 s that Quay waits.
@@ -88,6 +105,10 @@ pub(super) fn run(args: Args) -> Outcome {
         base_url: BaseUrl::parse(&args.base_url)?,
         kubeconfig: args.kubeconfig,
         system_namespace: args.system_namespace,
+        lease_namespace: lease_namespace(args.lease_namespace),
+        replica: replica(),
+        catch_up_after: args.catch_up_after,
+        catch_up_rate: args.catch_up_rate.into(),
         ack_deadline: args.ack_deadline,
         refresh_concurrency: args.refresh_concurrency.into(),
         drain_delay: args.drain_delay,
@@ -95,4 +116,16 @@ pub(super) fn run(args: Args) -> Outcome {
     };
     block_on(app::run(config))??;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The namespace of the Lease, if there is to be one.
+fn lease_namespace(given: Option<String>) -> Option<String> {
+    given.or_else(|| std::env::var("POD_NAMESPACE").ok()).filter(|namespace| !namespace.is_empty())
+}
+
+/// What this replica is called, for people: in a Pod, the Pod's name.
+fn replica() -> String {
+    let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
+    let host = host.map(|host| host.trim().to_owned()).ok().filter(|host| !host.is_empty());
+    host.unwrap_or_else(|| "quayside".to_owned())
 }

@@ -1,7 +1,7 @@
 //! Serves the receivers of every `ProjectConfig` and of the `ClusterConfig`, and reports on them.
 //!
 //! A scope is looked at when its object or one of its Secrets changes. The route is in force before its URL is in the
-//! status. Statuses are written by a queue of their own, so that slow writes never delay a route.
+//! status. Statuses are written by a queue of their own, so that slow writes never delay a route, and by the leader only.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use crate::api::{
 };
 use crate::clock::Clock;
 use crate::domain::scope::{ObjectKey, Scope};
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Readiness};
 use crate::refresh::patch::FIELD_MANAGER;
@@ -58,6 +59,8 @@ pub struct Configs {
     pub system_namespace: String,
     /// For the gates.
     pub readiness: Arc<Readiness>,
+    /// Whether statuses are this replica's business.
+    pub leadership: Leadership,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// For transition times.
@@ -98,7 +101,7 @@ const fn gate_of(scope: &Scope) -> Gate {
 impl Configs {
     /// Works until `stop` is cancelled.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let (resolver, writer, resyncer) = (Arc::clone(&self), Arc::clone(&self), Arc::clone(&self));
+        let (resolver, writer) = (Arc::clone(&self), Arc::clone(&self));
         let resolving = Arc::clone(&self.work).run(RESOLVERS, stop.clone(), move |scope| {
             let configs = Arc::clone(&resolver);
             async move { configs.reconcile(scope).await }
@@ -113,16 +116,31 @@ impl Configs {
             };
             Arc::clone(&self.state.statuses).run(STATUS_WRITERS, stop.clone(), work).await;
         };
-        let resyncing = stop.run_until_cancelled(resyncer.resync());
-        tokio::join!(resolving, writing, resyncing);
+        let resyncing = stop.run_until_cancelled(self.resync());
+        let succeeding = stop.run_until_cancelled(self.succeed());
+        tokio::join!(resolving, writing, resyncing, succeeding);
     }
 
     async fn resync(&self) {
         loop {
             tokio::time::sleep(RESYNC).await;
-            let scopes: Vec<Scope> = self.state.reports.lock().keys().cloned().collect();
-            scopes.into_iter().for_each(|scope| self.state.statuses.add(scope));
+            self.compare_all();
         }
+    }
+
+    /// Whoever becomes leader makes sure of every status, for its predecessor may have left some unwritten.
+    async fn succeed(&self) {
+        let mut term = 0;
+        loop {
+            term = self.leadership.next_term(term).await;
+            self.compare_all();
+        }
+    }
+
+    /// Sends every status to be compared with what it should say.
+    fn compare_all(&self) {
+        let scopes: Vec<Scope> = self.state.reports.lock().keys().cloned().collect();
+        scopes.into_iter().for_each(|scope| self.state.statuses.add(scope));
     }
 
     /// A complete list of the objects behind a gate begins.
@@ -294,8 +312,11 @@ impl Configs {
         tracing::info!(project = scope.project(), "configuration is gone, its receivers are no longer served");
     }
 
-    /// Writes the status of one scope, if it differs from what was last seen.
+    /// Writes the status of one scope, if this replica leads and it differs from what was last seen.
     async fn report(&self, scope: Scope) {
+        if !self.leadership.is_leader() {
+            return;
+        }
         let Some(report) = self.state.reports.lock().get(&scope).cloned() else {
             return;
         };

@@ -54,6 +54,7 @@ struct Shared {
     /// Woken whenever a slot is dropped.
     finished: Notify,
     in_flight: Semaphore,
+    concurrency: usize,
     tokens: TokenSource,
     metrics: Arc<Metrics>,
     jitter: RandomState,
@@ -73,6 +74,7 @@ impl Refresher {
             slots: Mutex::default(),
             finished: Notify::new(),
             in_flight: Semaphore::new(concurrency),
+            concurrency,
             tokens,
             metrics,
             jitter: RandomState::new(),
@@ -106,6 +108,12 @@ impl Refresher {
                 waiter
             })
             .collect()
+    }
+
+    /// Whether a PATCH is in flight, so that whatever can wait should. One that waits out a back-off does not count.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.shared.in_flight.available_permits() < self.shared.concurrency
     }
 
     /// How many Warehouses owe a refresh.

@@ -79,6 +79,8 @@ refused "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 
 refused "at '/ackDeadline': got number, want string" --set ackDeadline=2
 refused "at '/ackDeadline': '2 seconds' does not match pattern" --set-string "ackDeadline=2 seconds"
 refused "at '/refreshConcurrency': maximum: got 5,000, want 1,024" --set refreshConcurrency=5000
+refused "at '/catchUp/after': '1 minute' does not match pattern" --set-string "catchUp.after=1 minute"
+refused "at '/catchUp/rate': minimum: got 0, want 1" --set catchUp.rate=0
 refused "at '/drain/delaySeconds': got string, want integer" --set drain.delaySeconds=5s
 refused "at '/log/level': value must be one of 'error', 'warn', 'info', 'debug', 'trace'" --set log.level=verbose
 refused "at '/log/format': value must be one of 'json', 'text'" --set log.format=xml
@@ -101,6 +103,7 @@ refused "httpRoute.parentRefs is required with httpRoute.enabled=true" --set htt
 refused "at '/httpRoute/parentRefs/0': missing property 'name'" --set 'httpRoute.parentRefs[0].namespace=gateways'
 refused "at '/extraArgs/0': 'run' does not match pattern '^--[a-z]'" --set 'extraArgs[0]=run'
 refused "extraEnv sets QUAYSIDE_LISTEN, which the chart sets itself" --set 'extraEnv[0].name=QUAYSIDE_LISTEN'
+refused "extraEnv sets POD_NAMESPACE, which the chart sets itself" --set 'extraEnv[0].name=POD_NAMESPACE'
 refused "at '/extraVolumeMounts/0': missing property 'mountPath'" --set 'extraVolumeMounts[0].name=authorities'
 
 rendered() { helm template q "$chart" "${needed[@]}" "$@"; }
@@ -184,8 +187,12 @@ kubectl apply -f examples/rbac.yaml >/dev/null
 tests/cluster/rbac.sh rights q | kubectl apply -f - >/dev/null
 [[ $(kubectl get clusterrole quayside -o=jsonpath='{.rules}') == "$(kubectl get clusterrole q-quayside -o=jsonpath='{.rules}')" ]] ||
   die "examples/rbac.yaml and templates/clusterrole.yaml grant different rights"
+[[ $(kubectl get role quayside -n quayside -o=jsonpath='{.rules}') == "$(kubectl get role q-quayside -n rights -o=jsonpath='{.rules}')" ]] ||
+  die "examples/rbac.yaml and templates/role.yaml grant different rights"
 [[ $(kubectl auth can-i watch secrets --all-namespaces --as=system:serviceaccount:rights:q-quayside 2>/dev/null) == yes ]] ||
   die "the ServiceAccount that rbac.sh prints has no rights"
+[[ $(kubectl auth can-i update leases/quayside -n rights --as=system:serviceaccount:rights:q-quayside 2>/dev/null) == yes ]] ||
+  die "the ServiceAccount that rbac.sh prints has no right to its Lease"
 ok "examples/rbac.yaml grants the same"
 kubectl delete clusterrole/q-quayside clusterrolebinding/q-quayside namespace/rights --wait=false >/dev/null
 

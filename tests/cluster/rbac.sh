@@ -17,4 +17,5 @@ metadata:
 END
 "$tools/helm" template "$release" charts/quayside --namespace "$namespace" \
   --set baseUrl=http://quayside.test --set image.repository=quayside.test/quayside \
-  --show-only templates/serviceaccount.yaml --show-only templates/clusterrole.yaml --show-only templates/clusterrolebinding.yaml
+  --show-only templates/serviceaccount.yaml --show-only templates/clusterrole.yaml --show-only templates/clusterrolebinding.yaml \
+  --show-only templates/role.yaml --show-only templates/rolebinding.yaml

@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, image, quay_receiver};
+use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, SOON, image, quay_receiver, wait_until};
 
 const USER: &str = "system:serviceaccount:quayside:quayside";
 
 type Right = (String, String, String);
 
-/// Group, resource and verb of everything that the chart's ClusterRole grants.
+/// Group, resource and verb of everything that the chart's ClusterRole and Role grant.
 fn granted(plane: &ControlPlane) -> BTreeSet<Right> {
-    let role = plane.bash("kubectl get clusterrole quayside -o json").success();
-    let role: Value = serde_json::from_str(&role).unwrap();
+    let roles = ["kubectl get clusterrole quayside -o json", "kubectl get role quayside -n quayside -o json"];
+    roles.iter().flat_map(|role| rules(&plane.bash(role).success())).collect()
+}
+
+fn rules(role: &str) -> BTreeSet<Right> {
+    let role: Value = serde_json::from_str(role).unwrap();
     let texts =
         |value: &Value| value.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let mut rights = BTreeSet::new();
@@ -56,6 +60,9 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     turn.apply(json!([quay_receiver("quay", "nowhere")])).await;
     turn.status_with("Ready=False").await;
     turn.delete().await;
+
+    let renewed = |event: &Value| right(event) == ("coordination.k8s.io".into(), "leases".into(), "update".into());
+    wait_until("the Lease is renewed", SOON, async || requests(plane).iter().any(renewed).then_some(())).await;
 
     let granted = granted(plane);
     let used: BTreeSet<Right> = requests(plane).iter().map(right).collect();

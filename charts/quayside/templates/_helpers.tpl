@@ -69,6 +69,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ .Values.baseUrl | quote }}
 - name: SYSTEM_RESOURCES_NAMESPACE
   value: {{ .Values.systemNamespace | quote }}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: QUAYSIDE_CATCH_UP_AFTER
+  value: {{ .Values.catchUp.after | quote }}
+- name: QUAYSIDE_CATCH_UP_RATE
+  value: {{ .Values.catchUp.rate | int | quote }}
 - name: QUAYSIDE_LISTEN
   value: {{ printf "%s:8080" .Values.listenAddress | quote }}
 - name: QUAYSIDE_ADMIN_LISTEN

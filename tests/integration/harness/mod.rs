@@ -2,6 +2,7 @@
 
 mod control_plane;
 mod exchange;
+mod lease;
 mod operator;
 mod project;
 mod proxy;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use control_plane::{ControlPlane, resource};
 pub(crate) use exchange::{Answer, Connection, chunked, exchange, get, head, push_body};
+pub(crate) use lease::{LEASE_NAMESPACE, LeaseTurn};
 pub(crate) use operator::{Operator, Setup, base_url};
 pub(crate) use project::{ClusterTurn, Hook, Project, image, quay_receiver};
 pub(crate) use proxy::Proxy;

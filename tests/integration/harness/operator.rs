@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value;
 
-use super::{ControlPlane, SOON, exchange, get, wait_until};
+use super::{ControlPlane, LEASE_NAMESPACE, SOON, exchange, get, wait_until};
 
 /// The log files of all operators that were ever started.
 static LOGS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -59,10 +59,12 @@ impl Setup {
 }
 
 impl Operator {
-    /// The one that most tests use.
+    /// The one that most tests use. Of those on its control plane only this one takes part in an election.
     pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceLock<Operator> = OnceLock::new();
-        let operator = SHARED.get_or_init(|| Self::start(Setup::on(ControlPlane::shared())));
+        let operator = SHARED.get_or_init(|| {
+            Self::start(Setup::on(ControlPlane::shared()).with(["--lease-namespace", LEASE_NAMESPACE]))
+        });
         operator.ready().await;
         operator
     }
