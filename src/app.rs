@@ -27,6 +27,7 @@ use crate::controller::secrets::{SecretCache, SecretFeed};
 use crate::controller::warehouses::WarehouseFeed;
 use crate::controller::watch::{Sink, drive};
 use crate::controller::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
+use crate::domain::alias::HostAliases;
 use crate::domain::path::BaseUrl;
 use crate::http::handler::{self, DeliveryIds, Hooks};
 use crate::http::server;
@@ -53,6 +54,8 @@ pub struct Config {
     pub kubeconfig: Option<PathBuf>,
     /// The namespace of the Secrets that a `ClusterConfig` references.
     pub system_namespace: String,
+    /// Other names of registries.
+    pub registry_aliases: HostAliases,
     /// How long an answer waits for its refreshes to be written.
     pub ack_deadline: Duration,
     /// PATCHes in flight at a time.
@@ -154,6 +157,7 @@ impl App {
             admin_port.await;
         });
 
+        let aliases = Arc::new(config.registry_aliases.clone());
         let lanes = Lanes::start(&stop)?;
         let mut serving = Vec::new();
         for lane in lanes.handles() {
@@ -161,6 +165,7 @@ impl App {
                 routes: Arc::clone(&routes),
                 index: Arc::clone(&index),
                 promotions: Arc::clone(&promotions),
+                aliases: Arc::clone(&aliases),
                 refresher: refresher.with_patcher(patcher()?),
                 readiness: Arc::clone(&readiness),
                 metrics: Arc::clone(&metrics),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::{Outcome, block_on, duration};
+use super::{AliasArgs, Outcome, block_on, duration};
 use crate::app;
 use crate::domain::path::BaseUrl;
 use crate::telemetry::{self, LogFormat, LogLevel};
@@ -49,6 +49,9 @@ pub(super) struct Args {
     )]
     system_namespace: String,
 
+    #[command(flatten)]
+    aliases: AliasArgs,
+
     /// How long an answer waits for its refreshes to be written.
     ///
     /// Then it is 503 and the refresh goes on. Keep it well below the 10 s that Quay waits.
@@ -88,6 +91,7 @@ pub(super) fn run(args: Args) -> Outcome {
         base_url: BaseUrl::parse(&args.base_url)?,
         kubeconfig: args.kubeconfig,
         system_namespace: args.system_namespace,
+        registry_aliases: args.aliases.all(),
         ack_deadline: args.ack_deadline,
         refresh_concurrency: args.refresh_concurrency.into(),
         drain_delay: args.drain_delay,

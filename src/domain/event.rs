@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::alias::HostAliases;
 use super::criterion::Criterion;
 
 /// Signature, attestation, SBOM and referrers-fallback tags, which say nothing about a new release.
@@ -57,6 +58,18 @@ impl PushEvent {
         changed_files.sort_unstable();
         changed_files.dedup();
         Self { changed_files, default_branch, ..self }
+    }
+
+    /// The same event about the other names of its repositories, too.
+    #[must_use]
+    pub fn also_known_as(mut self, aliases: [&HostAliases; 2]) -> Self {
+        let names: Vec<String> =
+            self.repositories.iter().flat_map(|url| aliases.map(|set| set.of(url))).flatten().collect();
+        if !names.is_empty() {
+            self.repositories.extend(names);
+            self.repositories = in_order(self.repositories);
+        }
+        self
     }
 }
 

@@ -8,8 +8,11 @@ pub mod media_type;
 pub mod quay;
 pub mod signature;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::domain::alias::HostAliases;
 use crate::domain::event::Verdict;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::secret::Secret;
@@ -52,6 +55,8 @@ pub struct Settings {
     pub virtual_repo_name: Option<String>,
     /// The registry's host, with its port if it has one, for senders that do not name it.
     pub registry_host: Option<String>,
+    /// Other names of registries, for this receiver only.
+    pub aliases: Arc<HostAliases>,
     /// Whether signatures made with SHA-1 are accepted from senders that can do better.
     pub allow_sha1: bool,
 }
@@ -59,8 +64,8 @@ pub struct Settings {
 impl Settings {
     /// Nothing but the secret.
     #[must_use]
-    pub const fn new(secret: Secret) -> Self {
-        Self { secret, virtual_repo_name: None, registry_host: None, allow_sha1: false }
+    pub fn new(secret: Secret) -> Self {
+        Self { secret, virtual_repo_name: None, registry_host: None, aliases: Arc::default(), allow_sha1: false }
     }
 }
 

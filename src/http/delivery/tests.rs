@@ -89,7 +89,7 @@ fn verdict(case: &Value) -> Verdict {
     }
     let headers = headers(case);
     let request = Request { headers: &headers, query: case["url_query"].as_str(), body: &body };
-    let tables = Tables { warehouses: &warehouses, promotions: &promotions };
+    let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &request, tables);
     let status = Answer::of(&judgement, &[]).status().as_u16();
     let named = |kind| {
