@@ -3,6 +3,10 @@
 //! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
+pub mod artifactory;
+pub mod azure;
+pub mod dockerhub;
+pub mod harbor;
 pub mod json;
 pub mod media_type;
 pub mod quay;
@@ -151,16 +155,16 @@ pub trait Receiver: Send + Sync {
 #[must_use]
 pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
     match kind {
+        ReceiverKind::Artifactory => Some(&artifactory::Artifactory),
+        ReceiverKind::Azure => Some(&azure::Azure),
+        ReceiverKind::DockerHub => Some(&dockerhub::DockerHub),
+        ReceiverKind::Harbor => Some(&harbor::Harbor),
         ReceiverKind::Quay => Some(&quay::Quay),
-        ReceiverKind::Artifactory
-        | ReceiverKind::Azure
-        | ReceiverKind::Bitbucket
-        | ReceiverKind::DockerHub
+        ReceiverKind::Bitbucket
         | ReceiverKind::Generic
         | ReceiverKind::Gitea
         | ReceiverKind::GitHub
         | ReceiverKind::GitLab
-        | ReceiverKind::Harbor
         | ReceiverKind::Msr
         | ReceiverKind::Distribution
         | ReceiverKind::Zot
@@ -169,3 +173,6 @@ pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
         | ReceiverKind::ArtifactRegistry => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,13 +21,25 @@ use crate::routing::RouteTable;
 /// Marks under which our verdict may differ from Kargo's, with what it has to be then.
 ///
 /// On a line with several marks each of them has to allow the difference, or one of them to explain it all.
-const DEVIATIONS: [(&str, fn(&Verdict, &Verdict) -> bool); 10] = [
+const DEVIATIONS: [(&str, fn(&Verdict, &Verdict) -> bool); 16] = [
+    // Named and acknowledged.
+    ("2xx-ignored", |kargo, ours| matches!(kargo.status, 400 | 501) && ours.status == 200 && ours.is_idle()),
     // The authentic ones are read, and a broken subscription excludes itself only.
     ("bad-selector-aborts", |_, ours| ours.status == 200),
     ("chunked-oversize", |_, ours| ours.status == 413),
     // Only signature tags: nothing. Beside a release: as if they were not there.
     ("cosign-tag", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
+    // Who subscribes to no branch in particular gets those of the named one, and no others.
+    ("default-branch", |_, ours| ours.status == 200),
+    // What is left after a deletion is within what Kargo refreshes for it.
+    ("deletion", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
+    // A digest is no tag that somebody could subscribe to.
+    ("digest-as-tag", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
     ("empty-secret", |_, ours| ours.status == 404 && ours.is_idle()),
+    // The repositories of the other resources count as well.
+    ("harbor-first-resource", |kargo, ours| ours.status == 200 && kargo.is_within(ours)),
+    // A wrong type that nobody looks at.
+    ("lenient-decode", |kargo, ours| kargo.status == 400 && ours.status == 200),
     ("method", |_, ours| ours.status == 405 && ours.is_idle()),
     ("quay-envelope", |_, ours| ours.status == 200),
     ("quay-lenient-tags", |_, ours| ours.status == 200),
@@ -172,4 +184,12 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
 #[test]
 fn whole_quay_requests_are_answered_as_kargo_answers_them_or_as_documented() {
     agree("handlers.quay", &[ReceiverKind::Quay], 250);
+}
+
+#[test]
+fn whole_registry_requests_are_answered_as_kargo_answers_them_or_as_documented() {
+    agree("handlers.registry", &[ReceiverKind::Artifactory], 76);
+    agree("handlers.registry", &[ReceiverKind::Azure], 91);
+    agree("handlers.registry", &[ReceiverKind::DockerHub], 80);
+    agree("handlers.registry", &[ReceiverKind::Harbor], 70);
 }
