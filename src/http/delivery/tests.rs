@@ -16,6 +16,7 @@ use crate::domain::path::{BaseUrl, ReceiverPath};
 use crate::domain::secret::Secret;
 use crate::domain::vectors::{self, base64, text};
 use crate::http::answer::Answer;
+use crate::receiver::Settings;
 use crate::routing::RouteTable;
 
 /// Marks under which our verdict may differ from Kargo's, with what it has to be then.
@@ -179,6 +180,37 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
     }
     assert!(wrong.is_empty(), "{} wrong, {agreed} agree, {deviated} deviate\n{}", wrong.len(), wrong.join("\n"));
     assert!(agreed >= at_least, "only {agreed} agree, {deviated} deviate");
+}
+
+#[test]
+fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_names() {
+    let warehouses = SubscriptionIndex::default();
+    for (name, repository) in [
+        ("pushed", "registry.internal:8443/shop/app"),
+        ("for-all", "registry.example.com/shop/app"),
+        ("own", "cache.example.com/mirror/shop/app"),
+        ("followed", "further.example.com/shop/app"),
+        ("other", "registry.example.com/shop/other"),
+    ] {
+        let spec = json!({"subscriptions": [{"image": {"repoURL": repository}}]}).to_string();
+        warehouses.apply(&ObjectKey::new("shop", name), None, Labels::new(), &spec);
+    }
+    let aliases = |text| HostAliases::parse(text).unwrap();
+    let for_all = aliases("registry.internal:8443=registry.example.com,registry.example.com=further.example.com");
+    let scope = Scope::Project(Arc::from("shop"));
+    let secret = Secret::new(b"a long enough secret".to_vec());
+    let settings = Settings {
+        aliases: Arc::new(aliases("registry.internal:8443=cache.example.com/mirror")),
+        ..Settings::new(secret.clone())
+    };
+    let path = ReceiverPath::derive(ReceiverKind::Quay, &scope, "quay", &secret);
+    let route = Route { path, scope, receiver: Arc::from("quay"), settings };
+    let tables = Tables { warehouses: &warehouses, promotions: &PromotionIndex::default(), aliases: &for_all };
+    let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
+    let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes() };
+    let judgement = judge(&route, &request, tables);
+    let refreshed: Vec<String> = judgement.targets().iter().map(ToString::to_string).collect();
+    assert_eq!(refreshed, ["shop/for-all", "shop/own", "shop/pushed"]);
 }
 
 #[test]
