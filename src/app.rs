@@ -28,6 +28,7 @@ use crate::controller::secrets::{SecretCache, SecretFeed};
 use crate::controller::warehouses::WarehouseFeed;
 use crate::controller::watch::{Sink, WATCH_SECONDS, drive};
 use crate::controller::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
+use crate::domain::alias::HostAliases;
 use crate::domain::path::BaseUrl;
 use crate::http::handler::{self, DeliveryIds, Hooks};
 use crate::http::server;
@@ -64,6 +65,8 @@ pub struct Config {
     pub catch_up_after: Duration,
     /// Warehouses that a catch-up refreshes a second.
     pub catch_up_rate: u32,
+    /// Other names of registries.
+    pub registry_aliases: HostAliases,
     /// How long an answer waits for its refreshes to be written.
     pub ack_deadline: Duration,
     /// PATCHes in flight at a time.
@@ -173,6 +176,7 @@ impl App {
             admin_port.await;
         });
 
+        let aliases = Arc::new(config.registry_aliases.clone());
         let lanes = Lanes::start(&stop)?;
         let mut serving = Vec::new();
         for lane in lanes.handles() {
@@ -180,6 +184,7 @@ impl App {
                 routes: Arc::clone(&routes),
                 index: Arc::clone(&index),
                 promotions: Arc::clone(&promotions),
+                aliases: Arc::clone(&aliases),
                 refresher: refresher.with_patcher(patcher()?),
                 readiness: Arc::clone(&readiness),
                 metrics: Arc::clone(&metrics),

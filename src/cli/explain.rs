@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::manifests::{Manifests, Resolved};
-use super::{Outcome, note, print, read};
+use super::{AliasArgs, Outcome, note, print, read};
 use crate::domain::scope::Scope;
 use crate::http::answer::Answer;
 use crate::http::delivery;
@@ -67,6 +67,9 @@ pub(super) struct Args {
     )]
     system_namespace: String,
 
+    #[command(flatten)]
+    aliases: AliasArgs,
+
     /// The form of the output.
     #[arg(short = 'o', long, value_name = "FORM", default_value = "text")]
     output: Form,
@@ -91,7 +94,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 pub(super) fn run(args: &Args) -> Outcome {
     let stdin = args.manifests.iter().chain(&args.body).filter(|path| path.as_os_str() == "-").count();
     ensure!(stdin < 2, "standard input can be read once only: give - to one of -f and --body");
-    let manifests = Manifests::load(&args.manifests)?;
+    let manifests = Manifests::load(&args.manifests, args.aliases.all())?;
     let resolved = manifests.resolve(&args.system_namespace);
     for (scope, problem) in resolved.iter().flat_map(|r| r.resolution.problems.iter().map(|p| (&r.scope, p))) {
         note(&format!("receiver {} is not served: {}", qualified(scope, &problem.receiver), problem.cause));

@@ -12,6 +12,7 @@ use super::{note, read};
 use crate::api::{CLUSTER_CONFIG_NAME, EntryError, ReceiverConfig};
 use crate::controller::resolve::{Resolution, resolve};
 use crate::controller::secrets::{SecretData, SecretState};
+use crate::domain::alias::HostAliases;
 use crate::domain::criterion::Labels;
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::secret::Secret;
@@ -28,6 +29,7 @@ pub(super) struct Manifests {
     pub(super) index: SubscriptionIndex,
     /// The Promotions, likewise.
     pub(super) promotions: PromotionIndex,
+    aliases: HostAliases,
 }
 
 /// The receivers of one configuration.
@@ -39,8 +41,8 @@ pub(super) struct Resolved {
 
 impl Manifests {
     /// Reads files, folders of `.yaml`, `.yml` and `.json` files, or standard input (`-`).
-    pub(super) fn load(paths: &[PathBuf]) -> anyhow::Result<Self> {
-        let mut manifests = Self::default();
+    pub(super) fn load(paths: &[PathBuf], aliases: HostAliases) -> anyhow::Result<Self> {
+        let mut manifests = Self { aliases, ..Self::default() };
         for path in paths {
             for file in files(path)? {
                 let content =
@@ -106,7 +108,7 @@ impl Manifests {
 
     /// The tables, as the server uses them.
     pub(super) fn tables(&self) -> Tables<'_> {
-        Tables { warehouses: &self.index, promotions: &self.promotions }
+        Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases }
     }
 
     /// Resolves every configuration as the controller would.

@@ -17,6 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::domain::alias::HostAliases;
+
 /// Turns webhooks of registries and Git hosts into refreshes of Kargo Warehouses.
 #[derive(Debug, Parser)]
 #[command(name = "quayside", version, max_term_width = 110)]
@@ -32,6 +34,24 @@ enum Command {
     Url(url::Args),
     Send(send::Args),
     Explain(explain::Args),
+}
+
+/// Other names of registries.
+#[derive(Debug, clap::Args)]
+struct AliasArgs {
+    /// Another name of a registry: what a sender announces under PUSHED concerns who subscribes to PULLED, too.
+    ///
+    /// Either is a host, with its port if it has one, and perhaps the beginning of a path. Can be given several times, or
+    /// separated by commas. Applies to images and charts in registries, for every receiver.
+    #[arg(long = "registry-alias", env = "QUAYSIDE_REGISTRY_ALIASES", value_name = "PUSHED=PULLED",
+          value_parser = HostAliases::parse)]
+    registry_aliases: Vec<HostAliases>,
+}
+
+impl AliasArgs {
+    fn all(&self) -> HostAliases {
+        self.registry_aliases.iter().cloned().collect()
+    }
 }
 
 /// What a subcommand comes to.

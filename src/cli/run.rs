@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::{Outcome, block_on, duration};
+use super::{AliasArgs, Outcome, block_on, duration};
 use crate::app;
 use crate::domain::path::BaseUrl;
 use crate::telemetry::{self, LogFormat, LogLevel};
@@ -66,6 +66,9 @@ pub(super) struct Args {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     catch_up_rate: u16,
 
+    #[command(flatten)]
+    aliases: AliasArgs,
+
     /// How long an answer waits for its refreshes to be written.
     ///
     /// Then it is 503 and the refresh goes on. Keep it well below the 10 s that Quay waits.
@@ -109,6 +112,7 @@ pub(super) fn run(args: Args) -> Outcome {
         replica: replica(),
         catch_up_after: args.catch_up_after,
         catch_up_rate: args.catch_up_rate.into(),
+        registry_aliases: args.aliases.all(),
         ack_deadline: args.ack_deadline,
         refresh_concurrency: args.refresh_concurrency.into(),
         drain_delay: args.drain_delay,

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::alias::HostAliases;
 use super::criterion::Criterion;
 
 /// Signature, attestation, SBOM and referrers-fallback tags, which say nothing about a new release.
@@ -18,8 +19,18 @@ pub fn is_signature_tag(tag: &str) -> bool {
     tag.starts_with("sha256-") && SIGNATURE_TAG.is_match(tag)
 }
 
+/// Whether a sender wrote a digest where the tag belongs, which some do when nothing was tagged.
+#[must_use]
+pub fn is_digest(tag: &str) -> bool {
+    let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    tag.strip_prefix("sha256:").is_some_and(|digits| digits.len() == 64 && digits.bytes().all(is_hex))
+}
+
 /// Why an event about nothing but such tags asks for nothing.
 pub const ONLY_SIGNATURES: &str = "only signature or referrers tags were pushed, which are not releases";
+
+/// Why an event about nothing but digests asks for nothing.
+pub const ONLY_DIGESTS: &str = "the push was by digest only, which gives no tag to what was pushed";
 
 /// Something changed in one or more repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +68,18 @@ impl PushEvent {
         changed_files.sort_unstable();
         changed_files.dedup();
         Self { changed_files, default_branch, ..self }
+    }
+
+    /// The same event about the other names of its repositories, too.
+    #[must_use]
+    pub fn also_known_as(mut self, aliases: [&HostAliases; 2]) -> Self {
+        let names: Vec<String> =
+            self.repositories.iter().flat_map(|url| aliases.map(|set| set.of(url))).flatten().collect();
+        if !names.is_empty() {
+            self.repositories.extend(names);
+            self.repositories = in_order(self.repositories);
+        }
+        self
     }
 }
 
@@ -154,6 +177,22 @@ pub enum Verdict {
     Ignored(IgnoredEvent),
 }
 
+impl Verdict {
+    /// What a push to a registry comes to. Signature tags and digests are no releases: beside a release they do not count,
+    /// and a push of nothing else asks for nothing.
+    #[must_use]
+    pub fn of_tags(mut event: PushEvent) -> Self {
+        let is_release = |tag: &String| !is_signature_tag(tag) && !is_digest(tag);
+        if !event.qualifiers.is_empty() && !event.qualifiers.iter().any(is_release) {
+            let because =
+                if event.qualifiers.iter().all(|tag| is_digest(tag)) { ONLY_DIGESTS } else { ONLY_SIGNATURES };
+            return Self::Ignored(IgnoredEvent::about(event, because));
+        }
+        event.qualifiers.retain(is_release);
+        Self::Push(event)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +208,25 @@ mod tests {
         }
         assert!(!is_signature_tag(&format!("sha256-{digest}.SIG")));
         assert!(!is_signature_tag(&format!("sha256-{digest}-1")));
+    }
+
+    #[test]
+    fn a_push_of_nothing_but_signatures_or_digests_asks_for_nothing() {
+        let (signature, digest) = (format!("sha256-{}.sig", "a".repeat(64)), format!("sha256:{}", "a".repeat(64)));
+        let verdict = |tags: &[&str]| {
+            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            match Verdict::of_tags(PushEvent::new("push".into(), vec!["quay.io/a/b".to_owned()], tags)) {
+                Verdict::Push(event) => Ok(event.qualifiers),
+                Verdict::Ignored(event) => Err((event.because, event.qualifiers.len())),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(verdict(&[]), Ok(Vec::new()));
+        assert_eq!(verdict(&[&signature, "1.0", &digest]), Ok(vec!["1.0".to_owned()]));
+        assert_eq!(verdict(&[&signature]), Err((ONLY_SIGNATURES, 1)));
+        assert_eq!(verdict(&[&signature, &digest]), Err((ONLY_SIGNATURES, 2)));
+        assert_eq!(verdict(&[&digest]), Err((ONLY_DIGESTS, 1)));
+        assert_eq!(verdict(&["sha256:abc"]), Ok(vec!["sha256:abc".to_owned()]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Everything here is pure. It imports nothing else of this crate and knows no Kubernetes client, runtime or
 //! HTTP server, so every rule of the contract with Kargo can be tested by calling a function.
 
+pub mod alias;
 pub mod criterion;
 pub mod event;
 pub mod go_regex;

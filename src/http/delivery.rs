@@ -1,5 +1,6 @@
 //! From an authentic request to the objects it concerns: pure, shared by the server and `quayside explain`.
 
+use crate::domain::alias::HostAliases;
 use crate::domain::criterion::Criterion;
 use crate::domain::event::{ActionResult, ActionVerdict, IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
 use crate::domain::scope::{ObjectKey, Scope};
@@ -16,6 +17,8 @@ pub struct Tables<'a> {
     pub warehouses: &'a SubscriptionIndex,
     /// Promotions and what they wait for.
     pub promotions: &'a PromotionIndex,
+    /// Other names of registries, for every receiver; see also those of [`crate::receiver::Settings`].
+    pub aliases: &'a HostAliases,
 }
 
 /// What a request comes to, before anything is refreshed.
@@ -100,6 +103,7 @@ pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgem
         Err(rejection) => Judgement::Rejected(rejection),
         Ok(Verdict::Ignored(ignored)) => Judgement::Ignored(ignored),
         Ok(Verdict::Push(event)) => {
+            let event = event.also_known_as([tables.aliases, &route.settings.aliases]);
             let selection = tables.warehouses.select(&route.scope, &event);
             Judgement::Push { event, selection }
         }

@@ -17,6 +17,7 @@ use http_body_util::BodyExt;
 use super::answer::{Answer, Outcome};
 use super::delivery::{self, Judgement, Tables, judge};
 use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
+use crate::domain::alias::HostAliases;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub struct Hooks {
     pub index: Arc<SubscriptionIndex>,
     /// Pull request → Promotions.
     pub promotions: Arc<PromotionIndex>,
+    /// Other names of registries.
+    pub aliases: Arc<HostAliases>,
     /// Writes annotations.
     pub refresher: Refresher,
     /// Whether the tables can be trusted.
@@ -104,7 +107,8 @@ impl Hooks {
         };
         let arrived = Instant::now();
         let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body };
-        let judgement = judge(route, &request, Tables { warehouses: &self.index, promotions: &self.promotions });
+        let tables = Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases };
+        let judgement = judge(route, &request, tables);
         let answer = if delivery::is_dry_run(&request) {
             Answer::dry_run(&judgement)
         } else {

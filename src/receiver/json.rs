@@ -86,6 +86,7 @@ fn code_unit(text: &str) -> Option<u16> {
 pub struct Value<'a>(&'a str);
 
 /// The members of an object in the order of the document.
+#[derive(Default)]
 pub struct Object<'a>(Vec<(String, Value<'a>)>);
 
 impl<'a> Value<'a> {
@@ -173,6 +174,43 @@ impl<'a> Object<'a> {
         Ok(text)
     }
 
+    /// An object member: the members of all of that name together, so that the last one counts within it, too; empty when
+    /// there is none.
+    ///
+    /// # Errors
+    /// [`Malformed`] when any of them is neither an object nor null.
+    pub fn object(&self, key: &str) -> Result<Self, Malformed> {
+        let mut merged = Self::default();
+        for value in self.all(key) {
+            merged.0.extend(value.object()?.0);
+        }
+        Ok(merged)
+    }
+
+    /// The elements of a member that is a list of objects; of several such members, the later ones are read over the
+    /// earlier ones, element by element, and the last one decides how many there are.
+    ///
+    /// # Errors
+    /// [`Malformed`] when any of them is neither a list of objects or nulls nor null.
+    pub fn objects(&self, key: &str) -> Result<Vec<Self>, Malformed> {
+        let (mut objects, mut count) = (Vec::<Self>::new(), 0);
+        for value in self.all(key) {
+            if value.is_null() {
+                objects.clear();
+                count = 0;
+                continue;
+            }
+            let elements = value.array().ok_or(Malformed)?;
+            count = elements.len();
+            objects.resize_with(objects.len().max(count), Self::default);
+            for (object, element) in objects.iter_mut().zip(elements) {
+                object.0.extend(element.object()?.0);
+            }
+        }
+        objects.truncate(count);
+        Ok(objects)
+    }
+
     /// The keys, in document order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
@@ -249,6 +287,23 @@ mod tests {
         assert_eq!(text_of("{\"\u{212A}ey\":\"1\"}".as_bytes(), "key").unwrap(), "1");
         assert_eq!(text_of(b"{}", "a").unwrap(), "");
         assert_eq!(text_of(b"null", "a").unwrap(), "");
+    }
+
+    #[test]
+    fn objects_of_one_name_merge_and_lists_are_read_over_one_another() {
+        let names = |body: &str| -> Result<Vec<String>, Malformed> {
+            let document = Value::parse(body)?.object()?;
+            document.object("data")?.objects("list")?.iter().map(|element| element.text("name")).collect()
+        };
+        assert_eq!(names(r#"{"data":{"list":[{"name":"1"}]},"data":{"other":1}}"#).unwrap(), ["1"]);
+        assert_eq!(names(r#"{"data":{"list":[{"name":"1"},null]},"data":null}"#).unwrap(), ["1", ""]);
+        assert_eq!(names(r#"{"data":{"list":[{"name":"1"},{"name":"2"}],"list":[{"x":1}]}}"#).unwrap(), ["1"]);
+        assert_eq!(names(r#"{"data":{"list":[{"name":"1"}],"list":null,"list":[{}]}}"#).unwrap(), [""]);
+        let none: [&str; 0] = [];
+        assert_eq!(names("null").unwrap(), none);
+        for body in [r#"{"data":5}"#, r#"{"data":[]}"#, r#"{"data":{"list":{}}}"#, r#"{"data":{"list":["1"]}}"#] {
+            assert_eq!(names(body), Err(Malformed), "{body}");
+        }
     }
 
     #[test]

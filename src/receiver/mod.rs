@@ -3,13 +3,20 @@
 //! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
+pub mod artifactory;
+pub mod azure;
+pub mod dockerhub;
+pub mod harbor;
 pub mod json;
 pub mod media_type;
 pub mod quay;
 pub mod signature;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::domain::alias::HostAliases;
 use crate::domain::event::Verdict;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::secret::Secret;
@@ -52,6 +59,8 @@ pub struct Settings {
     pub virtual_repo_name: Option<String>,
     /// The registry's host, with its port if it has one, for senders that do not name it.
     pub registry_host: Option<String>,
+    /// Other names of registries, for this receiver only.
+    pub aliases: Arc<HostAliases>,
     /// Whether signatures made with SHA-1 are accepted from senders that can do better.
     pub allow_sha1: bool,
 }
@@ -59,8 +68,8 @@ pub struct Settings {
 impl Settings {
     /// Nothing but the secret.
     #[must_use]
-    pub const fn new(secret: Secret) -> Self {
-        Self { secret, virtual_repo_name: None, registry_host: None, allow_sha1: false }
+    pub fn new(secret: Secret) -> Self {
+        Self { secret, virtual_repo_name: None, registry_host: None, aliases: Arc::default(), allow_sha1: false }
     }
 }
 
@@ -146,16 +155,16 @@ pub trait Receiver: Send + Sync {
 #[must_use]
 pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
     match kind {
+        ReceiverKind::Artifactory => Some(&artifactory::Artifactory),
+        ReceiverKind::Azure => Some(&azure::Azure),
+        ReceiverKind::DockerHub => Some(&dockerhub::DockerHub),
+        ReceiverKind::Harbor => Some(&harbor::Harbor),
         ReceiverKind::Quay => Some(&quay::Quay),
-        ReceiverKind::Artifactory
-        | ReceiverKind::Azure
-        | ReceiverKind::Bitbucket
-        | ReceiverKind::DockerHub
+        ReceiverKind::Bitbucket
         | ReceiverKind::Generic
         | ReceiverKind::Gitea
         | ReceiverKind::GitHub
         | ReceiverKind::GitLab
-        | ReceiverKind::Harbor
         | ReceiverKind::Msr
         | ReceiverKind::Distribution
         | ReceiverKind::Zot
@@ -164,3 +173,6 @@ pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
         | ReceiverKind::ArtifactRegistry => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

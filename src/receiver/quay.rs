@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::json::{self, Malformed, Object, Value};
 use super::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
-use crate::domain::event::{IgnoredEvent, ONLY_SIGNATURES, PushEvent, Verdict, is_signature_tag};
+use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
 use crate::domain::repo::{normalize_chart, normalize_image};
 
 /// The Quay receiver.
@@ -43,17 +43,11 @@ fn read(request: &Request<'_>) -> Result<Verdict, Malformed> {
 
     let repositories = repositories(&body)?;
     let tags = kind.tags(&body);
-    let event = Cow::Borrowed(kind.as_str());
-    if let Some(because) = kind.ignored_because() {
-        let about = PushEvent::new(event, repositories, tags);
-        return Ok(Verdict::Ignored(IgnoredEvent::about(about, because)));
-    }
-    if !tags.is_empty() && tags.iter().all(|tag| is_signature_tag(tag)) {
-        let about = PushEvent::new(event, repositories, tags);
-        return Ok(Verdict::Ignored(IgnoredEvent::about(about, ONLY_SIGNATURES)));
-    }
-    let releases = tags.into_iter().filter(|tag| !is_signature_tag(tag)).collect();
-    Ok(Verdict::Push(PushEvent::new(event, repositories, releases)))
+    let event = PushEvent::new(Cow::Borrowed(kind.as_str()), repositories, tags);
+    Ok(match kind.ignored_because() {
+        Some(because) => Verdict::Ignored(IgnoredEvent::about(event, because)),
+        None => Verdict::of_tags(event),
+    })
 }
 
 /// Takes the event out of the recommended POST template `{"event":…,"token":…,"data":"${$}"}`; a bare body stays itself.

@@ -76,6 +76,9 @@ refused "at '/image': additional properties 'name' not allowed" --set image.name
 refused "at '/image/repository': 'quay.io/me/quayside:1.0' does not match pattern" --set image.repository=quay.io/me/quayside:1.0
 refused "at '/image/digest': 'latest' does not match pattern '^(sha256:[0-9a-f]{64})?\$'" --set image.digest=latest
 refused "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'" --set image.pullPolicy=Sometimes
+refused "at '/registryAliases': got string, want array" --set registryAliases=a.example=b.example
+refused "at '/registryAliases/0': 'https://a.example=b.example' does not match pattern" --set 'registryAliases[0]=https://a.example=b.example'
+refused "at '/registryAliases/0': 'a.example' does not match pattern" --set 'registryAliases[0]=a.example'
 refused "at '/ackDeadline': got number, want string" --set ackDeadline=2
 refused "at '/ackDeadline': '2 seconds' does not match pattern" --set-string "ackDeadline=2 seconds"
 refused "at '/refreshConcurrency': maximum: got 5,000, want 1,024" --set refreshConcurrency=5000
@@ -116,6 +119,7 @@ says() { # says TEXT WHAT FLAG…: what is rendered with these flags contains TE
 }
 says 'terminationGracePeriodSeconds: 40' "the grace period covers the drain"
 says 'terminationGracePeriodSeconds: 95' "also another one" --set drain.delaySeconds=10 --set drain.timeoutSeconds=40
+says 'value: "a.example:8443=b.example,docker.io=b.example/hub"' "aliases of registries are separated by commas" --set 'registryAliases={a.example:8443=b.example,docker.io=b.example/hub}' --show-only templates/deployment.yaml
 says 'path: /webhooks' "an Ingress routes the prefix of baseUrl" --set ingress.enabled=true --set baseUrl=https://h.example.com/webhooks/ --show-only templates/ingress.yaml
 says 'path: /' "or everything" --set ingress.enabled=true --show-only templates/ingress.yaml
 says 'value: /webhooks' "an HTTPRoute does, too" --set httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=p' --set baseUrl=https://h.example.com/webhooks --show-only templates/httproute.yaml
@@ -129,6 +133,7 @@ lacks() { # lacks TEXT WHAT FLAG…
   ok "$what"
 }
 lacks PodDisruptionBudget "a single replica has no PodDisruptionBudget, which would block draining its node" --set replicas=1
+lacks QUAYSIDE_REGISTRY_ALIASES "without aliases the variable is not set" --show-only templates/deployment.yaml
 known=()
 for kind in ProjectConfig ClusterConfig Warehouse; do known+=(--api-versions "kargo.akuity.io/v1alpha1/$kind"); done
 # So do programs that render without a cluster tell helm about it.

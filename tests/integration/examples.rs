@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::harness::{
-    ClusterTurn, ControlPlane, Hook, Operator, Project, SOON, file, image, manifests, quayside, wait_until,
-};
+use crate::harness::{ClusterTurn, ControlPlane, Hook, Operator, Project, SOON, file, image, manifests, wait_until};
 
 const SYSTEM_NAMESPACE: &str = "kargo-system-resources";
 
@@ -15,9 +13,12 @@ const SYSTEM_NAMESPACE: &str = "kargo-system-resources";
 async fn apply(operator: &Operator, folder: &str, config: &str) -> (Project, Hook) {
     let namespace = manifests(&format!("examples/{folder}/00-namespace.yaml"))[0]["metadata"]["name"].clone();
     let project = Project::named(ControlPlane::shared(), namespace.as_str().unwrap().to_owned()).await;
-    let secret = &manifests(&format!("examples/{folder}/10-secret.yaml"))[0]["stringData"]["secret"];
+    let secret = &manifests(&format!("examples/{folder}/10-secret.yaml"))[0]["stringData"];
+    let secret = secret.as_object().unwrap().values().next().unwrap().as_str().unwrap();
+    let receiver = &manifests(&format!("examples/{folder}/{config}"))[0]["spec"]["webhookReceivers"][0];
+    let kind = receiver.as_object().unwrap().keys().find(|key| *key != "name").unwrap();
     let scope = if config == "20-clusterconfig.yaml" { "" } else { project.namespace.as_str() };
-    let hook = Hook::derive(operator, scope, "quay", secret.as_str().unwrap());
+    let hook = Hook::derive(operator, scope, receiver["name"].as_str().unwrap(), secret).of(kind);
     project.keep_out_of_logs(hook.digest());
     project.plane.bash(&format!("kubectl apply -f examples/{folder}")).success();
     hook.served().await;
@@ -34,9 +35,14 @@ async fn apply(operator: &Operator, folder: &str, config: &str) -> (Project, Hoo
 
 /// Pushes a tag with the command line and returns which Warehouses were refreshed by it.
 async fn push(project: &Project, hook: &Hook, repository: &str, tag: &str) -> Vec<String> {
+    sent(project, hook, &["--repository", repository, "--tag", tag]).await
+}
+
+/// The same with any arguments of the command.
+async fn sent(project: &Project, hook: &Hook, arguments: &[&str]) -> Vec<String> {
     let before = project.tokens().await;
-    let sent = quayside(["send", "quay", &hook.url(), "--repository", repository, "--tag", tag]);
-    assert!(sent.success().starts_with("HTTP 200 OK\n"));
+    let answer = hook.send(arguments);
+    assert_eq!(answer.status, 200, "{answer:?}");
     let after = project.tokens().await.into_iter();
     after.filter(|(name, token)| before.get(name) != Some(token)).map(|(name, _)| name).collect()
 }
@@ -91,9 +97,66 @@ async fn clusterconfig_quay() {
     turn.delete().await;
 }
 
+#[tokio::test]
+async fn artifactory() {
+    let (project, hook) = apply(Operator::shared().await, "artifactory", "20-projectconfig.yaml").await;
+    // What is announced is the local repository behind the virtual one.
+    let repository = "artifactory.example.com/docker-local/storefront";
+    wait_until("the Warehouse is known", SOON, async || {
+        let answer = hook.send(&["--repository", repository, "--tag", "1.4.2", "--dry-run"]);
+        (answer.json()["matched"] == 1).then_some(())
+    })
+    .await;
+    assert_eq!(push(&project, &hook, repository, "1.4.2").await, ["storefront"]);
+    assert!(push(&project, &hook, repository, "2.0.1").await.is_empty());
+    assert!(sent(&project, &hook, &["--event", "deleted", "--repository", repository]).await.is_empty());
+}
+
+#[tokio::test]
+async fn azure() {
+    let (project, hook) = apply(Operator::shared().await, "azure", "20-projectconfig.yaml").await;
+    project.settle(&hook).await;
+    assert_eq!(push(&project, &hook, "northwind.azurecr.io/storefront", "1.4.2").await, ["storefront"]);
+    assert!(push(&project, &hook, "northwind.azurecr.io/storefront", "2.0.1").await.is_empty());
+    let repository = "https://northwind@dev.azure.com/northwind/shop/_git/storefront";
+    let branch = |name| ["--event", "git.push", "--repository", repository, "--ref", name];
+    assert_eq!(sent(&project, &hook, &branch("refs/heads/main")).await, ["storefront-config"]);
+    assert!(sent(&project, &hook, &branch("refs/heads/feature")).await.is_empty());
+}
+
+#[tokio::test]
+async fn dockerhub() {
+    let (project, hook) = apply(Operator::shared().await, "dockerhub", "20-projectconfig.yaml").await;
+    project.settle(&hook).await;
+    assert_eq!(push(&project, &hook, "northwind/storefront", "1.4.2").await, ["storefront"]);
+    assert_eq!(push(&project, &hook, "northwind/storefront", "2.0.1").await, ["storefront-next"]);
+    assert!(push(&project, &hook, "northwind/storefront", "latest").await.is_empty());
+}
+
+#[tokio::test]
+async fn harbor() {
+    let (project, hook) = apply(Operator::shared().await, "harbor", "20-projectconfig.yaml").await;
+    project.settle(&hook).await;
+    assert_eq!(push(&project, &hook, "harbor.example.com/northwind/storefront", "1.4.2").await, ["storefront"]);
+    let chart = "harbor.example.com/northwind/charts/storefront";
+    let cloud_event = ["--event", "harbor.artifact.pushed", "--repository", chart, "--tag", "0.4.0"];
+    assert_eq!(sent(&project, &hook, &cloud_event).await, ["storefront-chart"]);
+    assert!(push(&project, &hook, chart, "1.0.0").await.is_empty());
+}
+
 #[test]
 fn no_example_is_left_out() {
-    let tested = ["quay", "quay-helm-chart", "quay-strategies", "clusterconfig-quay"].map(str::to_owned);
+    let tested = [
+        "quay",
+        "quay-helm-chart",
+        "quay-strategies",
+        "clusterconfig-quay",
+        "artifactory",
+        "azure",
+        "dockerhub",
+        "harbor",
+    ];
+    let tested = tested.map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());
     let folders =
         entries.filter(|path| path.is_dir()).map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());

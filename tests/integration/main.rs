@@ -32,6 +32,8 @@ mod manifests;
 mod outages;
 mod quay_events;
 mod readiness;
+mod registries;
+mod registry_aliases;
 mod rights;
 mod secrets;
 mod slow_senders;

@@ -81,6 +81,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ printf "%s:8080" .Values.listenAddress | quote }}
 - name: QUAYSIDE_ADMIN_LISTEN
   value: {{ printf "%s:9090" .Values.listenAddress | quote }}
+{{- with .Values.registryAliases }}
+- name: QUAYSIDE_REGISTRY_ALIASES
+  value: {{ join "," . | quote }}
+{{- end }}
 - name: QUAYSIDE_ACK_DEADLINE
   value: {{ .Values.ackDeadline | quote }}
 - name: QUAYSIDE_REFRESH_CONCURRENCY

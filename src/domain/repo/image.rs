@@ -30,6 +30,21 @@ pub fn is_image_reference(url: &str) -> bool {
     Repository::of_reference(url).is_some()
 }
 
+/// Every name of Docker Hub; the first is the one that people use.
+pub const DOCKER_HUB_NAMES: [&str; 3] = [DOCKER_HUB_ALIAS, DOCKER_HUB, DOCKER_HUB_API];
+
+/// The name of a normalised image or chart repository with its registry, which for Docker Hub is the first of
+/// [`DOCKER_HUB_NAMES`]; `None` for what is in no registry.
+#[must_use]
+pub fn full_image_name(normalized: &str) -> Option<String> {
+    if normalized.contains("://") {
+        return None;
+    }
+    let repository = Repository::parse(normalized)?;
+    let registry = if repository.registry == DOCKER_HUB { DOCKER_HUB_ALIAS } else { repository.registry };
+    Some(format!("{registry}/{}", repository.full_path()))
+}
+
 /// A repository in a registry.
 #[derive(Debug)]
 struct Repository<'a> {
@@ -119,7 +134,7 @@ fn is_authority(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_image_reference, normalize_image};
+    use super::{full_image_name, is_image_reference, normalize_image};
 
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -144,6 +159,21 @@ mod tests {
         }
         let other = "registry.hub.docker.com/library/busybox";
         assert_eq!(normalize_image(other), other);
+    }
+
+    #[test]
+    fn a_full_name_has_a_registry_always() {
+        for (normalized, name) in [
+            ("busybox", Some("docker.io/library/busybox")),
+            ("example/repo", Some("docker.io/example/repo")),
+            ("registry:5000/foo", Some("registry:5000/foo")),
+            ("https://charts.example.com/repo", None),
+            ("ssh://git@github.com/a/b", None),
+            ("invalid url", None),
+            ("", None),
+        ] {
+            assert_eq!(full_image_name(normalized).as_deref(), name, "{normalized:?}");
+        }
     }
 
     #[test]

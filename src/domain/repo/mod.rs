@@ -16,7 +16,7 @@ mod sanitize;
 
 pub use chart::normalize_chart;
 pub use git::{git_identity, normalize_git};
-pub use image::{is_image_reference, normalize_image};
+pub use image::{DOCKER_HUB_NAMES, full_image_name, is_image_reference, normalize_image};
 
 #[cfg(test)]
 mod tests {

@@ -16,18 +16,31 @@ use crate::domain::path::{BaseUrl, ReceiverPath};
 use crate::domain::secret::Secret;
 use crate::domain::vectors::{self, base64, text};
 use crate::http::answer::Answer;
+use crate::receiver::Settings;
 use crate::routing::RouteTable;
 
 /// Marks under which our verdict may differ from Kargo's, with what it has to be then.
 ///
 /// On a line with several marks each of them has to allow the difference, or one of them to explain it all.
-const DEVIATIONS: [(&str, fn(&Verdict, &Verdict) -> bool); 10] = [
+const DEVIATIONS: [(&str, fn(&Verdict, &Verdict) -> bool); 16] = [
+    // Named and acknowledged.
+    ("2xx-ignored", |kargo, ours| matches!(kargo.status, 400 | 501) && ours.status == 200 && ours.is_idle()),
     // The authentic ones are read, and a broken subscription excludes itself only.
     ("bad-selector-aborts", |_, ours| ours.status == 200),
     ("chunked-oversize", |_, ours| ours.status == 413),
     // Only signature tags: nothing. Beside a release: as if they were not there.
     ("cosign-tag", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
+    // Who subscribes to no branch in particular gets those of the named one, and no others.
+    ("default-branch", |_, ours| ours.status == 200),
+    // What is left after a deletion is within what Kargo refreshes for it.
+    ("deletion", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
+    // A digest is no tag that somebody could subscribe to.
+    ("digest-as-tag", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
     ("empty-secret", |_, ours| ours.status == 404 && ours.is_idle()),
+    // The repositories of the other resources count as well.
+    ("harbor-first-resource", |kargo, ours| ours.status == 200 && kargo.is_within(ours)),
+    // A wrong type that nobody looks at.
+    ("lenient-decode", |kargo, ours| kargo.status == 400 && ours.status == 200),
     ("method", |_, ours| ours.status == 405 && ours.is_idle()),
     ("quay-envelope", |_, ours| ours.status == 200),
     ("quay-lenient-tags", |_, ours| ours.status == 200),
@@ -89,7 +102,7 @@ fn verdict(case: &Value) -> Verdict {
     }
     let headers = headers(case);
     let request = Request { headers: &headers, query: case["url_query"].as_str(), body: &body };
-    let tables = Tables { warehouses: &warehouses, promotions: &promotions };
+    let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &request, tables);
     let status = Answer::of(&judgement, &[]).status().as_u16();
     let named = |kind| {
@@ -170,6 +183,45 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
 }
 
 #[test]
+fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_names() {
+    let warehouses = SubscriptionIndex::default();
+    for (name, repository) in [
+        ("pushed", "registry.internal:8443/shop/app"),
+        ("for-all", "registry.example.com/shop/app"),
+        ("own", "cache.example.com/mirror/shop/app"),
+        ("followed", "further.example.com/shop/app"),
+        ("other", "registry.example.com/shop/other"),
+    ] {
+        let spec = json!({"subscriptions": [{"image": {"repoURL": repository}}]}).to_string();
+        warehouses.apply(&ObjectKey::new("shop", name), None, Labels::new(), &spec);
+    }
+    let aliases = |text| HostAliases::parse(text).unwrap();
+    let for_all = aliases("registry.internal:8443=registry.example.com,registry.example.com=further.example.com");
+    let scope = Scope::Project(Arc::from("shop"));
+    let secret = Secret::new(b"a long enough secret".to_vec());
+    let settings = Settings {
+        aliases: Arc::new(aliases("registry.internal:8443=cache.example.com/mirror")),
+        ..Settings::new(secret.clone())
+    };
+    let path = ReceiverPath::derive(ReceiverKind::Quay, &scope, "quay", &secret);
+    let route = Route { path, scope, receiver: Arc::from("quay"), settings };
+    let tables = Tables { warehouses: &warehouses, promotions: &PromotionIndex::default(), aliases: &for_all };
+    let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
+    let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes() };
+    let judgement = judge(&route, &request, tables);
+    let refreshed: Vec<String> = judgement.targets().iter().map(ToString::to_string).collect();
+    assert_eq!(refreshed, ["shop/for-all", "shop/own", "shop/pushed"]);
+}
+
+#[test]
 fn whole_quay_requests_are_answered_as_kargo_answers_them_or_as_documented() {
     agree("handlers.quay", &[ReceiverKind::Quay], 250);
+}
+
+#[test]
+fn whole_registry_requests_are_answered_as_kargo_answers_them_or_as_documented() {
+    agree("handlers.registry", &[ReceiverKind::Artifactory], 76);
+    agree("handlers.registry", &[ReceiverKind::Azure], 91);
+    agree("handlers.registry", &[ReceiverKind::DockerHub], 80);
+    agree("handlers.registry", &[ReceiverKind::Harbor], 70);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use super::operator::all_logs;
-use super::{Answer, ControlPlane, Operator, SOON, exchange, push_body, resource, wait_until};
+use super::{Answer, ControlPlane, Operator, Ran, SOON, exchange, push_body, resource, wait_until};
 
 const REFRESH: &str = "kargo.akuity.io/refresh";
 
@@ -55,8 +56,13 @@ impl Project {
 
     /// Makes or changes a Secret with the one key `secret`.
     pub(crate) async fn secret(&self, name: &str, value: &str) {
+        self.secret_under("secret", name, value).await;
+    }
+
+    /// Makes or changes a Secret with that one key.
+    pub(crate) async fn secret_under(&self, key: &str, name: &str, value: &str) {
         self.keep_out_of_logs(value);
-        let data = json!({"secret": BASE64_STANDARD.encode(value)});
+        let data = json!({key: BASE64_STANDARD.encode(value)});
         apply(
             &self.api("Secret"),
             &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}),
@@ -94,6 +100,19 @@ impl Project {
         hook
     }
 
+    /// One receiver of any kind with a long enough secret, served by that operator. `settings` are those of its kind, but for
+    /// the Secret.
+    pub(crate) async fn receiver(&self, operator: &Operator, kind: &str, key: &str, settings: Value) -> Hook {
+        let secret = format!("a long enough secret of {}", self.namespace);
+        self.secret_under(key, "webhook", &secret).await;
+        let mut settings = settings;
+        settings["secretRef"] = json!({"name": "webhook"});
+        self.receivers(json!([{"name": "hook", kind: settings}])).await;
+        let hook = self.hook(operator, "hook", &secret).of(kind);
+        hook.served().await;
+        hook
+    }
+
     /// Where a receiver of this project is served: the formula that every registered URL depends on.
     pub(crate) fn hook(&self, operator: &Operator, receiver: &str, secret: &str) -> Hook {
         let hook = Hook::derive(operator, &self.namespace, receiver, secret);
@@ -111,7 +130,7 @@ impl Project {
         let repository = format!("quay.io/settled/{}-{count}", self.namespace);
         self.warehouse(&format!("settled-{count}"), json!([image(&repository, "*")])).await;
         wait_until("the operator knows of all Warehouses", SOON, async || {
-            let answer = hook.post_with("?dry-run=true", push_body(&repository, &["1.0.0"]));
+            let answer = hook.pretend(&repository);
             (answer.status == 200 && answer.json()["matched"] == 1).then_some(())
         })
         .await;
@@ -212,12 +231,24 @@ impl ClusterTurn {
 pub(crate) struct Hook {
     pub(crate) address: SocketAddr,
     pub(crate) path: String,
+    secret: String,
 }
 
 impl Hook {
     pub(crate) fn derive(operator: &Operator, project: &str, receiver: &str, secret: &str) -> Self {
         let digest = Sha256::digest(format!("{project}{receiver}{secret}"));
-        Self { address: operator.hooks, path: format!("/hooks/quay/{}", hex::encode(digest)) }
+        let path = format!("/hooks/quay/{}", hex::encode(digest));
+        Self { address: operator.hooks, path, secret: secret.to_owned() }
+    }
+
+    /// The same receiver, were it of another kind.
+    pub(crate) fn of(mut self, kind: &str) -> Self {
+        self.path = format!("/hooks/{kind}/{}", self.digest());
+        self
+    }
+
+    fn kind(&self) -> &str {
+        self.path.rsplit('/').nth(1).unwrap()
     }
 
     pub(crate) fn digest(&self) -> &str {
@@ -241,13 +272,32 @@ impl Hook {
         exchange(self.address, &request, &["Content-Type: application/json"], body.as_ref()).unwrap()
     }
 
+    /// Lets the command line play the sender of the kind, who knows the secret.
+    #[track_caller]
+    pub(crate) fn send(&self, arguments: &[&str]) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quayside"));
+        command.args(["send", self.kind(), &self.url(), "--secret-file", "-"]).args(arguments);
+        let ran = Ran::of(&mut command, &self.secret);
+        let (head, body) = ran.out.split_once('\n').unwrap_or_else(|| panic!("{arguments:?}: {}", ran.err));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// What a push of the tag 1.0.0 would do.
+    fn pretend(&self, repository: &str) -> Answer {
+        match self.kind() {
+            "quay" => self.post_with("?dry-run=true", push_body(repository, &["1.0.0"])),
+            _ => self.send(&["--repository", repository, "--tag", "1.0.0", "--dry-run"]),
+        }
+    }
+
     /// Says that these tags were pushed.
     #[track_caller]
     pub(crate) fn push(&self, repository: &str, tags: &[&str]) -> Answer {
         self.post(push_body(repository, tags))
     }
 
-    /// The status that a push has which concerns nobody.
+    /// The status that a push has which concerns nobody; one of a receiver of another kind is refused or ignored.
     pub(crate) fn probe(&self) -> Option<u16> {
         let request = format!("POST {}?dry-run=true", self.path);
         let body = push_body("quay.io/nobody/subscribes", &["1.0.0"]);
@@ -255,7 +305,7 @@ impl Hook {
     }
 
     pub(crate) async fn served(&self) {
-        wait_until("the receiver is served", SOON, async || (self.probe()? == 200).then_some(())).await;
+        wait_until("the receiver is served", SOON, async || (!matches!(self.probe()?, 404 | 503)).then_some(())).await;
     }
 
     pub(crate) async fn gone(&self) {

@@ -1,0 +1,108 @@
+//! What holds for every kind of receiver.
+
+use http::HeaderMap;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+fn kinds() -> impl Iterator<Item = (ReceiverKind, &'static dyn Receiver)> {
+    ReceiverKind::ALL.into_iter().filter_map(|kind| Some((kind, implementation(kind)?)))
+}
+
+fn secret() -> Secret {
+    Secret::new(b"a secret of more than sixteen bytes".to_vec())
+}
+
+fn receive(receiver: &dyn Receiver, sample: Sample) -> Result<Verdict, Rejection> {
+    let headers: HeaderMap = sample.headers.into_iter().collect();
+    let request = Request { headers: &headers, query: Some("event=repo_push"), body: &sample.body };
+    receiver.receive(&request, &Settings::new(secret()))
+}
+
+/// Every sample of every kind, with other bodies put in their place.
+fn try_all(body: impl Fn(&[u8]) -> Vec<u8>) {
+    let tags = ["1.4.2".to_owned()];
+    for (_, receiver) in kinds() {
+        let push = SamplePush { repository: receiver.sample_repository(), qualifiers: &tags, changed_files: &[] };
+        for event in receiver.events() {
+            let mut sample = receiver.sample(event, &push).unwrap();
+            sample.body = body(&sample.body);
+            drop(receive(receiver, sample.clone()));
+            // Signed, so that what is behind the authentication is reached.
+            drop(receive(receiver, receiver.sign(sample, &secret())));
+        }
+    }
+}
+
+/// Replaces the `count`th value of a document, depth first.
+fn replaced(value: &mut Value, count: &mut usize, by: &Value) {
+    if *count == 0 {
+        value.clone_from(by);
+    }
+    *count = count.wrapping_sub(1);
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(|element| replaced(element, count, by)),
+        Value::Object(members) => members.values_mut().for_each(|member| replaced(member, count, by)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn odd_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        "(https?|ssh)://[ -~]{0,24}".prop_map(Value::from),
+        "[a-z0-9./:@%-]{0,40}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z_]{1,12}", inner, 0..4).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_bytes_make_a_receiver_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        try_all(|_| body.clone());
+    }
+
+    #[test]
+    fn no_other_value_in_a_body_makes_a_receiver_panic(place in 0_usize..40, value in odd_value()) {
+        try_all(|body| {
+            let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
+            replaced(&mut body, &mut place.clone(), &value);
+            body.to_string().into_bytes()
+        });
+    }
+
+    #[test]
+    fn no_cut_makes_a_receiver_panic(kept in 0_usize..600) {
+        try_all(|body| body[..kept.min(body.len())].to_vec());
+    }
+}
+
+#[test]
+fn the_first_sample_of_every_kind_is_a_push_of_the_given_tags() {
+    let tags = ["1.4.2".to_owned()];
+    for (kind, receiver) in kinds() {
+        let push = SamplePush { repository: receiver.sample_repository(), qualifiers: &tags, changed_files: &[] };
+        let Some(first) = receiver.events().first() else {
+            continue;
+        };
+        let sample = receiver.sign(receiver.sample(first, &push).unwrap(), &secret());
+        match receive(receiver, sample) {
+            Ok(Verdict::Push(event)) => {
+                assert!(!event.repositories.is_empty() && event.qualifiers == tags, "{kind}: {event:?}");
+            }
+            Ok(Verdict::Actions(_)) => {}
+            other => panic!("{kind}: {other:?}"),
+        }
+    }
+}
