@@ -17,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
-use crate::api::{ClusterConfig, ProjectConfig};
+use crate::api::{ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
 use crate::clock::Clock;
 use crate::controller::config_feed::ConfigFeed;
 use crate::controller::configs::{Configs, State};
 use crate::controller::promotions::PromotionFeed;
 use crate::controller::queue::Queue;
+use crate::controller::resolve::Defaults;
 use crate::controller::secrets::{SecretCache, SecretFeed};
 use crate::controller::warehouses::WarehouseFeed;
 use crate::controller::watch::{Sink, drive};
@@ -51,8 +52,10 @@ pub struct Config {
     pub base_url: BaseUrl,
     /// A kubeconfig file; else `KUBECONFIG`, else the Pod's ServiceAccount.
     pub kubeconfig: Option<PathBuf>,
-    /// The namespace of the Secrets that a `ClusterConfig` references.
+    /// The namespace of the Secrets that an object of the cluster references.
     pub system_namespace: String,
+    /// What holds for all receivers, unless one says otherwise.
+    pub defaults: Defaults,
     /// How long an answer waits for its refreshes to be written.
     pub ack_deadline: Duration,
     /// PATCHes in flight at a time.
@@ -188,6 +191,7 @@ impl App {
             secrets: Arc::clone(&secrets),
             work: Arc::clone(&work),
             system_namespace: config.system_namespace.clone(),
+            defaults: config.defaults.clone(),
             readiness: Arc::clone(&readiness),
             metrics: Arc::clone(&metrics),
             clock: Clock::system(),
@@ -197,7 +201,9 @@ impl App {
 
         let watches = Watches { client, metrics, tasks: tasks.clone(), stop: stop.clone() };
         watches.add::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
-        watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(configs));
+        watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
+        watches.add::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
+        watches.add::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(configs));
         watches.add::<PartialObjectMeta<Secret>, _>("secrets", SecretFeed::new(secrets, work));
         watches.add::<WatchedWarehouse, _>("warehouses", WarehouseFeed::new(index, Arc::clone(&readiness)));
         watches.add::<WatchedPromotion, _>("promotions", PromotionFeed::new(promotions, Arc::clone(&readiness)));
