@@ -74,14 +74,19 @@ pub struct ReceiverSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostAlias {
-    /// The host that the sender reports, with its port if it reports one. Example: `registry.internal:5000`.
-    #[schemars(length(min = 1, max = 260), regex(pattern = HOST_PATTERN))]
+    /// The host that the sender reports, with its port if it reports one, and perhaps the beginning of the path. Example:
+    /// `registry.internal:5000`.
+    #[schemars(length(min = 1, max = 260), regex(pattern = PLACE_PATTERN))]
     pub pushed: String,
 
-    /// The host that Warehouses subscribe under, with its port if it has one. Example: `registry.example.com`.
-    #[schemars(length(min = 1, max = 260), regex(pattern = HOST_PATTERN))]
+    /// The host that Warehouses subscribe under, with its port if it has one, and perhaps the beginning of the path. Example:
+    /// `registry.example.com/mirror`.
+    #[schemars(length(min = 1, max = 260), regex(pattern = PLACE_PATTERN))]
     pub pulled: String,
 }
+
+/// A host, perhaps a port, and perhaps folders.
+const PLACE_PATTERN: &str = r"^([-._a-zA-Z0-9]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[-._a-zA-Z0-9]+)*$";
 
 /// What a sender has to present. What is mentioned here must be in the Secret, otherwise the receiver is not served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::secrets::SecretState;
+use crate::api::own_kinds::ALL_KINDS;
 use crate::api::{Entry, EntryError};
 use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
@@ -136,7 +137,14 @@ fn resolve_one(
         return fail("Invalid", format!("the receiver has more than one kind: {}", kinds.join(", ")));
     }
     let Some(kind) = kind_of(entry) else {
-        return fail("NoKind", "error getting receiver factory: no matching registration found".to_owned());
+        return fail(
+            "NoKind",
+            if owner.is_kargos() {
+                "error getting receiver factory: no matching registration found".to_owned()
+            } else {
+                format!("the receiver has no kind; set one of {}", ALL_KINDS.join(", "))
+            },
+        );
     };
     if !is_supported(kind) {
         return fail("UnsupportedKind", format!("receivers of kind {kind} are not served by this version of Quayside"));

@@ -16,7 +16,7 @@ async fn apply(operator: &Operator, folder: &str, config: &str) -> (Project, Hoo
     let namespace = manifests(&format!("examples/{folder}/00-namespace.yaml"))[0]["metadata"]["name"].clone();
     let project = Project::named(ControlPlane::shared(), namespace.as_str().unwrap().to_owned()).await;
     let secret = &manifests(&format!("examples/{folder}/10-secret.yaml"))[0]["stringData"]["secret"];
-    let scope = if config == "20-clusterconfig.yaml" { "" } else { project.namespace.as_str() };
+    let scope = if config.starts_with("20-cluster") { "" } else { project.namespace.as_str() };
     let hook = Hook::derive(operator, scope, "quay", secret.as_str().unwrap());
     project.keep_out_of_logs(hook.digest());
     project.plane.bash(&format!("kubectl apply -f examples/{folder}")).success();
@@ -91,9 +91,30 @@ async fn clusterconfig_quay() {
     turn.delete().await;
 }
 
+#[tokio::test]
+async fn receiver() {
+    let (project, hook) = apply(Operator::shared().await, "receiver", "20-receiver.yaml").await;
+    project.settle(&hook).await;
+    assert_eq!(push(&project, &hook, "quay.io/northwind/storefront", "1.4.2").await, ["storefront"]);
+}
+
+#[tokio::test]
+async fn clusterreceiver() {
+    let operator = Operator::shared().await;
+    let reached = Project::new("example-cluster-receiver").await;
+    let own = reached.quay(operator).await;
+    let repository = format!("quay.io/{}/storefront", reached.namespace);
+    reached.warehouse("storefront", json!([image(&repository, "^1.0.0")])).await;
+    reached.settle(&own).await;
+    let (system, hook) = apply(operator, "clusterreceiver", "20-clusterreceiver.yaml").await;
+    assert_eq!(system.namespace, SYSTEM_NAMESPACE, "the operator's default");
+    assert_eq!(push(&reached, &hook, &repository, "1.4.2").await, ["storefront"]);
+}
+
 #[test]
 fn no_example_is_left_out() {
-    let tested = ["quay", "quay-helm-chart", "quay-strategies", "clusterconfig-quay"].map(str::to_owned);
+    let tested = ["quay", "quay-helm-chart", "quay-strategies", "clusterconfig-quay", "receiver", "clusterreceiver"]
+        .map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());
     let folders =
         entries.filter(|path| path.is_dir()).map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());

@@ -30,6 +30,7 @@ mod manifests;
 mod outages;
 mod quay_events;
 mod readiness;
+mod receivers;
 mod rights;
 mod secrets;
 mod slow_senders;

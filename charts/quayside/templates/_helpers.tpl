@@ -69,6 +69,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ .Values.baseUrl | quote }}
 - name: SYSTEM_RESOURCES_NAMESPACE
   value: {{ .Values.systemNamespace | quote }}
+- name: QUAYSIDE_ALLOW_SHA1_SIGNATURES
+  value: {{ .Values.allowSHA1Signatures | quote }}
 - name: QUAYSIDE_LISTEN
   value: {{ printf "%s:8080" .Values.listenAddress | quote }}
 - name: QUAYSIDE_ADMIN_LISTEN

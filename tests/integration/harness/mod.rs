@@ -10,7 +10,7 @@ mod wait;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use control_plane::{ControlPlane, resource};
+pub(crate) use control_plane::{ControlPlane, api_version, resource};
 pub(crate) use exchange::{Answer, Connection, chunked, exchange, get, head, push_body};
 pub(crate) use operator::{Operator, Setup, base_url};
 pub(crate) use project::{ClusterTurn, Hook, Project, image, quay_receiver};
