@@ -17,13 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, Admin};
-use crate::api::{ClusterConfig, ProjectConfig};
+use crate::api::{ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
 use crate::catch_up::CatchUp;
 use crate::clock::Clock;
 use crate::controller::config_feed::ConfigFeed;
 use crate::controller::configs::{Configs, State};
 use crate::controller::promotions::PromotionFeed;
 use crate::controller::queue::Queue;
+use crate::controller::resolve::Defaults;
 use crate::controller::secrets::{SecretCache, SecretFeed};
 use crate::controller::warehouses::WarehouseFeed;
 use crate::controller::watch::{Sink, WATCH_SECONDS, drive};
@@ -55,7 +56,7 @@ pub struct Config {
     pub base_url: BaseUrl,
     /// A kubeconfig file; else `KUBECONFIG`, else the Pod's ServiceAccount.
     pub kubeconfig: Option<PathBuf>,
-    /// The namespace of the Secrets that a `ClusterConfig` references.
+    /// The namespace of the Secrets that an object of the cluster references.
     pub system_namespace: String,
     /// The namespace of the Lease by which replicas agree who writes statuses; `None`: there is no election.
     pub lease_namespace: Option<String>,
@@ -67,6 +68,8 @@ pub struct Config {
     pub catch_up_rate: u32,
     /// Other names of registries.
     pub registry_aliases: HostAliases,
+    /// What holds for all receivers, unless one says otherwise.
+    pub defaults: Defaults,
     /// How long an answer waits for its refreshes to be written.
     pub ack_deadline: Duration,
     /// PATCHes in flight at a time.
@@ -226,6 +229,7 @@ impl App {
             secrets: Arc::clone(&secrets),
             work: Arc::clone(&work),
             system_namespace: config.system_namespace.clone(),
+            defaults: config.defaults.clone(),
             readiness: Arc::clone(&readiness),
             leadership,
             metrics: Arc::clone(&metrics),
@@ -236,7 +240,9 @@ impl App {
 
         let watches = Watches { client, metrics, tasks: tasks.clone(), stop: stop.clone() };
         watches.add::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
-        watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(configs));
+        watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
+        watches.add::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
+        watches.add::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(configs));
         watches.add::<PartialObjectMeta<Secret>, _>("secrets", SecretFeed::new(secrets, work));
         watches.add::<WatchedWarehouse, _>("warehouses", WarehouseFeed::new(index, Arc::clone(&readiness)));
         watches.add::<WatchedPromotion, _>("promotions", PromotionFeed::new(promotions, Arc::clone(&readiness)));

@@ -168,7 +168,7 @@ impl Metrics {
         );
         r.register("warehouses", "Warehouses in the index", self.warehouses.clone());
         r.register("promotions", "Promotions in the index", self.promotions.clone());
-        r.register("reconciles", "Reconciliations of ProjectConfigs and ClusterConfigs", self.reconciles.clone());
+        r.register("reconciles", "Reconciliations of objects that declare receivers", self.reconciles.clone());
         r.register("status_writes", "Status writes by outcome", self.status_writes.clone());
         r.register("watch_restarts", "Watches that ended with an error", self.watch_restarts.clone());
         r.register("ready", "Readiness gates, 1 when open", self.ready.clone());

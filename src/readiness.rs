@@ -11,6 +11,10 @@ pub enum Gate {
     ProjectConfigs,
     /// The `ClusterConfig` is resolved once, or known to be absent.
     ClusterConfigs,
+    /// Every `Receiver` is listed and resolved once, or there is no such kind.
+    Receivers,
+    /// Every `ClusterReceiver` is listed and resolved once, or there is no such kind.
+    ClusterReceivers,
     /// Every Warehouse is listed and indexed.
     Warehouses,
     /// Every Promotion is listed, or there is no such kind.
@@ -21,10 +25,24 @@ pub enum Gate {
 
 impl Gate {
     /// Every gate.
-    pub const ALL: [Self; 5] =
-        [Self::ProjectConfigs, Self::ClusterConfigs, Self::Warehouses, Self::Promotions, Self::Listener];
+    pub const ALL: [Self; 7] = [
+        Self::ProjectConfigs,
+        Self::ClusterConfigs,
+        Self::Receivers,
+        Self::ClusterReceivers,
+        Self::Warehouses,
+        Self::Promotions,
+        Self::Listener,
+    ];
     /// The gates that fill the tables.
-    const TABLES: [Self; 4] = [Self::ProjectConfigs, Self::ClusterConfigs, Self::Warehouses, Self::Promotions];
+    const TABLES: [Self; 6] = [
+        Self::ProjectConfigs,
+        Self::ClusterConfigs,
+        Self::Receivers,
+        Self::ClusterReceivers,
+        Self::Warehouses,
+        Self::Promotions,
+    ];
 
     /// The gate's name in `/readyz` and in the metric.
     #[must_use]
@@ -32,6 +50,8 @@ impl Gate {
         match self {
             Self::ProjectConfigs => "projectconfigs",
             Self::ClusterConfigs => "clusterconfigs",
+            Self::Receivers => "receivers",
+            Self::ClusterReceivers => "clusterreceivers",
             Self::Warehouses => "warehouses",
             Self::Promotions => "promotions",
             Self::Listener => "listener",

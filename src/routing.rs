@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::domain::kind::ReceiverKind;
+use crate::domain::owner::Owner;
 use crate::domain::path::{BaseUrl, ReceiverPath};
 use crate::domain::scope::Scope;
 use crate::receiver::Settings;
@@ -17,8 +18,9 @@ use crate::receiver::Settings;
 pub struct Route {
     /// Kind and digest: the credential.
     pub path: ReceiverPath,
-    /// What the receiver may refresh. It also names the owner: a project has one `ProjectConfig`, the cluster one
-    /// `ClusterConfig`.
+    /// The object that declares the receiver.
+    pub owner: Owner,
+    /// What the receiver may refresh.
     pub scope: Scope,
     /// The receiver's name in its configuration.
     pub receiver: Arc<str>,
@@ -42,19 +44,29 @@ pub struct RouteTable {
 
 #[derive(Default)]
 struct Routes {
-    /// Usually one claimant a path. Two receivers can claim one path only when project, name and secret of both
-    /// concatenate to the same bytes; then the first in order (projects before the cluster, by name) is served.
+    /// Usually one claimant a path; see [`winner`] for more.
     by_path: HashMap<ReceiverPath, Vec<Arc<Route>>>,
-    by_scope: HashMap<Scope, Vec<Arc<Route>>>,
+    by_owner: HashMap<Owner, Vec<Arc<Route>>>,
 }
 
-/// What replacing the routes of a scope means for others.
+/// What replacing the routes of an owner means.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
-    /// Receivers of the scope whose path another scope holds with precedence.
-    pub clashes: Vec<Arc<str>>,
-    /// Other scopes that lost or gained a path.
-    pub affected: HashSet<Scope>,
+    /// Receivers of the owner that are not served, because another owner claims their path as well.
+    pub clashes: Vec<Clash>,
+    /// Other owners that may have lost or gained a path.
+    pub affected: HashSet<Owner>,
+}
+
+/// A receiver whose path another owner claims as well.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Clash {
+    /// The receiver's name.
+    pub receiver: Arc<str>,
+    /// The other owner.
+    pub with: Owner,
+    /// Whether the other one is served.
+    pub is_served: bool,
 }
 
 impl RouteTable {
@@ -70,144 +82,212 @@ impl RouteTable {
         &self.base
     }
 
-    /// Replaces the routes of one scope, all at once.
-    pub fn replace(&self, scope: &Scope, routes: Vec<Route>) -> Replaced {
+    /// Replaces the routes of one owner, all at once.
+    pub fn replace(&self, owner: &Owner, routes: Vec<Route>) -> Replaced {
         let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
         let mut table = self.routes.write();
-        let mut affected = table.forget(scope);
-        let mut clashes = Vec::new();
+        let before = table.forget(owner);
         for route in &routes {
-            let claimants = table.by_path.entry(route.path.clone()).or_default();
-            let before = claimants.first().map(|first| first.scope.clone());
-            claimants.push(Arc::clone(route));
-            // Stable: within one scope the order of the spec stays.
-            claimants.sort_by(|a, b| a.scope.cmp(&b.scope));
-            let first = &claimants[0].scope;
-            if first != scope {
-                clashes.push(Arc::clone(&route.receiver));
-            } else if let Some(displaced) = before.filter(|before| before != scope) {
-                affected.insert(displaced);
-            }
+            table.by_path.entry(route.path.clone()).or_default().push(Arc::clone(route));
         }
+        let after: HashSet<ReceiverPath> = routes.iter().map(|route| route.path.clone()).collect();
+        let affected =
+            before.symmetric_difference(&after).flat_map(|path| table.others(path, owner)).cloned().collect();
         if !routes.is_empty() {
-            table.by_scope.insert(scope.clone(), routes);
+            table.by_owner.insert(owner.clone(), routes);
         }
-        Replaced { clashes, affected }
+        Replaced { clashes: table.clashes(owner), affected }
     }
 
-    /// Ends every route of a scope. Returns the scopes that are served a path in its place.
-    pub fn remove(&self, scope: &Scope) -> HashSet<Scope> {
-        self.routes.write().forget(scope)
+    /// Ends every route of an owner. Returns the owners that may be served a path in its place.
+    pub fn remove(&self, owner: &Owner) -> HashSet<Owner> {
+        let mut table = self.routes.write();
+        let paths = table.forget(owner);
+        paths.iter().flat_map(|path| table.others(path, owner)).cloned().collect()
     }
 
-    /// The served routes of a scope, in the order of its configuration.
+    /// The routes of an owner, in the order of its configuration, those with a clash included.
     #[must_use]
-    pub fn of_scope(&self, scope: &Scope) -> Vec<Arc<Route>> {
-        self.routes.read().by_scope.get(scope).cloned().unwrap_or_default()
+    pub fn of_owner(&self, owner: &Owner) -> Vec<Arc<Route>> {
+        self.routes.read().by_owner.get(owner).cloned().unwrap_or_default()
+    }
+
+    /// The receivers of an owner that are not served, because another owner claims their path as well.
+    #[must_use]
+    pub fn clashes(&self, owner: &Owner) -> Vec<Clash> {
+        self.routes.read().clashes(owner)
     }
 
     /// Finds the route of a recognised path.
     #[must_use]
     pub fn find(&self, path: &ReceiverPath) -> Option<Arc<Route>> {
-        self.routes.read().by_path.get(path).and_then(|claimants| claimants.first()).cloned()
+        self.routes.read().by_path.get(path).and_then(|claimants| winner(claimants)).cloned()
     }
 
     /// The scopes that have a served route.
     #[must_use]
     pub fn scopes(&self) -> HashSet<Scope> {
         let routes = self.routes.read();
-        routes.by_path.values().filter_map(|claimants| claimants.first()).map(|route| route.scope.clone()).collect()
+        routes.by_path.values().filter_map(|claimants| winner(claimants)).map(|route| route.scope.clone()).collect()
     }
 
     /// How many routes of each kind are served.
     #[must_use]
     pub fn counts(&self) -> HashMap<ReceiverKind, usize> {
         let mut counts = HashMap::new();
-        for path in self.routes.read().by_path.keys() {
-            *counts.entry(path.kind()).or_default() += 1;
+        for claimants in self.routes.read().by_path.values() {
+            if let Some(route) = winner(claimants) {
+                *counts.entry(route.kind()).or_default() += 1;
+            }
         }
         counts
     }
 }
 
+/// Who of those that claim one path is served.
+///
+/// Two owners can claim one path only when project, name and secret of both concatenate to the same bytes. Then neither is
+/// served, because nobody can tell whom the sender means. Among Kargo's own kinds it is as in Kargo: a project goes before
+/// the cluster, and two projects leave the path to the cluster. Within one owner the order of the spec decides.
+fn winner(claimants: &[Arc<Route>]) -> Option<&Arc<Route>> {
+    let first = claimants.first()?;
+    if claimants.iter().all(|claimant| claimant.owner == first.owner) {
+        return Some(first);
+    }
+    if !claimants.iter().all(|claimant| claimant.owner.is_kargos()) {
+        return None;
+    }
+    let mut projects = claimants.iter().filter(|claimant| claimant.owner != Owner::ClusterConfig);
+    match projects.next() {
+        Some(project) if projects.all(|claimant| claimant.owner == project.owner) => Some(project),
+        _ => claimants.iter().find(|claimant| claimant.owner == Owner::ClusterConfig),
+    }
+}
+
 impl Routes {
-    /// Drops the routes of a scope. Returns the scopes that come first now on a path where this one did.
-    fn forget(&mut self, scope: &Scope) -> HashSet<Scope> {
-        let mut successors = HashSet::new();
-        for route in self.by_scope.remove(scope).unwrap_or_default() {
-            let Some(claimants) = self.by_path.get_mut(&route.path) else {
-                continue;
-            };
-            let came_first = claimants.first().is_some_and(|first| first.scope == *scope);
-            claimants.retain(|claimant| claimant.scope != *scope);
-            match claimants.first() {
-                Some(next) if came_first => drop(successors.insert(next.scope.clone())),
-                Some(_) => {}
-                None => drop(self.by_path.remove(&route.path)),
+    /// Drops the routes of an owner and returns their paths.
+    fn forget(&mut self, owner: &Owner) -> HashSet<ReceiverPath> {
+        let mut paths = HashSet::new();
+        for route in self.by_owner.remove(owner).unwrap_or_default() {
+            if let Some(claimants) = self.by_path.get_mut(&route.path) {
+                claimants.retain(|claimant| claimant.owner != *owner);
+                if claimants.is_empty() {
+                    self.by_path.remove(&route.path);
+                }
             }
+            paths.insert(route.path.clone());
         }
-        successors
+        paths
+    }
+
+    /// The other owners that claim a path.
+    fn others<'a>(&'a self, path: &ReceiverPath, owner: &'a Owner) -> impl Iterator<Item = &'a Owner> {
+        let claimants = self.by_path.get(path).into_iter().flatten();
+        claimants.map(|claimant| &claimant.owner).filter(move |other| *other != owner)
+    }
+
+    fn clashes(&self, owner: &Owner) -> Vec<Clash> {
+        self.by_owner.get(owner).into_iter().flatten().filter_map(|route| self.clash(route)).collect()
+    }
+
+    fn clash(&self, route: &Route) -> Option<Clash> {
+        let served = self.by_path.get(&route.path).and_then(|claimants| winner(claimants)).map(|served| &served.owner);
+        if served == Some(&route.owner) {
+            return None;
+        }
+        // The order of owners names the ClusterConfig last, which is in nobody's way.
+        let with = self.others(&route.path, &route.owner).min()?.clone();
+        let is_served = served == Some(&with);
+        Some(Clash { receiver: Arc::clone(&route.receiver), with, is_served })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::scope::ObjectKey;
     use crate::domain::secret::Secret;
 
-    fn project(name: &str) -> Scope {
-        Scope::Project(Arc::from(name))
+    fn project(name: &str) -> Owner {
+        Owner::ProjectConfig(Arc::from(name))
     }
 
-    fn route(scope: &Scope, receiver: &str, secret: &str) -> Route {
-        let secret = Secret::new(secret.as_bytes().to_vec());
-        let path = ReceiverPath::derive(ReceiverKind::Quay, scope, receiver, &secret);
-        Route { path, scope: scope.clone(), receiver: Arc::from(receiver), settings: Settings::new(secret) }
+    fn route(owner: &Owner, receiver: &str, secret: &str) -> Route {
+        let (scope, secret) = (owner.scope(), Secret::new(secret.as_bytes().to_vec()));
+        let path = ReceiverPath::derive(ReceiverKind::Quay, &scope, receiver, &secret);
+        Route { path, owner: owner.clone(), scope, receiver: Arc::from(receiver), settings: Settings::new(secret) }
     }
 
     fn table() -> RouteTable {
         RouteTable::new(BaseUrl::parse("https://hooks.example.com").unwrap())
     }
 
+    /// Declares one receiver with the secret `s`. Returns whom it clashes with, and whether that one is served.
+    fn declare(table: &RouteTable, owner: &Owner, receiver: &str) -> Vec<(String, bool)> {
+        let replaced = table.replace(owner, vec![route(owner, receiver, "s")]);
+        replaced.clashes.iter().map(|clash| (clash.with.to_string(), clash.is_served)).collect()
+    }
+
     #[test]
     fn a_replaced_secret_ends_the_old_path_in_the_same_step() {
-        let (table, scope) = (table(), project("northwind"));
-        let (old, new) = (route(&scope, "quay", "old"), route(&scope, "quay", "new"));
+        let (table, owner) = (table(), project("northwind"));
+        let (old, new) = (route(&owner, "quay", "old"), route(&owner, "quay", "new"));
         let (old_path, new_path) = (old.path.clone(), new.path.clone());
-        table.replace(&scope, vec![old]);
+        table.replace(&owner, vec![old]);
         assert!(table.find(&old_path).is_some());
-        table.replace(&scope, vec![new]);
+        table.replace(&owner, vec![new]);
         assert!(table.find(&old_path).is_none());
         assert!(table.find(&new_path).is_some());
-        table.remove(&scope);
+        table.remove(&owner);
         assert!(table.find(&new_path).is_none());
         assert!(table.counts().is_empty());
     }
 
     #[test]
-    fn one_path_claimed_by_two_projects_is_served_for_the_first_and_reported_to_the_second() {
+    fn one_path_claimed_by_two_projects_is_served_for_neither_until_one_gives_it_up() {
         let table = table();
         let (a, ab) = (project("a"), project("ab"));
+        let path = route(&a, "bc", "s").path;
         assert_eq!(table.replace(&ab, vec![route(&ab, "c", "s")]), Replaced::default());
-        let taken = route(&a, "bc", "s").path;
-        let displacing = table.replace(&a, vec![route(&a, "bc", "s")]);
-        assert_eq!((displacing.clashes.len(), displacing.affected), (0, HashSet::from([ab.clone()])));
-        assert_eq!(table.find(&taken).unwrap().scope, a);
-        assert_eq!(table.scopes(), HashSet::from([a.clone()]));
-        let displaced = table.replace(&ab, vec![route(&ab, "c", "s")]);
-        assert_eq!((displaced.clashes.len(), displaced.affected.len()), (1, 0));
+        assert_eq!(table.find(&path).unwrap().owner, ab);
+        let replaced = table.replace(&a, vec![route(&a, "bc", "s")]);
+        assert_eq!(replaced.clashes, [Clash { receiver: "bc".into(), with: ab.clone(), is_served: false }]);
+        assert_eq!(replaced.affected, HashSet::from([ab.clone()]));
+        assert!(table.find(&path).is_none() && table.counts().is_empty() && table.scopes().is_empty());
+        // Looked at again, the other one is told the same, and nobody has to look a third time.
+        let replaced = table.replace(&ab, vec![route(&ab, "c", "s")]);
+        assert_eq!(replaced.clashes, [Clash { receiver: "c".into(), with: a.clone(), is_served: false }]);
+        assert!(replaced.affected.is_empty());
         assert_eq!(table.remove(&a), HashSet::from([ab.clone()]));
-        assert_eq!(table.find(&taken).unwrap().scope, ab);
-        assert_eq!(table.scopes(), HashSet::from([ab]));
+        assert_eq!(table.find(&path).unwrap().owner, ab);
     }
 
     #[test]
-    fn a_project_goes_before_the_cluster() {
+    fn a_project_goes_before_the_cluster_and_two_projects_leave_the_path_to_it_as_in_kargo() {
         let table = table();
-        let scope = project("northwind");
-        table.replace(&Scope::Cluster, vec![route(&Scope::Cluster, "northwindquay", "s")]);
-        table.replace(&scope, vec![route(&scope, "quay", "s")]);
-        let path = route(&scope, "quay", "s").path;
-        assert_eq!(table.find(&path).unwrap().scope, scope);
+        let (a, ab, cluster) = (project("a"), project("ab"), Owner::ClusterConfig);
+        let path = route(&a, "bc", "s").path;
+        declare(&table, &cluster, "abc");
+        assert!(declare(&table, &a, "bc").is_empty());
+        assert_eq!(declare(&table, &cluster, "abc"), [("ProjectConfig a".to_owned(), true)]);
+        assert_eq!(table.find(&path).unwrap().owner, a);
+        assert_eq!(declare(&table, &ab, "c"), [("ProjectConfig a".to_owned(), false)]);
+        assert!(declare(&table, &cluster, "abc").is_empty());
+        assert_eq!(table.find(&path).unwrap().owner, cluster);
+    }
+
+    #[test]
+    fn a_receiver_of_our_own_kinds_clashes_with_every_other_owner() {
+        let own = Owner::Receiver(ObjectKey::new("a", "bc"));
+        for (other, name) in
+            [(project("a"), "bc"), (Owner::ClusterConfig, "abc"), (Owner::ClusterReceiver("abc".into()), "abc")]
+        {
+            let table = table();
+            let path = route(&own, "bc", "s").path;
+            declare(&table, &other, name);
+            assert_eq!(declare(&table, &own, "bc"), [(other.to_string(), false)]);
+            assert_eq!(declare(&table, &other, name), [("Receiver a/bc".to_owned(), false)]);
+            assert!(table.find(&path).is_none());
+        }
     }
 }

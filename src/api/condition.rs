@@ -1,6 +1,6 @@
-//! Conditions of `ProjectConfig` and `ClusterConfig`: the words and how a list of them changes.
+//! Conditions: the words and how a list of them changes.
 //!
-//! Types, reasons and messages are Kargo's, so that whatever waits for or shows them keeps working. One thing is
+//! Types, reasons and messages of `ProjectConfig` and `ClusterConfig` are Kargo's, so that whatever waits for or shows them keeps working. One thing is
 //! deliberately better: `lastTransitionTime` follows the status, while Kargo never moves it.
 
 use std::borrow::Cow;
@@ -21,6 +21,11 @@ pub const SYNC_WEBHOOK_RECEIVERS_FAILED: &str = "SyncWebhookReceiversFailed";
 pub const SYNCING_WEBHOOKS: &str = "SyncingWebhooks";
 /// Message that goes with [`SYNCING_WEBHOOKS`].
 pub const SYNCING_MESSAGE: &str = "Syncing WebhookReceivers";
+
+/// Reason of `Ready=True` of a `Receiver` or `ClusterReceiver`.
+pub const SERVED: &str = "Served";
+/// Message that goes with [`SERVED`].
+pub const SERVED_MESSAGE: &str = "requests to the URL are accepted";
 
 /// Status of a condition that holds.
 pub const TRUE: &str = "True";

@@ -1,8 +1,8 @@
-//! The Kubernetes API we read and report to: Kargo's `ProjectConfig`, `ClusterConfig` and `Warehouse`, and the
-//! conditions of the first two.
+//! The Kubernetes API we read and report to: Kargo's `ProjectConfig`, `ClusterConfig` and `Warehouse`, our own `Receiver`
+//! and `ClusterReceiver`, and the conditions of all of them but the Warehouse.
 //!
-//! Owns the schema: the Rust types here are the one source of the files under `crds/`. The contract is Kargo's own
-//! CRDs of group `kargo.akuity.io`, version `v1alpha1`: same names, scope, fields, printed columns and list semantics.
+//! Owns the schema: the Rust types here are the one source of the files under `crds/`. For Kargo's kinds the contract is its
+//! own CRDs of group `kargo.akuity.io`, version `v1alpha1`: same names, scope, fields, printed columns and list semantics.
 //! What Kargo checks in its admission webhooks (one kind per receiver, unique names, the one `ClusterConfig`) is a CEL
 //! rule here, so that a cluster without Kargo refuses the same mistakes. Fields that belong to Kargo alone
 //! (`promotionPolicies`, links, windows, `gitClient`, …) are neither described nor pruned.
@@ -15,14 +15,17 @@ pub mod condition;
 pub mod config_status;
 pub mod decode;
 pub mod generic_config;
+pub mod own_kinds;
 pub mod project_config;
+pub mod receiver;
 pub mod receiver_config;
 pub mod warehouse;
 
 pub use cluster_config::{ClusterConfig, ClusterConfigSpec};
 pub use config_status::{ConfigStatus, ReceiverDetails};
-pub use decode::EntryError;
+pub use decode::{Entry, EntryError};
 pub use project_config::{ProjectConfig, ProjectConfigSpec};
+pub use receiver::{ClusterReceiver, ClusterReceiverSpec, Receiver, ReceiverSpec, ReceiverStatus};
 pub use receiver_config::ReceiverConfig;
 pub use warehouse::{Warehouse, WarehouseSpec, WarehouseStatus};
 
@@ -32,10 +35,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 use serde_json::Value;
 
-/// The API group of all three kinds.
+/// The API group of Kargo's kinds.
 pub const GROUP: &str = "kargo.akuity.io";
 
-/// The API version of all three kinds.
+/// The API group of our own kinds.
+pub const OWN_GROUP: &str = "quayside.dev";
+
+/// The API version of all kinds.
 pub const VERSION: &str = "v1alpha1";
 
 /// The only name a `ClusterConfig` may have.
@@ -52,16 +58,18 @@ pub struct CrdError {
     source: serde_saphyr::SerializeError,
 }
 
-/// The CRDs of [`ProjectConfig`], [`ClusterConfig`] and [`Warehouse`], in that order, in the style of Go's
-/// controller-gen: an optional field is absent or valid (never `nullable`), and an empty value is no default.
+/// The CRDs of [`ProjectConfig`], [`ClusterConfig`], [`Warehouse`], [`Receiver`] and [`ClusterReceiver`], in that order, in
+/// the style of Go's controller-gen: an optional field is absent or valid (never `nullable`), and an empty value is no default.
 ///
 /// ```
 /// let names: Vec<_> = quayside::api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
-/// assert_eq!(names, ["projectconfigs.kargo.akuity.io", "clusterconfigs.kargo.akuity.io", "warehouses.kargo.akuity.io"]);
+/// assert_eq!(names[..3], ["projectconfigs.kargo.akuity.io", "clusterconfigs.kargo.akuity.io", "warehouses.kargo.akuity.io"]);
+/// assert_eq!(names[3..], ["receivers.quayside.dev", "clusterreceivers.quayside.dev"]);
 /// ```
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![ProjectConfig::crd(), ClusterConfig::crd(), Warehouse::crd()];
+    let mut crds =
+        vec![ProjectConfig::crd(), ClusterConfig::crd(), Warehouse::crd(), Receiver::crd(), ClusterReceiver::crd()];
     for crd in &mut crds {
         let names = &mut crd.spec.names;
         names.list_kind = Some(format!("{}List", names.kind));
@@ -69,7 +77,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
             if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
                 plain(schema);
                 // A config without a spec is valid, and decodes.
-                if crd.spec.names.kind != "Warehouse" {
+                if ["ProjectConfig", "ClusterConfig"].contains(&crd.spec.names.kind.as_str()) {
                     schema.required = None;
                 }
             }

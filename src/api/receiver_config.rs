@@ -31,6 +31,15 @@ pub struct ReceiverConfig {
     )]
     pub name: String,
 
+    /// Its kind and that kind's settings.
+    #[serde(flatten)]
+    pub kinds: KargoKinds,
+}
+
+/// The kinds of receivers that Kargo has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KargoKinds {
     /// Receives pushes of images and charts from JFrog Artifactory. The Secret's key `secret-token` holds the token that
     /// is set as the secret of the webhook in Artifactory, which signs each request with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +115,7 @@ pub struct ArtifactoryConfig {
     pub virtual_repo_name: Option<String>,
 }
 
-/// A Secret by name, in the namespace of the `ProjectConfig`, or in the system resources namespace for a `ClusterConfig`.
+/// A Secret by name, in the namespace of the object, or in the system resources namespace for an object of the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
@@ -117,24 +126,10 @@ pub struct SecretRef {
     pub name: String,
 }
 
-impl ReceiverConfig {
-    /// The kinds this entry sets, in the order of [`KINDS`]. A valid entry has exactly one.
-    #[must_use]
-    pub fn kinds(&self) -> Vec<&'static str> {
-        self.secrets().map(|(kind, _)| kind).collect()
-    }
-
-    /// The name of the Secret, which may be empty; `None` when the entry sets no kind. When it sets several, the first of
-    /// [`KINDS`] counts.
-    #[must_use]
-    pub fn secret_name(&self) -> Option<&str> {
-        self.secrets().next().map(|(_, secret)| secret.name.as_str())
-    }
-
-    /// Each kind that is set and the Secret it names.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretRef)> {
-        let Self { name: _, artifactory, azure, bitbucket, dockerhub, generic, gitea, github, gitlab, harbor, quay } =
-            self;
+impl KargoKinds {
+    /// Each kind that is set and the Secret it names, in the order of [`KINDS`].
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretRef)> {
+        let Self { artifactory, azure, bitbucket, dockerhub, generic, gitea, github, gitlab, harbor, quay } = self;
         let secrets = [
             artifactory.as_ref().map(|c| &c.secret_ref),
             plain(azure),
@@ -152,7 +147,7 @@ impl ReceiverConfig {
 }
 
 /// The Secret of a kind without further settings.
-fn plain(config: &Option<SecretConfig>) -> Option<&SecretRef> {
+pub(super) fn plain(config: &Option<SecretConfig>) -> Option<&SecretRef> {
     config.as_ref().map(|c| &c.secret_ref)
 }
 
@@ -172,17 +167,21 @@ pub(super) fn list_schema(generator: &mut SchemaGenerator) -> Schema {
 
 /// What Kargo's admission webhook checks on one entry.
 fn entry_rules() -> Value {
-    let set = format!("[{}]", KINDS.map(|kind| format!("has(self.{kind})")).join(", "));
     let kinds = KINDS.join(", ");
     json!([
         {
-            "rule": format!("{set}.exists(set, set)"),
+            "rule": format!("{}.exists(set, set)", which_are_set(KINDS)),
             "message": format!("the webhook receiver has no kind; set one of {kinds}"),
         },
         {
-            "rule": format!("{set}.filter(set, set).size() < 2"),
+            "rule": format!("{}.filter(set, set).size() < 2", which_are_set(KINDS)),
             "message": format!("the webhook receiver has more than one kind; set only one of {kinds}, \
                                 and list another receiver with a name of its own for each other kind"),
         },
     ])
+}
+
+/// In CEL, for each of these members whether it is set.
+pub(super) fn which_are_set<const N: usize>(members: [&str; N]) -> String {
+    format!("[{}]", members.map(|member| format!("has(self.{member})")).join(", "))
 }

@@ -9,9 +9,9 @@ use clap::Parser;
 use super::{Outcome, print};
 use crate::api;
 
-/// Print the CustomResourceDefinitions, for clusters (and tests) without Kargo.
+/// Print the CustomResourceDefinitions: our own, and Kargo's for clusters (and tests) without Kargo.
 ///
-/// Where Kargo is installed, keep its own.
+/// Where Kargo is installed, keep its own: --output gives one file for each kind, and those of quayside.dev are ours.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:

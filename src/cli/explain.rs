@@ -12,8 +12,9 @@ use clap::{Parser, ValueEnum};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::manifests::{Manifests, Resolved};
+use super::receivers::Receivers;
 use super::{AliasArgs, Outcome, note, print, read};
-use crate::domain::scope::Scope;
+use crate::domain::owner::Owner;
 use crate::http::answer::Answer;
 use crate::http::delivery;
 use crate::receiver::Request;
@@ -22,8 +23,8 @@ use report::Report;
 
 /// Explain offline what a request would do: the answer, the Warehouses it would refresh, and why not the others.
 ///
-/// Manifests are ProjectConfigs, ClusterConfigs, Secrets, Warehouses and Promotions as YAML or JSON, for example the output of
-/// kubectl get -o yaml. Without a request it lists the receivers and what the Warehouses subscribe to.
+/// Manifests are ProjectConfigs, ClusterConfigs, Receivers, ClusterReceivers, Secrets, Warehouses and Promotions as YAML or
+/// JSON, for example the output of kubectl get -o yaml. Without a request it lists the receivers and what the Warehouses subscribe to.
 ///
 /// Exit code 0 when the request could be explained, whatever its answer; 2 when the input cannot be used.
 #[derive(Debug, Parser)]
@@ -58,14 +59,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
 
-    /// The namespace of the Secrets that a ClusterConfig references.
-    #[arg(
-        long,
-        env = "SYSTEM_RESOURCES_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "kargo-system-resources"
-    )]
-    system_namespace: String,
+    #[command(flatten)]
+    receivers: Receivers,
 
     #[command(flatten)]
     aliases: AliasArgs,
@@ -95,9 +90,9 @@ pub(super) fn run(args: &Args) -> Outcome {
     let stdin = args.manifests.iter().chain(&args.body).filter(|path| path.as_os_str() == "-").count();
     ensure!(stdin < 2, "standard input can be read once only: give - to one of -f and --body");
     let manifests = Manifests::load(&args.manifests, args.aliases.all())?;
-    let resolved = manifests.resolve(&args.system_namespace);
-    for (scope, problem) in resolved.iter().flat_map(|r| r.resolution.problems.iter().map(|p| (&r.scope, p))) {
-        note(&format!("receiver {} is not served: {}", qualified(scope, &problem.receiver), problem.cause));
+    let resolved = manifests.resolve(&args.receivers.system_namespace, &args.receivers.defaults())?;
+    for (owner, problem) in resolved.iter().flat_map(|r| r.problems.iter().map(|p| (&r.owner, p))) {
+        note(&format!("receiver {} is not served: {}", qualified(owner, &problem.receiver), problem.cause));
     }
     let report = if args.has_request() {
         args.explain(&manifests, &resolved)?
@@ -144,32 +139,32 @@ fn choose<'a>(resolved: &'a [Resolved], wanted: Option<&str>) -> anyhow::Result<
             None => (None, None),
         };
     let mut found = Vec::new();
-    for config in resolved.iter().filter(|config| project.is_none_or(|project| config.scope.project() == project)) {
+    for config in resolved.iter().filter(|config| project.is_none_or(|project| config.owner.project() == project)) {
         let mut names: Vec<&str> = config.entries.iter().map(entry_name).collect();
         names.dedup();
         found.extend(names.into_iter().filter(|n| name.is_none_or(|name| name == *n)).map(|n| (config, n)));
     }
     match (found.as_slice(), wanted) {
-        ([(config, name)], _) => Ok(config.resolution.routes.iter().find(|route| &*route.receiver == *name)),
+        ([(config, name)], _) => Ok(config.routes.iter().find(|route| &*route.receiver == *name).map(|route| &**route)),
         ([], Some(wanted)) => bail!("the manifests hold no receiver {wanted:?}"),
-        ([], None) => bail!("the manifests hold no receiver; add its ProjectConfig or ClusterConfig, and its Secret"),
+        ([], None) => bail!("the manifests hold no receiver; add the object that declares it, and its Secret"),
         (several, _) => {
-            let names: Vec<_> = several.iter().map(|(config, name)| qualified(&config.scope, name)).collect();
+            let named = |(config, name): &(&Resolved, &str)| {
+                format!("{} ({})", qualified(&config.owner, name), config.owner.kind())
+            };
+            let names: Vec<_> = several.iter().map(named).collect();
             bail!("several receivers could be meant; choose one with --receiver: {}", names.join(", "))
         }
     }
 }
 
-fn entry_name(entry: &Result<crate::api::ReceiverConfig, crate::api::EntryError>) -> &str {
+fn entry_name(entry: &Result<crate::api::Entry, crate::api::EntryError>) -> &str {
     match entry {
         Ok(entry) => &entry.name,
         Err(error) => error.name.as_deref().unwrap_or_default(),
     }
 }
 
-fn qualified(scope: &Scope, receiver: &str) -> String {
-    match scope {
-        Scope::Project(project) => format!("{project}/{receiver}"),
-        Scope::Cluster => format!("/{receiver}"),
-    }
+fn qualified(owner: &Owner, receiver: &str) -> String {
+    format!("{}/{receiver}", owner.project())
 }

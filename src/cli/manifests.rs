@@ -9,21 +9,24 @@ use base64::Engine;
 use serde_json::Value;
 
 use super::{note, read};
-use crate::api::{CLUSTER_CONFIG_NAME, EntryError, ReceiverConfig};
-use crate::controller::resolve::{Resolution, resolve};
+use crate::api::{CLUSTER_CONFIG_NAME, Entry, EntryError, OWN_GROUP};
+use crate::controller::resolve::{self, Defaults, Problem, Resolution};
 use crate::controller::secrets::{SecretData, SecretState};
 use crate::domain::alias::HostAliases;
 use crate::domain::criterion::Labels;
-use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::owner::Owner;
+use crate::domain::path::BaseUrl;
+use crate::domain::scope::ObjectKey;
 use crate::domain::secret::Secret;
 use crate::http::delivery::Tables;
 use crate::promotions::PromotionIndex;
+use crate::routing::{Route, RouteTable};
 use crate::subscription::SubscriptionIndex;
 
 /// The objects that matter, from any number of files.
 #[derive(Default)]
 pub(super) struct Manifests {
-    configs: BTreeMap<Scope, Vec<Result<ReceiverConfig, EntryError>>>,
+    configs: BTreeMap<Owner, Vec<Result<Entry, EntryError>>>,
     secrets: BTreeMap<ObjectKey, Arc<SecretData>>,
     /// The Warehouses, in the table that the server uses.
     pub(super) index: SubscriptionIndex,
@@ -32,11 +35,16 @@ pub(super) struct Manifests {
     aliases: HostAliases,
 }
 
-/// The receivers of one configuration.
+/// The receivers of one owner.
 pub(super) struct Resolved {
-    pub(super) scope: Scope,
-    pub(super) entries: Vec<Result<ReceiverConfig, EntryError>>,
-    pub(super) resolution: Resolution,
+    pub(super) owner: Owner,
+    pub(super) entries: Vec<Result<Entry, EntryError>>,
+    /// Those that are served.
+    pub(super) routes: Vec<Arc<Route>>,
+    /// What is wrong with those that are not.
+    pub(super) problems: Vec<Problem>,
+    /// What deserves attention about those that are.
+    pub(super) warnings: Vec<Problem>,
 }
 
 impl Manifests {
@@ -73,20 +81,22 @@ impl Manifests {
             bail!("a {kind:?} has no metadata.name");
         };
         let namespace = metadata["namespace"].as_str().unwrap_or_default();
+        // Others have Receivers, too.
+        let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map(|(group, _)| group);
+        let is_ours = group.is_none_or(|group| group == OWN_GROUP);
         match kind.as_str() {
+            // Its name is its namespace's, so a manifest without one is clear enough.
+            "ProjectConfig" if namespace.is_empty() || namespace == name => {
+                self.declare(Owner::ProjectConfig(Arc::from(name)), object)?;
+            }
             "ProjectConfig" => {
-                // Its name is its namespace's, so a manifest without one is clear enough.
-                let scope = Scope::Project(Arc::from(name));
-                if !namespace.is_empty() && namespace != name {
-                    note(&format!("ProjectConfig {namespace}/{name} skipped: it must be named like its namespace"));
-                } else if self.configs.insert(scope, ReceiverConfig::decode_list(&object["spec"])).is_some() {
-                    bail!("ProjectConfig {name} is there twice");
-                }
+                note(&format!("ProjectConfig {namespace}/{name} skipped: it must be named like its namespace"));
             }
-            "ClusterConfig" if name == CLUSTER_CONFIG_NAME => {
-                self.configs.insert(Scope::Cluster, ReceiverConfig::decode_list(&object["spec"]));
-            }
+            "ClusterConfig" if name == CLUSTER_CONFIG_NAME => self.declare(Owner::ClusterConfig, object)?,
             "ClusterConfig" => note(&format!("ClusterConfig {name} skipped: it must be named {CLUSTER_CONFIG_NAME}")),
+            "Receiver" if is_ours && namespace.is_empty() => bail!("Receiver {name} has no metadata.namespace"),
+            "Receiver" if is_ours => self.declare(Owner::Receiver(ObjectKey::new(namespace, name)), object)?,
+            "ClusterReceiver" if is_ours => self.declare(Owner::ClusterReceiver(Arc::from(name)), object)?,
             "Secret" => {
                 let data = secret_data(object).with_context(|| format!("Secret {namespace}/{name}"))?;
                 self.secrets.insert(ObjectKey::new(namespace, name), Arc::new(data));
@@ -106,25 +116,41 @@ impl Manifests {
         Ok(())
     }
 
+    /// Adds an object that declares receivers.
+    fn declare(&mut self, owner: Owner, object: &Value) -> anyhow::Result<()> {
+        let entries = resolve::declared(&owner, &object["spec"]);
+        if self.configs.insert(owner.clone(), entries).is_some() {
+            bail!("{owner} is there twice");
+        }
+        Ok(())
+    }
+
     /// The tables, as the server uses them.
     pub(super) fn tables(&self) -> Tables<'_> {
         Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases }
     }
 
     /// Resolves every configuration as the controller would.
-    pub(super) fn resolve(&self, system_namespace: &str) -> Vec<Resolved> {
+    pub(super) fn resolve(&self, system_namespace: &str, defaults: &Defaults) -> anyhow::Result<Vec<Resolved>> {
+        // What the paths hang below makes no difference to who claims which.
+        let table = RouteTable::new(BaseUrl::parse("http://localhost")?);
         let look_up = |key: &ObjectKey| self.secrets.get(key).cloned().map_or(SecretState::Missing, SecretState::Found);
-        self.configs
-            .iter()
-            .map(|(scope, entries)| {
-                let namespace = match scope {
-                    Scope::Project(project) => project,
-                    Scope::Cluster => system_namespace,
-                };
-                let resolution = resolve(scope, entries, namespace, look_up, &[]);
-                Resolved { scope: scope.clone(), entries: entries.clone(), resolution }
-            })
-            .collect()
+        let mut resolved = Vec::new();
+        for (owner, entries) in &self.configs {
+            let namespace = owner.secret_namespace(system_namespace);
+            let Resolution { routes, problems, warnings } =
+                resolve::resolve(owner, entries, namespace, defaults, look_up, &[]);
+            table.replace(owner, routes);
+            let (owner, entries, routes) = (owner.clone(), entries.clone(), Vec::new());
+            resolved.push(Resolved { owner, entries, routes, problems, warnings });
+        }
+        for Resolved { owner, routes, problems, .. } in &mut resolved {
+            let clashes = table.clashes(owner);
+            problems.extend(clashes.iter().map(resolve::path_conflict));
+            routes.extend(table.of_owner(owner));
+            routes.retain(|route| clashes.iter().all(|clash| clash.receiver != route.receiver));
+        }
+        Ok(resolved)
     }
 }
 

@@ -6,6 +6,7 @@
 mod crd;
 mod explain;
 mod manifests;
+mod receivers;
 #[cfg(test)]
 mod reference;
 mod run;

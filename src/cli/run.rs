@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use super::receivers::Receivers;
 use super::{AliasArgs, Outcome, block_on, duration};
 use crate::app;
 use crate::domain::path::BaseUrl;
@@ -40,14 +41,8 @@ pub(super) struct Args {
     #[arg(long, env = "QUAYSIDE_KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 
-    /// The namespace of the Secrets that a ClusterConfig references.
-    #[arg(
-        long,
-        env = "SYSTEM_RESOURCES_NAMESPACE",
-        value_name = "NAMESPACE",
-        default_value = "kargo-system-resources"
-    )]
-    system_namespace: String,
+    #[command(flatten)]
+    receivers: Receivers,
 
     /// The namespace of the Lease by which the replicas agree who writes statuses. Default: the one in `POD_NAMESPACE`.
     ///
@@ -107,12 +102,13 @@ pub(super) fn run(args: Args) -> Outcome {
         // Parsed here, because clap would repeat a refused value, which may hold a password.
         base_url: BaseUrl::parse(&args.base_url)?,
         kubeconfig: args.kubeconfig,
-        system_namespace: args.system_namespace,
         lease_namespace: lease_namespace(args.lease_namespace),
         replica: replica(),
         catch_up_after: args.catch_up_after,
         catch_up_rate: args.catch_up_rate.into(),
         registry_aliases: args.aliases.all(),
+        defaults: args.receivers.defaults(),
+        system_namespace: args.receivers.system_namespace,
         ack_deadline: args.ack_deadline,
         refresh_concurrency: args.refresh_concurrency.into(),
         drain_delay: args.drain_delay,

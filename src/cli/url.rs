@@ -33,11 +33,11 @@ pub(super) struct Args {
     #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: String,
 
-    /// The project of the ProjectConfig; leave it out for a receiver of the ClusterConfig.
+    /// The project, which is the namespace of the ProjectConfig or Receiver; leave it out for a receiver of the cluster.
     #[arg(long, value_name = "PROJECT", default_value = "")]
     project: String,
 
-    /// The receiver's name in spec.webhookReceivers.
+    /// The receiver's name: in spec.webhookReceivers, or that of the Receiver or ClusterReceiver.
     #[arg(long, value_name = "NAME")]
     name: String,
 

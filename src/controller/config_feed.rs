@@ -1,4 +1,4 @@
-//! Feeds the watches on `ProjectConfig` and `ClusterConfig` into the controller.
+//! Feeds the watches on everything that declares receivers into the controller.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -8,32 +8,53 @@ use kube::{Resource, ResourceExt};
 use super::configs::Configs;
 use super::watch::Sink;
 use super::watched::WatchedConfig;
-use crate::api::{CLUSTER_CONFIG_NAME, ClusterConfig, ProjectConfig};
-use crate::domain::scope::Scope;
+use crate::api::{CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
+use crate::domain::owner::Owner;
+use crate::domain::scope::ObjectKey;
 use crate::readiness::Gate;
 
-/// What tells the two kinds of configuration apart.
+/// What tells the kinds of configuration apart.
 pub trait Config: Resource<DynamicType = ()> + Send + Sync + 'static {
     /// The gate that opens when all objects of this kind are resolved.
     const GATE: Gate;
-    /// The scope of an object; `None` for one that counts for nothing.
-    fn scope(namespace: Option<&str>, name: &str) -> Option<Scope>;
+    /// Whether a cluster without this kind is one without such objects. (Without ProjectConfigs there is nothing to serve, so
+    /// their list is waited for.)
+    const IS_OPTIONAL: bool = true;
+    /// The object as an owner; `None` for one that counts for nothing.
+    fn owner(namespace: Option<&str>, name: &str) -> Option<Owner>;
 }
 
 impl Config for ProjectConfig {
     const GATE: Gate = Gate::ProjectConfigs;
+    const IS_OPTIONAL: bool = false;
 
     /// A project has one configuration, of its own name.
-    fn scope(namespace: Option<&str>, name: &str) -> Option<Scope> {
-        namespace.filter(|namespace| *namespace == name).map(|namespace| Scope::Project(Arc::from(namespace)))
+    fn owner(namespace: Option<&str>, name: &str) -> Option<Owner> {
+        namespace.filter(|namespace| *namespace == name).map(|namespace| Owner::ProjectConfig(Arc::from(namespace)))
     }
 }
 
 impl Config for ClusterConfig {
     const GATE: Gate = Gate::ClusterConfigs;
 
-    fn scope(_: Option<&str>, name: &str) -> Option<Scope> {
-        (name == CLUSTER_CONFIG_NAME).then_some(Scope::Cluster)
+    fn owner(_: Option<&str>, name: &str) -> Option<Owner> {
+        (name == CLUSTER_CONFIG_NAME).then_some(Owner::ClusterConfig)
+    }
+}
+
+impl Config for Receiver {
+    const GATE: Gate = Gate::Receivers;
+
+    fn owner(namespace: Option<&str>, name: &str) -> Option<Owner> {
+        namespace.map(|namespace| Owner::Receiver(ObjectKey::new(namespace, name)))
+    }
+}
+
+impl Config for ClusterReceiver {
+    const GATE: Gate = Gate::ClusterReceivers;
+
+    fn owner(_: Option<&str>, name: &str) -> Option<Owner> {
+        Some(Owner::ClusterReceiver(Arc::from(name)))
     }
 }
 
@@ -60,7 +81,7 @@ where
     }
 
     fn apply(&mut self, object: WatchedConfig<K>) {
-        let Some(scope) = K::scope(object.namespace().as_deref(), &object.name_any()) else {
+        let Some(owner) = K::owner(object.namespace().as_deref(), &object.name_any()) else {
             tracing::warn!(
                 kind = %K::kind(&()), namespace = object.namespace(), name = object.name_any(),
                 "configuration ignored: a ProjectConfig is named like its namespace, the ClusterConfig is named cluster"
@@ -68,7 +89,7 @@ where
             return;
         };
         self.configs.apply(
-            scope,
+            owner,
             object.meta().generation,
             object.refresh_annotation(),
             object.spec(),
@@ -77,8 +98,8 @@ where
     }
 
     fn delete(&mut self, object: WatchedConfig<K>) {
-        if let Some(scope) = K::scope(object.namespace().as_deref(), &object.name_any()) {
-            self.configs.delete(scope);
+        if let Some(owner) = K::owner(object.namespace().as_deref(), &object.name_any()) {
+            self.configs.delete(owner);
         }
     }
 
@@ -87,8 +108,7 @@ where
     }
 
     fn absent(&mut self) {
-        // Without its CRD there is no ClusterConfig. Without ProjectConfigs there is nothing to serve, so that gate waits.
-        if K::GATE == Gate::ClusterConfigs {
+        if K::IS_OPTIONAL {
             self.restart();
             self.synced();
         }

@@ -6,17 +6,29 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::secrets::SecretState;
-use crate::api::{EntryError, ReceiverConfig};
+use crate::api::own_kinds::ALL_KINDS;
+use crate::api::{Entry, EntryError};
+use crate::domain::alias::HostAliases;
 use crate::domain::kind::ReceiverKind;
+use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
-use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::scope::ObjectKey;
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
 use crate::receiver::{self, Settings};
-use crate::routing::Route;
+use crate::routing::{Clash, Route};
 
-/// The receivers of one configuration, as decoded from its spec.
-pub type Entries = [Result<ReceiverConfig, EntryError>];
+/// The receivers of one owner, as decoded from its spec.
+pub type Entries = [Result<Entry, EntryError>];
+
+/// What holds for all receivers, unless one says otherwise.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// Whether signatures made with SHA-1 are accepted from senders that can do better.
+    pub allow_sha1: bool,
+}
 
 /// What is to be served and what is wrong.
 #[derive(Default)]
@@ -44,12 +56,23 @@ pub struct Problem {
     pub served: bool,
 }
 
+/// The receivers that an object with this spec declares, each decoded on its own.
+#[must_use]
+pub fn declared(owner: &Owner, spec: &Value) -> Vec<Result<Entry, EntryError>> {
+    match owner {
+        Owner::ProjectConfig(_) | Owner::ClusterConfig => Entry::decode_list(spec),
+        Owner::Receiver(ObjectKey { name, .. }) | Owner::ClusterReceiver(name) => {
+            vec![Entry::decode_receiver(name, spec)]
+        }
+    }
+}
+
 /// Which Secrets the entries reference, in the namespace where they are looked for.
 #[must_use]
 pub fn references(entries: &Entries, secret_namespace: &str) -> HashSet<ObjectKey> {
     let names = entries.iter().flatten().filter(|entry| kind_of(entry).is_some_and(is_supported));
     names
-        .filter_map(ReceiverConfig::secret_name)
+        .filter_map(Entry::secret_name)
         .filter(|name| !name.is_empty())
         .map(|name| ObjectKey::new(secret_namespace, name))
         .collect()
@@ -58,9 +81,10 @@ pub fn references(entries: &Entries, secret_namespace: &str) -> HashSet<ObjectKe
 /// Resolves every entry on its own. `secret` looks up one of [`references`]; `before` are the routes served so far.
 #[must_use]
 pub fn resolve(
-    scope: &Scope,
+    owner: &Owner,
     entries: &Entries,
     secret_namespace: &str,
+    defaults: &Defaults,
     secret: impl Fn(&ObjectKey) -> SecretState,
     before: &[Arc<Route>],
 ) -> Resolution {
@@ -82,7 +106,7 @@ pub fn resolve(
             ));
             continue;
         }
-        match resolve_one(scope, entry, secret_namespace, &secret) {
+        match resolve_one(owner, entry, secret_namespace, defaults, &secret) {
             Ok(route) => {
                 resolution.warnings.extend(weakness(entry, secret_namespace, &route.settings.secret));
                 resolution.routes.push(route);
@@ -102,14 +126,26 @@ pub fn resolve(
 }
 
 fn resolve_one(
-    scope: &Scope,
-    entry: &ReceiverConfig,
+    owner: &Owner,
+    entry: &Entry,
     namespace: &str,
+    defaults: &Defaults,
     secret: impl Fn(&ObjectKey) -> SecretState,
 ) -> Result<Route, Problem> {
     let fail = |reason, cause| Err(problem(&entry.name, reason, cause));
+    let kinds = entry.kinds();
+    if !owner.is_kargos() && kinds.len() > 1 {
+        return fail("Invalid", format!("the receiver has more than one kind: {}", kinds.join(", ")));
+    }
     let Some(kind) = kind_of(entry) else {
-        return fail("NoKind", "error getting receiver factory: no matching registration found".to_owned());
+        return fail(
+            "NoKind",
+            if owner.is_kargos() {
+                "error getting receiver factory: no matching registration found".to_owned()
+            } else {
+                format!("the receiver has no kind; set one of {}", ALL_KINDS.join(", "))
+            },
+        );
     };
     if !is_supported(kind) {
         return fail("UnsupportedKind", format!("receivers of kind {kind} are not served by this version of Quayside"));
@@ -142,15 +178,25 @@ fn resolve_one(
         );
         return fail("SecretEmpty", cause);
     }
-    let path = ReceiverPath::derive(kind, scope, &entry.name, value);
+    let scope = owner.scope();
+    let path = ReceiverPath::derive(kind, &scope, &entry.name, value);
     let settings = Settings {
-        virtual_repo_name: entry.artifactory.as_ref().and_then(|config| config.virtual_repo_name.clone()),
+        virtual_repo_name: entry.spec.kargo.artifactory.as_ref().and_then(|config| config.virtual_repo_name.clone()),
+        registry_host: entry.spec.registry_host().map(str::to_owned),
+        aliases: Arc::new(host_aliases(entry)?),
+        allow_sha1: entry.spec.allow_sha1_signatures.unwrap_or(defaults.allow_sha1),
         ..Settings::new(value.clone())
     };
-    Ok(Route { path, scope: scope.clone(), receiver: Arc::from(entry.name.as_str()), settings })
+    Ok(Route { path, owner: owner.clone(), scope, receiver: Arc::from(entry.name.as_str()), settings })
 }
 
-fn kind_of(entry: &ReceiverConfig) -> Option<ReceiverKind> {
+fn host_aliases(entry: &Entry) -> Result<HostAliases, Problem> {
+    let pairs = entry.spec.host_aliases.iter().map(|alias| format!("{}={}", alias.pushed, alias.pulled));
+    let text = pairs.collect::<Vec<_>>().join(",");
+    HostAliases::parse(&text).map_err(|error| problem(&entry.name, "InvalidHostAlias", error.to_string()))
+}
+
+fn kind_of(entry: &Entry) -> Option<ReceiverKind> {
     entry.kinds().first().and_then(|kind| ReceiverKind::parse(kind))
 }
 
@@ -159,12 +205,29 @@ fn is_supported(kind: ReceiverKind) -> bool {
 }
 
 fn copy(route: &Route) -> Route {
-    let Route { path, scope, receiver, settings } = route;
-    Route { path: path.clone(), scope: scope.clone(), receiver: Arc::clone(receiver), settings: settings.clone() }
+    let Route { path, owner, scope, receiver, settings } = route;
+    Route {
+        path: path.clone(),
+        owner: owner.clone(),
+        scope: scope.clone(),
+        receiver: Arc::clone(receiver),
+        settings: settings.clone(),
+    }
 }
 
 fn problem(receiver: &str, reason: &'static str, cause: String) -> Problem {
     Problem { receiver: receiver.to_owned(), reason, cause, passing: false, served: false }
+}
+
+/// What to say about a receiver whose path is claimed twice.
+#[must_use]
+pub fn path_conflict(clash: &Clash) -> Problem {
+    let Clash { receiver, with, is_served } = clash;
+    let outcome = if *is_served { "that one is served" } else { "neither is served" };
+    let cause = format!(
+        "{with} has a receiver with the same path, because project, name and secret of both run together to the same bytes; {outcome} until the secret of one of them is changed"
+    );
+    problem(receiver, "PathConflict", cause)
 }
 
 fn undecodable(error: &EntryError) -> Problem {
@@ -172,7 +235,7 @@ fn undecodable(error: &EntryError) -> Problem {
     problem(&receiver, "Invalid", error.cause.clone())
 }
 
-fn weakness(entry: &ReceiverConfig, namespace: &str, secret: &Secret) -> Option<Problem> {
+fn weakness(entry: &Entry, namespace: &str, secret: &Secret) -> Option<Problem> {
     let name = entry.secret_name().unwrap_or_default();
     secret.is_weak().then(|| {
         let cause = format!(
@@ -190,8 +253,8 @@ mod tests {
 
     use super::*;
 
-    fn scope() -> Scope {
-        Scope::Project(Arc::from("northwind"))
+    fn owner() -> Owner {
+        Owner::ProjectConfig(Arc::from("northwind"))
     }
 
     fn found(key: &str, value: &str) -> SecretState {
@@ -199,8 +262,12 @@ mod tests {
     }
 
     fn run(receivers: &Value, secret: &SecretState, before: &[Arc<Route>]) -> Resolution {
-        let entries = ReceiverConfig::decode_list(&json!({"webhookReceivers": receivers}));
-        resolve(&scope(), &entries, "northwind", |_| secret.clone(), before)
+        run_as(&owner(), &json!({"webhookReceivers": receivers}), secret, before)
+    }
+
+    fn run_as(owner: &Owner, spec: &Value, secret: &SecretState, before: &[Arc<Route>]) -> Resolution {
+        let (entries, defaults) = (declared(owner, spec), Defaults::default());
+        resolve(owner, &entries, "northwind", &defaults, |_| secret.clone(), before)
     }
 
     fn quay(name: &str) -> Value {
@@ -274,5 +341,35 @@ mod tests {
         assert_eq!(resolution.routes.len(), 1);
         let reasons: Vec<_> = resolution.problems.iter().map(|p| (p.receiver.as_str(), p.reason)).collect();
         assert_eq!(reasons, [("odd", "Invalid"), ("none", "NoKind"), ("entry-2", "Invalid")]);
+    }
+
+    #[test]
+    fn a_receiver_of_our_own_is_resolved_as_an_entry_of_a_list_is_and_brings_its_settings() {
+        let own = Owner::Receiver(ObjectKey::new("northwind", "quay"));
+        let secret = found("secret", "a long enough secret");
+        let listed = run(&json!([quay("quay")]), &secret, &[]);
+        let spec = json!({"quay": {"secretRef": {"name": "s"}}, "registryHost": "registry.example.com", "allowSHA1Signatures": true});
+        let resolution = run_as(&own, &spec, &secret, &[]);
+        let [route] = resolution.routes.as_slice() else { panic!("{:?}", causes(&resolution)) };
+        assert!(route.path == listed.routes[0].path, "the URL depends on namespace, name and secret alone");
+        assert_eq!((&route.owner, &*route.receiver), (&own, "quay"));
+        assert_eq!(route.settings.registry_host.as_deref(), Some("registry.example.com"));
+        assert!(route.settings.allow_sha1 && !listed.routes[0].settings.allow_sha1);
+    }
+
+    #[test]
+    fn a_receiver_of_our_own_that_is_no_receiver_says_why() {
+        let own = Owner::ClusterReceiver(Arc::from("hub"));
+        let secret = found("secret", "a long enough secret");
+        let reference = json!({"secretRef": {"name": "s"}});
+        for (spec, reason) in [
+            (json!({}), "NoKind"),
+            (json!({"quay": 7}), "Invalid"),
+            (json!({"quay": reference, "github": reference}), "Invalid"),
+        ] {
+            let resolution = run_as(&own, &spec, &secret, &[]);
+            assert!(resolution.routes.is_empty());
+            assert_eq!((resolution.problems[0].receiver.as_str(), resolution.problems[0].reason), ("hub", reason));
+        }
     }
 }

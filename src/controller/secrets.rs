@@ -12,7 +12,8 @@ use tokio::time::timeout;
 
 use super::queue::Queue;
 use super::watch::Sink;
-use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::owner::Owner;
+use crate::domain::scope::ObjectKey;
 use crate::domain::secret::Secret;
 
 /// A GET that takes longer counts as failed.
@@ -40,8 +41,8 @@ pub struct SecretCache {
 
 #[derive(Default)]
 struct State {
-    referenced_by: HashMap<ObjectKey, HashSet<Scope>>,
-    references: HashMap<Scope, HashSet<ObjectKey>>,
+    referenced_by: HashMap<ObjectKey, HashSet<Owner>>,
+    references: HashMap<Owner, HashSet<ObjectKey>>,
     known: HashMap<ObjectKey, Known>,
 }
 
@@ -60,18 +61,18 @@ impl SecretCache {
         Self { client, state: Mutex::default() }
     }
 
-    /// Declares which Secrets a scope references from now on; others are forgotten when nobody else needs them.
-    pub fn reference(&self, scope: &Scope, secrets: HashSet<ObjectKey>) {
+    /// Declares which Secrets an owner references from now on; others are forgotten when nobody else needs them.
+    pub fn reference(&self, owner: &Owner, secrets: HashSet<ObjectKey>) {
         let mut state = self.state.lock();
-        let before = state.references.remove(scope).unwrap_or_default();
+        let before = state.references.remove(owner).unwrap_or_default();
         for key in before.difference(&secrets) {
-            state.release(key, scope);
+            state.release(key, owner);
         }
         for key in &secrets {
-            state.referenced_by.entry(key.clone()).or_default().insert(scope.clone());
+            state.referenced_by.entry(key.clone()).or_default().insert(owner.clone());
         }
         if !secrets.is_empty() {
-            state.references.insert(scope.clone(), secrets);
+            state.references.insert(owner.clone(), secrets);
         }
     }
 
@@ -113,10 +114,10 @@ impl SecretCache {
         }
     }
 
-    /// The watch saw the Secret in this version (`None`: gone). Returns the scopes that have to look again.
-    fn seen(&self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<Scope> {
+    /// The watch saw the Secret in this version (`None`: gone). Returns the owners that have to look again.
+    fn seen(&self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<Owner> {
         let mut state = self.state.lock();
-        let Some(scopes) = state.referenced_by.get(key).map(|scopes| scopes.iter().cloned().collect()) else {
+        let Some(owners) = state.referenced_by.get(key).map(|owners| owners.iter().cloned().collect()) else {
             return Vec::new();
         };
         let known = state.known.entry(key.clone()).or_insert_with(Known::unread);
@@ -132,7 +133,7 @@ impl SecretCache {
         }
         known.changes += 1;
         known.stale = true;
-        scopes
+        owners
     }
 
     fn referenced(&self) -> Vec<ObjectKey> {
@@ -147,22 +148,22 @@ impl Known {
 }
 
 impl State {
-    fn release(&mut self, key: &ObjectKey, scope: &Scope) {
-        let Some(scopes) = self.referenced_by.get_mut(key) else {
+    fn release(&mut self, key: &ObjectKey, owner: &Owner) {
+        let Some(owners) = self.referenced_by.get_mut(key) else {
             return;
         };
-        scopes.remove(scope);
-        if scopes.is_empty() {
+        owners.remove(owner);
+        if owners.is_empty() {
             self.referenced_by.remove(key);
             self.known.remove(key);
         }
     }
 }
 
-/// Feeds the watch on Secret metadata into the cache and sends affected scopes back to work.
+/// Feeds the watch on Secret metadata into the cache and sends affected owners back to work.
 pub struct SecretFeed {
     cache: Arc<SecretCache>,
-    work: Arc<Queue<Scope>>,
+    work: Arc<Queue<Owner>>,
     /// The referenced Secrets that a running list has not named yet.
     unseen: Option<HashSet<ObjectKey>>,
 }
@@ -170,12 +171,12 @@ pub struct SecretFeed {
 impl SecretFeed {
     /// A feed into this cache and work queue.
     #[must_use]
-    pub const fn new(cache: Arc<SecretCache>, work: Arc<Queue<Scope>>) -> Self {
+    pub const fn new(cache: Arc<SecretCache>, work: Arc<Queue<Owner>>) -> Self {
         Self { cache, work, unseen: None }
     }
 
     fn report(&self, key: &ObjectKey, resource_version: Option<&str>) {
-        self.cache.seen(key, resource_version).into_iter().for_each(|scope| self.work.add(scope));
+        self.cache.seen(key, resource_version).into_iter().for_each(|owner| self.work.add(owner));
     }
 }
 

@@ -4,20 +4,23 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::resolve::Problem;
 use crate::api::condition::{
-    self, ConfigKind, READY, RECONCILING, SYNC_WEBHOOK_RECEIVERS_FAILED, SYNCED, SYNCING_MESSAGE, SYNCING_WEBHOOKS,
-    Wanted,
+    self, ConfigKind, READY, RECONCILING, SERVED, SERVED_MESSAGE, SYNC_WEBHOOK_RECEIVERS_FAILED, SYNCED,
+    SYNCING_MESSAGE, SYNCING_WEBHOOKS, Wanted,
 };
-use crate::api::{ConfigStatus, ReceiverDetails};
+use crate::api::{ConfigStatus, ReceiverDetails, ReceiverStatus};
+use crate::domain::owner::Owner;
 
 /// Conditions of a single receiver have this prefix and the receiver's name; only receivers that need attention have one.
 const RECEIVER_CONDITION: &str = "receiver.quayside.dev/";
 
-/// What the last resolution found out about a configuration.
-#[derive(Clone)]
+/// What the last resolution found out about an owner.
+#[derive(Clone, Default)]
 pub struct Report {
     /// `metadata.generation` that was resolved.
     pub generation: Option<i64>,
@@ -25,15 +28,37 @@ pub struct Report {
     pub refresh: Option<String>,
     /// The served receivers, in the order of the spec.
     pub receivers: Vec<ReceiverDetails>,
+    /// The kind of the first receiver; the only one of an object that is one receiver.
+    pub kind: Option<&'static str>,
     /// Receivers that are not served as configured.
     pub problems: Vec<Problem>,
     /// Receivers that are served but deserve attention.
     pub warnings: Vec<Problem>,
 }
 
-/// The status that `current` should become.
+/// The smallest patch that makes the status of an object say what was found out; `None` when it does already. `current` is the
+/// text of the status; one that does not decode is replaced as if it were empty.
 #[must_use]
-pub fn desired(kind: ConfigKind, report: &Report, current: &ConfigStatus, now: Timestamp) -> ConfigStatus {
+pub fn patch(owner: &Owner, report: &Report, current: &str, now: Timestamp) -> Option<Value> {
+    let kind = match owner {
+        Owner::ProjectConfig(_) => ConfigKind::Project,
+        Owner::ClusterConfig => ConfigKind::Cluster,
+        Owner::Receiver(_) | Owner::ClusterReceiver(_) => {
+            let current: ReceiverStatus = decoded(current);
+            return merge_patch(&current, &desired_of_receiver(report, &current, now));
+        }
+    };
+    let current: ConfigStatus = decoded(current);
+    merge_patch(&current, &desired(kind, report, &current, now))
+}
+
+fn decoded<S: DeserializeOwned + Default>(status: &str) -> S {
+    let status: Option<S> = serde_json::from_str(status).unwrap_or_default();
+    status.unwrap_or_default()
+}
+
+/// What the status of a `ProjectConfig` or `ClusterConfig` should become.
+fn desired(kind: ConfigKind, report: &Report, current: &ConfigStatus, now: Timestamp) -> ConfigStatus {
     let mut status = current.clone();
     status.webhook_receivers.clone_from(&report.receivers);
     if report.refresh.is_some() {
@@ -71,10 +96,30 @@ pub fn desired(kind: ConfigKind, report: &Report, current: &ConfigStatus, now: T
     status
 }
 
+/// What the status of a `Receiver` or `ClusterReceiver` should become.
+fn desired_of_receiver(report: &Report, current: &ReceiverStatus, now: Timestamp) -> ReceiverStatus {
+    let mut status = current.clone();
+    let served = report.receivers.first();
+    status.path = served.and_then(|details| details.path.clone());
+    status.url = served.and_then(|details| details.url.clone());
+    status.kind = report.kind.map(str::to_owned);
+    status.observed_generation = report.generation;
+    let remarks: Vec<&Problem> = report.problems.iter().chain(&report.warnings).collect();
+    let (reason, message) = match remarks.as_slice() {
+        [] => (SERVED, SERVED_MESSAGE.to_owned()),
+        [first, ..] => {
+            (first.reason, remarks.iter().map(|remark| remark.cause.as_str()).collect::<Vec<_>>().join("; "))
+        }
+    };
+    let observed_generation = report.generation;
+    let ready = Wanted { type_: READY.into(), status: served.is_some(), reason, message, observed_generation };
+    condition::set(&mut status.conditions, ready, now);
+    status
+}
+
 /// The merge patch from `current` to `desired`, or `None` when they are equal. Lists are replaced as a whole, a list that
 /// became empty is removed, members that are not ours are not mentioned.
-#[must_use]
-pub fn merge_patch(current: &ConfigStatus, desired: &ConfigStatus) -> Option<Value> {
+fn merge_patch(current: &impl Serialize, desired: &impl Serialize) -> Option<Value> {
     let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
         (serde_json::to_value(current), serde_json::to_value(desired))
     else {
@@ -106,7 +151,8 @@ mod tests {
             path: Some("/quay/x".to_owned()),
             url: Some("https://h/quay/x".to_owned()),
         }];
-        Report { generation: Some(3), refresh: Some("t1".to_owned()), receivers, problems, warnings: vec![] }
+        let refresh = Some("t1".to_owned());
+        Report { generation: Some(3), refresh, receivers, kind: Some("quay"), problems, warnings: vec![] }
     }
 
     fn problem(receiver: &str) -> Problem {
@@ -148,5 +194,35 @@ mod tests {
         let empty = Report { receivers: vec![], ..report(vec![]) };
         let after = desired(ConfigKind::Cluster, &empty, &before, now());
         assert_eq!(merge_patch(&before, &after).unwrap(), json!({"status": {"webhookReceivers": null}}));
+    }
+
+    #[test]
+    fn a_receiver_of_our_own_is_ready_when_it_is_served_and_says_otherwise_why_not() {
+        let owner = Owner::ClusterReceiver("hub".into());
+        let patched = |report: &Report, current: &Value| patch(&owner, report, &current.to_string(), now());
+        let served = patched(&report(vec![]), &Value::Null).unwrap()["status"].clone();
+        let ready = json!({
+            "type": "Ready", "status": "True", "reason": "Served", "message": "requests to the URL are accepted",
+            "observedGeneration": 3, "lastTransitionTime": "2026-08-21T17:51:41Z",
+        });
+        let url = "https://h/quay/x";
+        assert_eq!(
+            served,
+            json!({"kind": "quay", "path": "/quay/x", "url": url, "observedGeneration": 3, "conditions": [ready]})
+        );
+        assert!(patched(&report(vec![]), &served).is_none());
+
+        let warning = Problem { served: true, ..problem("hub") };
+        let weak = patched(&Report { warnings: vec![warning], ..report(vec![]) }, &served).unwrap();
+        let ready = &weak["status"]["conditions"][0];
+        assert_eq!((&ready["status"], &ready["reason"]), (&json!("True"), &json!("SecretNotFound")));
+
+        let failed = Report { receivers: vec![], ..report(vec![problem("hub")]) };
+        let failed = patched(&failed, &served).unwrap()["status"].clone();
+        assert_eq!((&failed["path"], &failed["url"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&failed["conditions"][0]["status"], &failed["conditions"][0]["message"]),
+            (&json!("False"), &json!("no"))
+        );
     }
 }

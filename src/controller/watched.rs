@@ -14,7 +14,7 @@ use kube::{Resource, ResourceExt};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::api::{ClusterConfig, GROUP, ProjectConfig, VERSION, Warehouse};
+use crate::api::{ClusterConfig, ClusterReceiver, GROUP, ProjectConfig, Receiver, VERSION, Warehouse};
 use crate::domain::criterion::Labels;
 use crate::domain::target::TargetKind;
 use crate::refresh::patch::REFRESH_ANNOTATION;
@@ -78,7 +78,7 @@ fn criterion_labels(metadata: &ObjectMeta) -> Labels {
     labels.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
 }
 
-/// A `ProjectConfig` or `ClusterConfig`.
+/// An object that declares receivers.
 #[derive(Clone, Deserialize)]
 #[serde(bound = "")]
 pub struct WatchedConfig<K> {
@@ -202,6 +202,8 @@ watched!(
 );
 watched!(WatchedConfig<ProjectConfig>, ProjectConfig, NamespaceResourceScope);
 watched!(WatchedConfig<ClusterConfig>, ClusterConfig, ClusterResourceScope);
+watched!(WatchedConfig<Receiver>, Receiver, NamespaceResourceScope);
+watched!(WatchedConfig<ClusterReceiver>, ClusterReceiver, ClusterResourceScope);
 
 #[cfg(test)]
 mod tests {

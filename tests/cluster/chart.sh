@@ -136,6 +136,9 @@ lacks PodDisruptionBudget "a single replica has no PodDisruptionBudget, which wo
 lacks QUAYSIDE_REGISTRY_ALIASES "without aliases the variable is not set" --show-only templates/deployment.yaml
 known=()
 for kind in ProjectConfig ClusterConfig Warehouse; do known+=(--api-versions "kargo.akuity.io/v1alpha1/$kind"); done
+says 'name: receivers.quayside.dev' "beside Kargo's CRDs, the chart brings its own" "${known[@]}"
+lacks 'name: warehouses.kargo.akuity.io' "and leaves Kargo's alone" "${known[@]}" --show-only templates/crds.yaml
+for kind in Receiver ClusterReceiver; do known+=(--api-versions "quayside.dev/v1alpha1/$kind"); done
 # So do programs that render without a cluster tell helm about it.
 lacks CustomResourceDefinition "no CRDs where --api-versions names them" "${known[@]}"
 lacks CustomResourceDefinition "none with crds.install=false" --set crds.install=false
@@ -202,11 +205,11 @@ ok "examples/rbac.yaml grants the same"
 kubectl delete clusterrole/q-quayside clusterrolebinding/q-quayside namespace/rights --wait=false >/dev/null
 
 # CRDs, with a real installation: none there, ours there, somebody else's there.
-crds() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.generation}{"\n"}{end}' | grep kargo || true; }
+crds() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.generation}{"\n"}{end}' | grep -E '^[a-z]+\.(kargo\.akuity\.io|quayside\.dev) ' || true; }
 helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
 before=$(crds)
-[[ $(wc -l <<<"$before") == 3 ]] || die "the chart did not bring three CRDs, but: $before"
+[[ $(wc -l <<<"$before") == 5 ]] || die "the chart did not bring five CRDs, but: $before"
 for crd in crds/*.yaml; do
   name=$(awk '$1 == "name:" { print $2; exit }' "$crd")
   [[ $(kubectl replace --dry-run=server -f "$crd" -o=jsonpath='{.spec}') == "$(kubectl get crd "$name" -o=jsonpath='{.spec}')" ]] ||

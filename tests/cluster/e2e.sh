@@ -213,8 +213,9 @@ say "Install, where there are no CRDs of Kargo"
 show "helm install quayside $chart -n quayside --set baseUrl=$base --wait --timeout=2m >$work/notes && tail -n +9 $work/notes | head -n 6"
 show 'kubectl get pods -n quayside -o wide'
 same "both replicas are ready" "2" "$(kubectl get deployment quayside -n quayside -o=jsonpath='{.status.readyReplicas}')"
-same "the chart brought the three CRDs" "clusterconfigs.kargo.akuity.io projectconfigs.kargo.akuity.io warehouses.kargo.akuity.io" \
-  "$(kubectl get crd -o=jsonpath='{.items[*].metadata.name}' | tr ' ' '\n' | grep kargo | paste -sd' ')"
+same "the chart brought the five CRDs" \
+  "clusterconfigs.kargo.akuity.io clusterreceivers.quayside.dev projectconfigs.kargo.akuity.io receivers.quayside.dev warehouses.kargo.akuity.io" \
+  "$(kubectl get crd -o=jsonpath='{.items[*].metadata.name}' | tr ' ' '\n' | grep -E '(kargo\.akuity\.io|quayside\.dev)$' | paste -sd' ')"
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
 
 say "Declare a receiver, and get its URL"
@@ -322,7 +323,7 @@ cat >"$work/kargo/templates/crds.yaml" <<'END'
 {{ $.Files.Get $path }}
 {{ end }}
 END
-for crd in crds/*.yaml; do
+for crd in crds/kargo.akuity.io_*.yaml; do
   sed -e 's|^metadata:$|&\n  annotations: {controller-gen.kubebuilder.io/version: v0.18.0, helm.sh/resource-policy: keep}|' \
     -e 's|^    - jsonPath: .metadata.creationTimestamp$|    - {jsonPath: .metadata.uid, name: Kargo, type: string}\n&|' \
     "$crd" >"$work/kargo/resources/$(basename "$crd")"

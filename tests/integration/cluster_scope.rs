@@ -75,7 +75,7 @@ async fn secrets_of_cluster_receivers_live_where_the_operator_is_told() {
 }
 
 #[tokio::test]
-async fn a_path_that_two_projects_claim_is_served_for_one_and_reported_to_the_other() {
+async fn a_path_that_two_projects_claim_is_served_for_neither_until_one_gives_it_up() {
     let operator = Operator::shared().await;
     let secret = "one secret for two projects";
     let first = Project::new("clash").await;
@@ -83,24 +83,26 @@ async fn a_path_that_two_projects_claim_is_served_for_one_and_reported_to_the_ot
     let second = Project::named(first.plane, format!("{}b", first.namespace)).await;
     for (project, receiver) in [(&first, "bc"), (&second, "c")] {
         project.secret("s", secret).await;
-        project.receivers(json!([quay_receiver(receiver, "s")])).await;
+        project.receivers(json!([quay_receiver(receiver, "s"), quay_receiver("another", "s")])).await;
+        project.hook(operator, "another", secret).served().await;
     }
     let hook = first.hook(operator, "bc", secret);
     assert_eq!(hook.path, second.hook(operator, "c", secret).path);
-    hook.served().await;
-    let told = second.condition("receiver.quayside.dev/c=False").await;
-    assert_eq!(told["reason"], "PathConflict");
-    first.condition("Ready=True").await;
-    first.warehouse("storefront", json!([image("quay.io/clash/app", "^1.0.0")])).await;
+    hook.gone().await;
+    for (project, receiver, other) in [(&first, "bc", &second), (&second, "c", &first)] {
+        let told = project.condition(&format!("receiver.quayside.dev/{receiver}=False")).await;
+        assert_eq!(told["reason"], "PathConflict");
+        let message = told["message"].as_str().unwrap();
+        assert!(
+            message.starts_with(&format!("ProjectConfig {} has a receiver with the same path", other.namespace)),
+            "{told}"
+        );
+        assert_eq!(project.status().await["webhookReceivers"].as_array().unwrap().len(), 1, "the other receiver");
+    }
     second.warehouse("storefront", json!([image("quay.io/clash/app", "^1.0.0")])).await;
-    first.settle(&hook).await;
-    assert_eq!(hook.push("quay.io/clash/app", &["1.0.0"]).says(), "refreshed 1 warehouse(s)");
-    assert_eq!((first.refreshed().await.len(), second.refreshed().await.len()), (1, 0));
-
     first.delete("ProjectConfig", &first.namespace).await;
     wait_until("the other project has the path", SOON, async || {
-        hook.push("quay.io/clash/app", &["1.0.0"]);
-        (second.refreshed().await == ["storefront"]).then_some(())
+        (hook.probe()? == 200 && hook.push("quay.io/clash/app", &["1.0.0"]).json()["refreshed"] == 1).then_some(())
     })
     .await;
     second.condition("Ready=True").await;

@@ -15,10 +15,15 @@ async fn apply(operator: &Operator, folder: &str, config: &str) -> (Project, Hoo
     let project = Project::named(ControlPlane::shared(), namespace.as_str().unwrap().to_owned()).await;
     let secret = &manifests(&format!("examples/{folder}/10-secret.yaml"))[0]["stringData"];
     let secret = secret.as_object().unwrap().values().next().unwrap().as_str().unwrap();
-    let receiver = &manifests(&format!("examples/{folder}/{config}"))[0]["spec"]["webhookReceivers"][0];
-    let kind = receiver.as_object().unwrap().keys().find(|key| *key != "name").unwrap();
-    let scope = if config == "20-clusterconfig.yaml" { "" } else { project.namespace.as_str() };
-    let hook = Hook::derive(operator, scope, receiver["name"].as_str().unwrap(), secret).of(kind);
+    let object = &manifests(&format!("examples/{folder}/{config}"))[0];
+    // A receiver of our own is the object itself; Kargo's stands in a list.
+    let (name, receiver) = match &object["spec"]["webhookReceivers"][0] {
+        serde_json::Value::Null => (&object["metadata"]["name"], &object["spec"]),
+        entry => (&entry["name"], entry),
+    };
+    let kind = receiver.as_object().unwrap().iter().find(|(_, value)| value["secretRef"].is_object()).unwrap().0;
+    let scope = if config.starts_with("20-cluster") { "" } else { project.namespace.as_str() };
+    let hook = Hook::derive(operator, scope, name.as_str().unwrap(), secret).of(kind);
     project.keep_out_of_logs(hook.digest());
     project.plane.bash(&format!("kubectl apply -f examples/{folder}")).success();
     hook.served().await;
@@ -144,6 +149,26 @@ async fn harbor() {
     assert!(push(&project, &hook, chart, "1.0.0").await.is_empty());
 }
 
+#[tokio::test]
+async fn receiver() {
+    let (project, hook) = apply(Operator::shared().await, "receiver", "20-receiver.yaml").await;
+    project.settle(&hook).await;
+    assert_eq!(push(&project, &hook, "quay.io/northwind/storefront", "1.4.2").await, ["storefront"]);
+}
+
+#[tokio::test]
+async fn clusterreceiver() {
+    let operator = Operator::shared().await;
+    let reached = Project::new("example-cluster-receiver").await;
+    let own = reached.quay(operator).await;
+    let repository = format!("quay.io/{}/storefront", reached.namespace);
+    reached.warehouse("storefront", json!([image(&repository, "^1.0.0")])).await;
+    reached.settle(&own).await;
+    let (system, hook) = apply(operator, "clusterreceiver", "20-clusterreceiver.yaml").await;
+    assert_eq!(system.namespace, SYSTEM_NAMESPACE, "the operator's default");
+    assert_eq!(push(&reached, &hook, &repository, "1.4.2").await, ["storefront"]);
+}
+
 #[test]
 fn no_example_is_left_out() {
     let tested = [
@@ -155,6 +180,8 @@ fn no_example_is_left_out() {
         "azure",
         "dockerhub",
         "harbor",
+        "receiver",
+        "clusterreceiver",
     ];
     let tested = tested.map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());

@@ -32,6 +32,7 @@ mod manifests;
 mod outages;
 mod quay_events;
 mod readiness;
+mod receivers;
 mod registries;
 mod registry_aliases;
 mod rights;

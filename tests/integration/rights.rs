@@ -57,6 +57,11 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     project.settle(&hook).await;
     assert_eq!(hook.push("quay.io/rights/app", &["1.0.0"]).says(), "refreshed 1 warehouse(s)");
     project.condition("Ready=True").await;
+    let own = json!({"quay": {"secretRef": {"name": "nowhere"}}});
+    project.apply("Receiver", "own", own.clone()).await;
+    project.condition_of("Receiver", "own", "Ready=False").await;
+    project.cluster_receiver(&project.namespace, own).await;
+    project.condition_of("ClusterReceiver", &project.namespace, "Ready=False").await;
     turn.apply(json!([quay_receiver("quay", "nowhere")])).await;
     turn.status_with("Ready=False").await;
     turn.delete().await;

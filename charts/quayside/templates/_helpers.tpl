@@ -77,6 +77,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ .Values.catchUp.after | quote }}
 - name: QUAYSIDE_CATCH_UP_RATE
   value: {{ .Values.catchUp.rate | int | quote }}
+- name: QUAYSIDE_ALLOW_SHA1_SIGNATURES
+  value: {{ .Values.allowSHA1Signatures | quote }}
 - name: QUAYSIDE_LISTEN
   value: {{ printf "%s:8080" .Values.listenAddress | quote }}
 - name: QUAYSIDE_ADMIN_LISTEN

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::super::manifests::Resolved;
-use super::{entry_name, qualified};
+use super::entry_name;
 use crate::domain::event::PushEvent;
 use crate::domain::scope::ObjectKey;
 use crate::domain::subscription::Subscription;
@@ -224,12 +224,10 @@ fn receivers(config: &Resolved) -> impl Iterator<Item = Value> + '_ {
     config.entries.iter().map(|entry| {
         let name = entry_name(entry);
         let kind = entry.as_ref().ok().and_then(|entry| entry.kinds().first().copied()).unwrap_or("unknown");
-        let served = config.resolution.routes.iter().any(|route| &*route.receiver == name);
-        let problem = config.resolution.problems.iter().chain(&config.resolution.warnings).find(|p| p.receiver == name);
+        let served = config.routes.iter().any(|route| &*route.receiver == name);
+        let problem = config.problems.iter().chain(&config.warnings).find(|problem| problem.receiver == name);
         let reason = problem.map_or_else(|| "served".to_owned(), |problem| problem.cause.clone());
-        let project = qualified(&config.scope, "");
-        json!({
-            "project": project.trim_end_matches('/'), "name": name, "kind": kind, "served": served, "reason": reason,
-        })
+        let project = config.owner.project();
+        json!({"project": project, "name": name, "kind": kind, "served": served, "reason": reason})
     })
 }

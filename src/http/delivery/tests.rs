@@ -7,11 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::ReceiverConfig;
-use crate::controller::resolve::resolve;
+use crate::controller::resolve::{Defaults, declared, resolve};
 use crate::controller::secrets::SecretState;
 use crate::domain::criterion::Labels;
 use crate::domain::kind::ReceiverKind;
+use crate::domain::owner::Owner;
 use crate::domain::path::{BaseUrl, ReceiverPath};
 use crate::domain::secret::Secret;
 use crate::domain::vectors::{self, base64, text};
@@ -73,16 +73,17 @@ impl Verdict {
 
 fn verdict(case: &Value) -> Verdict {
     let base = BaseUrl::parse("https://hooks.example.com/in").unwrap();
-    let (scope, namespace) = match text(case, "scope") {
-        "cluster" => (Scope::Cluster, "kargo-system-resources"),
-        _ => (Scope::Project(Arc::from(text(case, "project"))), text(case, "project")),
+    let owner = match text(case, "scope") {
+        "cluster" => Owner::ClusterConfig,
+        _ => Owner::ProjectConfig(Arc::from(text(case, "project"))),
     };
+    let namespace = owner.secret_namespace("kargo-system-resources");
     let data: BTreeMap<_, _> =
         case["secret"].as_object().unwrap().iter().map(|(k, v)| (k.clone(), Secret::new(base64(v)))).collect();
-    let entries = ReceiverConfig::decode_list(&json!({"webhookReceivers": [case["receiver"]]}));
+    let entries = declared(&owner, &json!({"webhookReceivers": [case["receiver"]]}));
     let secret = SecretState::Found(Arc::new(data));
     let routes = RouteTable::new(base);
-    routes.replace(&scope, resolve(&scope, &entries, namespace, |_| secret.clone(), &[]).routes);
+    routes.replace(&owner, resolve(&owner, &entries, namespace, &Defaults::default(), |_| secret.clone(), &[]).routes);
     let (warehouses, promotions) = (SubscriptionIndex::default(), PromotionIndex::default());
     for warehouse in case["warehouses"].as_array().into_iter().flatten() {
         warehouses.apply(&key(warehouse), None, labels(warehouse), &warehouse["spec"].to_string());
@@ -204,7 +205,8 @@ fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_na
         ..Settings::new(secret.clone())
     };
     let path = ReceiverPath::derive(ReceiverKind::Quay, &scope, "quay", &secret);
-    let route = Route { path, scope, receiver: Arc::from("quay"), settings };
+    let route =
+        Route { path, owner: Owner::ProjectConfig(Arc::from("shop")), scope, receiver: Arc::from("quay"), settings };
     let tables = Tables { warehouses: &warehouses, promotions: &PromotionIndex::default(), aliases: &for_all };
     let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
     let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes() };

@@ -190,12 +190,18 @@ fn lawless_crds() -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": crds})
 }
 
+/// The `apiVersion` of one of our kinds, or of a core kind.
+pub(crate) fn api_version(kind: &str) -> &'static str {
+    match kind {
+        "Namespace" | "Secret" => "v1",
+        "Receiver" | "ClusterReceiver" => "quayside.dev/v1alpha1",
+        _ => "kargo.akuity.io/v1alpha1",
+    }
+}
+
 /// The API of one of our kinds, or of a core kind.
 pub(crate) fn resource(client: &Client, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
-    let (group, version) = match kind {
-        "Namespace" | "Secret" => ("", "v1"),
-        _ => ("kargo.akuity.io", "v1alpha1"),
-    };
+    let (group, version) = api_version(kind).split_once('/').unwrap_or(("", "v1"));
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
     match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind),

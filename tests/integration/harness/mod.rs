@@ -11,7 +11,7 @@ mod wait;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use control_plane::{ControlPlane, resource};
+pub(crate) use control_plane::{ControlPlane, api_version, resource};
 pub(crate) use exchange::{Answer, Connection, chunked, exchange, get, head, push_body};
 pub(crate) use lease::{LEASE_NAMESPACE, LeaseTurn};
 pub(crate) use operator::{Operator, Setup, base_url};

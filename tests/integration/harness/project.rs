@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use super::operator::all_logs;
-use super::{Answer, ControlPlane, Operator, Ran, SOON, exchange, push_body, resource, wait_until};
+use super::{Answer, ControlPlane, Operator, Ran, SOON, api_version, exchange, push_body, resource, wait_until};
 
 const REFRESH: &str = "kargo.akuity.io/refresh";
 
@@ -81,9 +81,15 @@ impl Project {
     }
 
     pub(crate) async fn apply(&self, kind: &str, name: &str, spec: Value) {
-        let object =
-            json!({"apiVersion": "kargo.akuity.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        let object = json!({"apiVersion": api_version(kind), "kind": kind, "metadata": {"name": name}, "spec": spec});
         apply(&self.api(kind), &object).await;
+    }
+
+    /// Makes or changes a ClusterReceiver, of whose name there is one in the cluster.
+    pub(crate) async fn cluster_receiver(&self, name: &str, spec: Value) {
+        let kind = "ClusterReceiver";
+        let object = json!({"apiVersion": api_version(kind), "kind": kind, "metadata": {"name": name}, "spec": spec});
+        apply(&resource(&self.client, kind, None), &object).await;
     }
 
     pub(crate) async fn delete(&self, kind: &str, name: &str) {
@@ -153,15 +159,26 @@ impl Project {
 
     /// The status of the ProjectConfig.
     pub(crate) async fn status(&self) -> Value {
-        let config = self.api("ProjectConfig").get(&self.namespace).await.unwrap();
-        config.data.get("status").cloned().unwrap_or_default()
+        self.status_of("ProjectConfig", &self.namespace).await
+    }
+
+    /// The status of an object of the project, or of the cluster.
+    pub(crate) async fn status_of(&self, kind: &str, name: &str) -> Value {
+        let namespace = (!kind.starts_with("Cluster")).then_some(self.namespace.as_str());
+        let object = resource(&self.client, kind, namespace).get(name).await.unwrap();
+        object.data.get("status").cloned().unwrap_or_default()
     }
 
     /// Waits for a condition of the ProjectConfig, such as `Ready=True`.
     pub(crate) async fn condition(&self, condition: &str) -> Value {
+        self.condition_of("ProjectConfig", &self.namespace, condition).await
+    }
+
+    /// Waits for a condition of an object of the project, or of the cluster.
+    pub(crate) async fn condition_of(&self, kind: &str, name: &str, condition: &str) -> Value {
         let (wanted, status) = condition.split_once('=').unwrap();
-        wait_until(&format!("{} has {condition}", self.namespace), SOON, async || {
-            let found = self.status().await;
+        wait_until(&format!("{kind} {name} of {} has {condition}", self.namespace), SOON, async || {
+            let found = self.status_of(kind, name).await;
             let mut conditions = found["conditions"].as_array()?.iter();
             conditions.find(|c| c["type"] == wanted && c["status"] == status).cloned()
         })
