@@ -5,6 +5,7 @@
 
 pub mod alias;
 pub mod criterion;
+pub mod client_cert;
 pub mod event;
 pub mod go_regex;
 pub mod kind;
