@@ -10,6 +10,7 @@ mod manifests;
 mod reference;
 mod run;
 mod send;
+mod tls;
 mod url;
 
 use std::io::Write;
