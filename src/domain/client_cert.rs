@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_rule_that_says_nothing_valid_admits_nobody() {
         let fingerprint = fingerprint();
-        for rule in [&b""[..], b"\n", b"Required", b"optional", b"\xff\xfe", EMPTY[2..].as_bytes()] {
+        for rule in [&b""[..], b"\n", b"Required", b"optional", b"\xff\xfe", &EMPTY.as_bytes()[2..]] {
             assert!(!permits(rule, &ClientIdentity::Verified { fingerprint }), "{rule:?}");
         }
     }

@@ -30,15 +30,35 @@ impl Deref for Content {
     }
 }
 
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It exceeds the limit.
+    TooLarge,
+    /// It did not arrive in time, or the connection broke.
+    TooSlow,
+}
+
+impl Unreadable {
+    /// What to answer.
+    #[must_use]
+    pub fn answer(self) -> Answer {
+        match self {
+            Self::TooLarge => Answer::too_large(),
+            Self::TooSlow => Answer::too_slow(),
+        }
+    }
+}
+
 /// Reads a body within its limits of size and time.
 ///
 /// # Errors
-/// The answer to a body that is too large or too slow.
-pub async fn read(head: &Parts, body: Body) -> Result<Content, Answer> {
-    tokio::time::timeout(BODY_TIMEOUT, read_all(head, body)).await.unwrap_or_else(|_| Err(Answer::too_slow()))
+/// When it is too large or too slow.
+pub async fn read(head: &Parts, body: Body) -> Result<Content, Unreadable> {
+    tokio::time::timeout(BODY_TIMEOUT, read_all(head, body)).await.unwrap_or(Err(Unreadable::TooSlow))
 }
 
-async fn read_all(head: &Parts, mut body: Body) -> Result<Content, Answer> {
+async fn read_all(head: &Parts, mut body: Body) -> Result<Content, Unreadable> {
     let announced =
         head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let waits_for_permission = head.headers.contains_key(header::EXPECT);
@@ -46,15 +66,15 @@ async fn read_all(head: &Parts, mut body: Body) -> Result<Content, Answer> {
         if !waits_for_permission {
             discard(body, MAX_DISCARDED_BYTES).await;
         }
-        return Err(Answer::too_large());
+        return Err(Unreadable::TooLarge);
     }
     let (mut bytes, mut turn) = (BytesMut::new(), None);
     while let Some(frame) = body.frame().await {
-        let data = frame.map_err(|_| Answer::too_slow())?.into_data().unwrap_or_default();
+        let data = frame.map_err(|_| Unreadable::TooSlow)?.into_data().unwrap_or_default();
         let length = bytes.len() + data.len();
         if length > MAX_BODY_BYTES {
             discard(body, MAX_DISCARDED_BYTES).await;
-            return Err(Answer::too_large());
+            return Err(Unreadable::TooLarge);
         }
         if length > SMALL_BODY_BYTES && turn.is_none() {
             // It is never closed.

@@ -100,13 +100,15 @@ impl Hooks {
         }
         let body = match body::read(head, body).await {
             Ok(body) => body,
-            Err(answer) => return refused(answer),
+            Err(unreadable) => return refused(unreadable.answer()),
         };
         let arrived = Instant::now();
         let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body };
         let tables = Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases };
-        let judgement = judge(route, &request, tables);
-        let answer = if delivery::is_dry_run(&request) {
+        let (judgement, dry_run) = (judge(route, &request, tables), delivery::is_dry_run(&request));
+        // Others may wait for its memory.
+        drop(body);
+        let answer = if dry_run {
             Answer::dry_run(&judgement)
         } else {
             Answer::of(&judgement, &self.refresh(judgement.targets()).await)

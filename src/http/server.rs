@@ -162,7 +162,9 @@ fn builder() -> http1::Builder {
     builder
         // Some senders close their half once they have sent everything.
         .half_close(true)
+        // The first bounds the memory, in steps; the second is exact.
         .max_buf_size(MAX_HEAD_BYTES)
+        .max_header_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);
     builder
 }
