@@ -33,10 +33,11 @@ use crate::domain::alias::HostAliases;
 use crate::domain::path::BaseUrl;
 use crate::http::handler::{self, DeliveryIds, Hooks};
 use crate::http::server;
+use crate::http::tls::{self, Tls};
 use crate::lanes::Lanes;
 use crate::lease::Leadership;
 use crate::lease::elector::Elector;
-use crate::metrics::Metrics;
+use crate::metrics::{ConnectionMetrics, Metrics};
 use crate::promotions::PromotionIndex;
 use crate::readiness::{Gate, Readiness};
 use crate::refresh::Refresher;
@@ -52,6 +53,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where probes and metrics are served.
     pub admin_listen: SocketAddr,
+    /// TLS on the port for senders; without it, plain HTTP.
+    pub tls: Option<tls::Files>,
+    /// How often the TLS files are looked at.
+    pub tls_reload_interval: Duration,
     /// The public address of the receivers.
     pub base_url: BaseUrl,
     /// A kubeconfig file; else `KUBECONFIG`, else the Pod's ServiceAccount.
@@ -167,11 +172,12 @@ impl App {
             refresher: refresher.clone(),
             leadership: leadership.clone(),
         };
-        let listener = bind(config.admin_listen, "--admin-listen").await?;
+        let listener = bind(config.admin_listen, "--admin-listen")?;
         let admin_port = server::serve(
             listener,
+            None,
             vec![(Handle::current(), admin::router(Arc::new(admin)))],
-            prometheus_client::metrics::gauge::Gauge::default(),
+            ConnectionMetrics::default(),
             stop.clone(),
             Duration::ZERO,
         );
@@ -180,6 +186,14 @@ impl App {
         });
 
         let aliases = Arc::new(config.registry_aliases.clone());
+        let tls = match config.tls.clone() {
+            Some(files) => Some(Arc::new(Tls::load(files, metrics.tls.clone()).context("TLS cannot be set up")?)),
+            None => None,
+        };
+        if let Some(tls) = &tls {
+            tasks.spawn(Arc::clone(tls).follow(config.tls_reload_interval, stop.clone()));
+        }
+
         let lanes = Lanes::start(&stop)?;
         let mut serving = Vec::new();
         for lane in lanes.handles() {
@@ -196,10 +210,11 @@ impl App {
             };
             serving.push((lane.clone(), handler::router(Arc::new(hooks))));
         }
-        let listener = bind(config.listen, "--listen").await?;
+        let listener = bind(config.listen, "--listen")?;
         let stop_hooks = CancellationToken::new();
         let hooks = tokio::spawn(server::serve(
             listener,
+            tls,
             serving,
             metrics.connections.clone(),
             stop_hooks.clone(),
@@ -285,9 +300,8 @@ fn leadership(config: &Config) -> Leadership {
     Leadership::alone()
 }
 
-async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
+fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    server::listen(address)
         .with_context(|| format!("failed to listen on {address}; choose another address with {flag}"))
 }
 

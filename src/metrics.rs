@@ -49,9 +49,67 @@ pub struct GateLabel {
     pub gate: &'static str,
 }
 
+/// One label named `reason`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// The reason.
+    pub reason: &'static str,
+}
+
+/// No label at all: a family without a member until it is set.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct NoLabel {}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct VersionLabel {
     version: &'static str,
+}
+
+/// What happens to the connections of one port.
+#[derive(Clone, Default)]
+pub struct ConnectionMetrics {
+    /// Open connections.
+    pub open: Gauge,
+    closed: Family<ReasonLabel, Counter>,
+}
+
+impl ConnectionMetrics {
+    /// Counts a connection that was not closed by its client.
+    pub fn closed(&self, reason: &'static str) {
+        self.closed.get_or_create(&ReasonLabel { reason }).inc();
+    }
+}
+
+/// TLS on the webhook port. Without TLS, none of it appears.
+#[derive(Clone, Default)]
+pub struct TlsMetrics {
+    handshakes: Family<OutcomeLabel, Counter>,
+    reloads: Family<OutcomeLabel, Counter>,
+    expiry: Family<NoLabel, Gauge>,
+}
+
+impl TlsMetrics {
+    /// Counts a handshake.
+    pub fn shaken(&self, outcome: &'static str) {
+        self.handshakes.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Makes the counters of reloads appear with 0, so that an increase can be seen from the first one on.
+    pub fn begin(&self) {
+        for outcome in ["loaded", "failed"] {
+            drop(self.reloads.get_or_create(&OutcomeLabel { outcome }));
+        }
+    }
+
+    /// Counts files that changed, and whether they could be used.
+    pub fn reloaded(&self, outcome: &'static str) {
+        self.reloads.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// The certificate in use ends then, in seconds since 1970.
+    pub fn expires(&self, timestamp: i64) {
+        self.expiry.get_or_create(&NoLabel {}).set(timestamp);
+    }
 }
 
 /// Everything that is counted. Gauges that mirror a table are set at each scrape, so they cannot drift.
@@ -84,8 +142,6 @@ pub struct Metrics {
     watch_restarts: Family<ResourceLabel, Counter>,
     /// Readiness gates: 1 is open.
     pub ready: Family<GateLabel, Gauge>,
-    /// Open connections on the webhook port.
-    pub connections: Gauge,
     /// Whether this replica leads: 0 or 1.
     pub leader: Gauge,
     /// Failed calls about the Lease; a lost race is none.
@@ -94,6 +150,10 @@ pub struct Metrics {
     pub catch_up_refreshes: Counter,
     /// Warehouses that the catch-up has still to come to.
     pub catch_up_remaining: Gauge,
+    /// The webhook port.
+    pub connections: ConnectionMetrics,
+    /// TLS on the webhook port.
+    pub tls: TlsMetrics,
 }
 
 /// From a quick refusal to the acknowledgement deadline and beyond.
@@ -130,11 +190,12 @@ impl Metrics {
             status_writes: Family::default(),
             watch_restarts: Family::default(),
             ready: Family::default(),
-            connections: Gauge::default(),
             leader: Gauge::default(),
             lease_errors: Counter::default(),
             catch_up_refreshes: Counter::default(),
             catch_up_remaining: Gauge::default(),
+            connections: ConnectionMetrics::default(),
+            tls: TlsMetrics::default(),
         };
         metrics.registered()
     }
@@ -172,7 +233,6 @@ impl Metrics {
         r.register("status_writes", "Status writes by outcome", self.status_writes.clone());
         r.register("watch_restarts", "Watches that ended with an error", self.watch_restarts.clone());
         r.register("ready", "Readiness gates, 1 when open", self.ready.clone());
-        r.register("connections", "Open connections on the webhook port", self.connections.clone());
         r.register("leader", "Whether this replica writes statuses", self.leader.clone());
         r.register("lease_errors", "Failed reads and writes of the Lease", self.lease_errors.clone());
         r.register("catch_up_refreshes", "Refreshes made good after a downtime", self.catch_up_refreshes.clone());
@@ -180,6 +240,20 @@ impl Metrics {
             "catch_up_remaining",
             "Warehouses that the catch-up after a downtime has still to come to",
             self.catch_up_remaining.clone(),
+        );
+        r.register("connections", "Open connections on the webhook port", self.connections.open.clone());
+        r.register(
+            "connections_closed",
+            "Connections on the webhook port that were not closed by their client",
+            self.connections.closed.clone(),
+        );
+        r.register("tls_handshakes", "TLS handshakes by outcome", self.tls.handshakes.clone());
+        r.register("tls_reload", "Changes of the TLS files by outcome", self.tls.reloads.clone());
+        r.register_with_unit(
+            "tls_certificate_expiry_timestamp",
+            "When the certificate in use expires, since 1970",
+            Unit::Seconds,
+            self.tls.expiry.clone(),
         );
         let build: Family<VersionLabel, Gauge> = Family::default();
         build.get_or_create(&VersionLabel { version: env!("CARGO_PKG_VERSION") }).set(1);

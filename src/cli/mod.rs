@@ -11,6 +11,7 @@ mod receivers;
 mod reference;
 mod run;
 mod send;
+mod tls;
 mod url;
 
 use std::io::Write;

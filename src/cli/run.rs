@@ -33,6 +33,9 @@ pub(super) struct Args {
     #[arg(long, env = "QUAYSIDE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
 
+    #[command(flatten)]
+    tls: super::tls::Tls,
+
     /// Address and port for /livez, /readyz and /metrics. Do not expose it to senders.
     #[arg(long, env = "QUAYSIDE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
@@ -96,9 +99,15 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Outcome {
     telemetry::install(args.log_format, args.log_level)?;
+    // Many systems allow 1024 open files unless a program asks for more, and each connection is one.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "failed to raise the limit of open files");
+    }
     let config = app::Config {
         listen: args.listen,
         admin_listen: args.admin_listen,
+        tls_reload_interval: args.tls.tls_reload_interval,
+        tls: args.tls.files()?,
         // Parsed here, because clap would repeat a refused value, which may hold a password.
         base_url: BaseUrl::parse(&args.base_url)?,
         kubeconfig: args.kubeconfig,

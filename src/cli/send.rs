@@ -1,6 +1,6 @@
 //! `quayside send`: plays a sender.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use http_body_util::{BodyExt, Full};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::{FAILED, Outcome, block_on, duration, print, read};
@@ -85,6 +85,14 @@ struct Target {
     /// Trust the CA certificates in this PEM file instead of the system's.
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
+
+    /// Present this client certificate (and its intermediates, in PEM) if the receiver asks for one.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// The private key of the client certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
 }
 
 /// The kinds that can be played.
@@ -153,25 +161,38 @@ async fn exchange(target: &Target, request: Request<Full<Bytes>>) -> anyhow::Res
 }
 
 fn tls(target: &Target) -> anyhow::Result<ClientConfig> {
-    let Some(path) = &target.cacert else {
+    let builder = ClientConfig::builder();
+    let builder = match &target.cacert {
+        Some(path) => builder.with_root_certificates(roots(path)?),
         // Plain HTTP needs no CA certificates, and an image of nothing but this binary has none.
-        if target.url.starts_with("http://") {
-            return Ok(ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth());
-        }
-        return Ok(ClientConfig::builder()
-            .with_native_roots()
-            .context("failed to load the system's CA certificates")?
-            .with_no_client_auth());
+        None if target.url.starts_with("http://") => builder.with_root_certificates(RootCertStore::empty()),
+        None => builder.with_native_roots().context("failed to load the system's CA certificates")?,
     };
+    let (Some(certificate), Some(key)) = (&target.cert, &target.key) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .with_context(|| format!("{} holds no private key in PEM", key.display()))?;
+    builder
+        .with_client_auth_cert(certificates(certificate)?, private)
+        .with_context(|| format!("{} and {} are no usable pair", certificate.display(), key.display()))
+}
+
+fn roots(path: &Path) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&read(path)?) {
-        let certificate = certificate.with_context(|| format!("{} is not a PEM file", path.display()))?;
+    for certificate in certificates(path)? {
         roots.add(certificate).with_context(|| format!("{} holds an unusable certificate", path.display()))?;
     }
-    if roots.is_empty() {
+    Ok(roots)
+}
+
+fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    let found = found.with_context(|| format!("{} is not a PEM file", path.display()))?;
+    if found.is_empty() {
         bail!("{} holds no certificate", path.display());
     }
-    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    Ok(found)
 }
 
 /// The address to post to. Its errors do not repeat the URL, which is a credential.

@@ -9,14 +9,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{Request, StatusCode, header};
-use http_body_util::BodyExt;
+use http::{Request, StatusCode};
 
 use super::answer::{Answer, Outcome};
+use super::body;
 use super::delivery::{self, Judgement, Tables, judge};
-use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
 use crate::domain::alias::HostAliases;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
@@ -100,16 +98,17 @@ impl Hooks {
         if let Some(answer) = Answer::refused(&head.method, 0) {
             return refused(answer);
         }
-        let body = match tokio::time::timeout(BODY_TIMEOUT, read(head, body)).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(answer)) => return refused(answer),
-            Err(_) => return refused(Answer::too_slow()),
+        let body = match body::read(head, body).await {
+            Ok(body) => body,
+            Err(unreadable) => return refused(unreadable.answer()),
         };
         let arrived = Instant::now();
         let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body };
         let tables = Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases };
-        let judgement = judge(route, &request, tables);
-        let answer = if delivery::is_dry_run(&request) {
+        let (judgement, dry_run) = (judge(route, &request, tables), delivery::is_dry_run(&request));
+        // Others may wait for its memory.
+        drop(body);
+        let answer = if dry_run {
             Answer::dry_run(&judgement)
         } else {
             Answer::of(&judgement, &self.refresh(judgement.targets()).await)
@@ -137,40 +136,6 @@ impl Hooks {
         let mut done = done.into_iter();
         targets.retain(|_| !done.next().unwrap_or_default());
         targets
-    }
-}
-
-/// Reads the body within its limit.
-async fn read(head: &Parts, body: Body) -> Result<Bytes, Answer> {
-    let announced =
-        head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let waits_for_permission = head.headers.contains_key(header::EXPECT);
-    if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
-        if !waits_for_permission {
-            discard(body, MAX_DISCARDED_BYTES).await;
-        }
-        return Err(Answer::too_large());
-    }
-    let (mut body, mut content) = (body, BytesMut::new());
-    while let Some(frame) = body.frame().await {
-        let data = frame.map_err(|_| Answer::too_slow())?.into_data().unwrap_or_default();
-        if content.len() + data.len() > MAX_BODY_BYTES {
-            discard(body, MAX_DISCARDED_BYTES).await;
-            return Err(Answer::too_large());
-        }
-        content.extend_from_slice(&data);
-    }
-    Ok(content.freeze())
-}
-
-/// Reads and forgets what is left of a body.
-async fn discard(mut body: Body, limit: usize) {
-    let mut seen = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        seen += frame.data_ref().map_or(0, Bytes::len);
-        if seen > limit {
-            return;
-        }
     }
 }
 

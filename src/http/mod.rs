@@ -4,7 +4,11 @@
 //! controller only in the tables.
 
 pub mod answer;
+pub mod body;
+pub mod connection;
+pub mod crowd;
 pub mod delivery;
 pub mod handler;
 pub mod limits;
 pub mod server;
+pub mod tls;

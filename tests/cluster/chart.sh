@@ -94,6 +94,12 @@ refused "at '/systemNamespace': minLength: got 0, want 1" --set systemNamespace=
 refused "at '/service/type': value must be one of 'ClusterIP', 'NodePort', 'LoadBalancer'" --set service.type=ExternalName
 refused "at '/service/port': maximum: got 70,000, want 65,535" --set service.port=70000
 refused "service.nodePort is set, but service.type is ClusterIP" --set service.nodePort=30080
+refused "tls.secretName is required with tls.enabled=true" --set tls.enabled=true
+refused "but is not enabled: set tls.enabled=true, too" --set tls.secretName=certificate
+refused "but is not enabled: set tls.enabled=true, too" --set tls.clientCA.secretName=authorities
+refused "give the one that holds the authorities" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b,tls.clientCA.configMapName=c
+refused "at '/tls/clientFingerprints/0': '00:11' does not match pattern" --set 'tls.clientFingerprints[0]=00:11'
+refused "extraEnv sets QUAYSIDE_TLS_CERT, which the chart sets itself" --set tls.enabled=true,tls.secretName=a --set 'extraEnv[0].name=QUAYSIDE_TLS_CERT'
 refused "serviceAccount.name is required with serviceAccount.create=false" --set serviceAccount.create=false
 refused "at '/ingress': additional properties 'hosts' not allowed" --set 'ingress.hosts[0]=hooks.example.com'
 refused "at '/ingress/path': 'hooks' does not match pattern" --set ingress.path=hooks
@@ -125,6 +131,11 @@ says 'path: /' "or everything" --set ingress.enabled=true --show-only templates/
 says 'value: /webhooks' "an HTTPRoute does, too" --set httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=p' --set baseUrl=https://h.example.com/webhooks --show-only templates/httproute.yaml
 says 'name: kargo-external-webhooks-server' "a take-over has Kargo's names" --set takeOver.enabled=true --show-only templates/serviceaccount.yaml
 says 'name: mine' "unless told otherwise" --set takeOver.enabled=true --set serviceAccount.name=mine --show-only templates/serviceaccount.yaml
+says 'appProtocol: https' "the Service says that its Pods serve TLS" --set tls.enabled=true,tls.secretName=a --show-only templates/service.yaml
+says 'port: 443' "on the port for it" --set tls.enabled=true,tls.secretName=a --show-only templates/service.yaml
+says 'port: 8443' "or on another" --set tls.enabled=true,tls.secretName=a,service.port=8443 --show-only templates/service.yaml
+says 'port: 443' "and an HTTPRoute leads there" --set tls.enabled=true,tls.secretName=a,httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=p' --show-only templates/httproute.yaml
+says 'value: "/etc/quayside/client-ca/ca.crt"' "client certificates are asked for" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
 lacks() { # lacks TEXT WHAT FLAG…
   local text=$1 what=$2
   shift 2
@@ -132,6 +143,8 @@ lacks() { # lacks TEXT WHAT FLAG…
   if grep -F -- "$text" "$dir/says"; then die "$what: that is in what is rendered with $*"; fi
   ok "$what"
 }
+lacks subPath "certificates are mounted as folders, which change with the Secret" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
+lacks QUAYSIDE_TLS "without tls.enabled, plain HTTP" --show-only templates/deployment.yaml
 lacks PodDisruptionBudget "a single replica has no PodDisruptionBudget, which would block draining its node" --set replicas=1
 lacks QUAYSIDE_REGISTRY_ALIASES "without aliases the variable is not set" --show-only templates/deployment.yaml
 known=()

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Connection, Operator, Project, head};
+use crate::harness::{Connection, Operator, Project, head, wait_until};
 
 /// The limit for a head as well as for a body, and some time on top for a busy machine.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -42,4 +42,25 @@ async fn slow_senders_are_cut_off_and_delay_nobody() {
     let answer = crowd.pop().unwrap().answer().unwrap();
     assert_eq!(answer.status, 408);
     assert_eq!(hook.push("quay.io/a/b", &["1.0.0"]).status, 200);
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_cut_off_and_a_connection_that_rests_is_kept() {
+    let operator = Operator::shared().await;
+    let project = Project::new("dripping").await;
+    let hook = project.quay(operator).await;
+    let request = format!("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{{}}", hook.path);
+    let mut rests = Connection::open(hook.address).unwrap();
+    rests.send(request.as_bytes()).unwrap();
+    assert_eq!(rests.next_answer().unwrap().status, 200);
+
+    let began = Instant::now();
+    let mut drips = Connection::open(hook.address).unwrap();
+    drips.send(format!("POST {} HTTP/1.1\r\nX: ", hook.path).as_bytes()).unwrap();
+    wait_until("the dripping head is cut off", LATEST, async || drips.send(b"x").is_err().then_some(())).await;
+    assert!(began.elapsed() >= LIMIT, "{:?}", began.elapsed());
+
+    // Proxies keep their connections for a minute and more.
+    rests.send(request.as_bytes()).unwrap();
+    assert_eq!(rests.next_answer().unwrap().status, 200);
 }

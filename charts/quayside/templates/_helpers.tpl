@@ -63,6 +63,59 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- (urlParse .Values.baseUrl).path | trimSuffix "/" | default "/" }}
 {{- end }}
 
+{{/* The port of the Service for senders. */}}
+{{- define "quayside.port" -}}
+{{- .Values.service.port | default (ternary 443 80 .Values.tls.enabled) | int }}
+{{- end }}
+
+{{- define "quayside.scheme" -}}
+{{- ternary "https" "http" .Values.tls.enabled }}
+{{- end }}
+
+{{/* Whether senders are asked for certificates of authorities; empty if not. */}}
+{{- define "quayside.clientCA" -}}
+{{- if and .Values.tls.enabled (or .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName) }}true{{ end }}
+{{- end }}
+
+{{/* Whole folders, not single files: only those change with the Secret. */}}
+{{- define "quayside.volumeMounts" -}}
+{{- if .Values.tls.enabled }}
+- name: tls
+  mountPath: /etc/quayside/tls
+  readOnly: true
+{{- end }}
+{{- if include "quayside.clientCA" . }}
+- name: client-ca
+  mountPath: /etc/quayside/client-ca
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "quayside.volumes" -}}
+{{- if .Values.tls.enabled }}
+- name: tls
+  secret:
+    secretName: {{ .Values.tls.secretName }}
+{{- end }}
+{{- if include "quayside.clientCA" . }}
+- name: client-ca
+  {{- with .Values.tls.clientCA.secretName }}
+  secret:
+    secretName: {{ . }}
+  {{- end }}
+  {{- with .Values.tls.clientCA.configMapName }}
+  configMap:
+    name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* The environment by which the chart configures the binary. Not arguments, so that those in extraArgs win. */}}
 {{- define "quayside.env" -}}
 - name: EXTERNAL_WEBHOOK_SERVER_BASE_URL
@@ -99,6 +152,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ .Values.log.format | quote }}
 - name: QUAYSIDE_LOG_LEVEL
   value: {{ .Values.log.level | quote }}
+{{- if .Values.tls.enabled }}
+- name: QUAYSIDE_TLS_CERT
+  value: /etc/quayside/tls/tls.crt
+- name: QUAYSIDE_TLS_KEY
+  value: /etc/quayside/tls/tls.key
+{{- if include "quayside.clientCA" . }}
+- name: QUAYSIDE_TLS_CLIENT_CA
+  value: {{ printf "/etc/quayside/client-ca/%s" .Values.tls.clientCA.key | quote }}
+{{- end }}
+{{- with .Values.tls.clientFingerprints }}
+- name: QUAYSIDE_TLS_CLIENT_FINGERPRINT
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* What the schema cannot say, or not in words that help. */}}
@@ -129,6 +196,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if and .Values.ingress.enabled .Values.ingress.tls.enabled (not (hasPrefix "https://" .Values.baseUrl)) }}
 {{- fail "ingress.tls.enabled is true, but baseUrl begins with http://, and many Ingress controllers then redirect, which loses deliveries: give an https baseUrl, or set ingress.tls.enabled=false" }}
+{{- end }}
+{{- if and .Values.tls.enabled (not .Values.tls.secretName) }}
+{{- fail "tls.secretName is required with tls.enabled=true: the Secret of the type kubernetes.io/tls with the certificate" }}
+{{- end }}
+{{- if and (not .Values.tls.enabled) (or .Values.tls.secretName .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName .Values.tls.clientFingerprints) }}
+{{- fail "tls has a Secret, a clientCA or clientFingerprints, but is not enabled: set tls.enabled=true, too" }}
+{{- end }}
+{{- if and .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName }}
+{{- fail "tls.clientCA has a secretName and a configMapName: give the one that holds the authorities" }}
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "httpRoute.parentRefs is required with httpRoute.enabled=true: the Gateways to attach to, for example --set 'httpRoute.parentRefs[0].name=public'" }}

@@ -2,8 +2,10 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 
 /// Longer than the operator may take for anything.
@@ -45,34 +47,112 @@ impl Answer {
 }
 
 /// An open connection.
-pub(crate) struct Connection(TcpStream);
+pub(crate) struct Connection {
+    stream: Stream,
+    /// What has been read beyond the last answer.
+    ahead: Vec<u8>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(bytes),
+            Self::Tls(stream) => stream.read(bytes),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self(stream))
+        Ok(Self { stream: Stream::Plain(connect(address)?), ahead: Vec::new() })
+    }
+
+    /// With TLS. The handshake takes place with the first bytes that are sent.
+    pub(crate) fn open_with(tls: &Arc<ClientConfig>, address: SocketAddr) -> io::Result<Self> {
+        let session = ClientConnection::new(Arc::clone(tls), address.ip().into()).map_err(io::Error::other)?;
+        let stream = Stream::Tls(Box::new(StreamOwned::new(session, connect(address)?)));
+        Ok(Self { stream, ahead: Vec::new() })
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        self.stream.write_all(bytes)
     }
 
     /// Reads until the other side closes.
     pub(crate) fn answer(mut self) -> io::Result<Answer> {
-        let mut bytes = Vec::new();
-        match self.0.read_to_end(&mut bytes) {
+        let ended = loop {
+            match self.read_ahead() {
+                Ok(0) => break Ok(()),
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        match ended {
             // Whoever still had something to send is reset after the answer.
-            Err(error) if bytes.is_empty() => Err(error),
-            _ => Answer::parse(&bytes),
+            Err(error) if self.ahead.is_empty() => Err(error),
+            _ => Answer::parse(&self.ahead),
         }
+    }
+
+    fn read_ahead(&mut self) -> io::Result<usize> {
+        let mut bytes = [0; 4096];
+        let length = self.stream.read(&mut bytes)?;
+        self.ahead.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    /// Reads one answer of a known length, and leaves the connection open.
+    pub(crate) fn next_answer(&mut self) -> io::Result<Answer> {
+        loop {
+            if let Some(end) = self.ahead.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4) {
+                let answer = Answer::parse(&self.ahead[..end])?;
+                let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+                if self.ahead.len() >= end + length {
+                    let bytes: Vec<u8> = self.ahead.drain(..end + length).collect();
+                    return Answer::parse(&bytes);
+                }
+            }
+            if self.read_ahead()? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// Tells the other side that nothing more will be sent.
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        self.stream.socket().shutdown(Shutdown::Write)
     }
 
     /// Ends the connection in the middle of whatever it was sending.
     pub(crate) fn abort(self) {
-        drop(self.0.shutdown(Shutdown::Both));
+        drop(self.stream.socket().shutdown(Shutdown::Both));
     }
 }
 
@@ -89,7 +169,16 @@ pub(crate) fn head(request: &str, headers: &[&str]) -> Vec<u8> {
 
 /// One request, such as `POST /path`, on a connection of its own. Says its length unless a header says how it is framed.
 pub(crate) fn exchange(address: SocketAddr, request: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
-    let mut connection = Connection::open(address)?;
+    exchange_on(Connection::open(address)?, request, headers, body)
+}
+
+/// As [`exchange`], on a connection that is then used up.
+pub(crate) fn exchange_on(
+    mut connection: Connection,
+    request: &str,
+    headers: &[&str],
+    body: &[u8],
+) -> io::Result<Answer> {
     let framed =
         headers.iter().any(|header| header.starts_with("Transfer-Encoding") || header.starts_with("Content-Length"));
     let length = format!("Content-Length: {}", body.len());

@@ -6,17 +6,19 @@ mod lease;
 mod operator;
 mod project;
 mod proxy;
+mod tls;
 mod tool;
 mod wait;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use control_plane::{ControlPlane, api_version, resource};
-pub(crate) use exchange::{Answer, Connection, chunked, exchange, get, head, push_body};
+pub(crate) use exchange::{Answer, Connection, chunked, exchange, exchange_on, get, head, push_body};
 pub(crate) use lease::{LEASE_NAMESPACE, LeaseTurn};
 pub(crate) use operator::{Operator, Setup, base_url};
 pub(crate) use project::{ClusterTurn, Hook, Project, image, quay_receiver};
 pub(crate) use proxy::Proxy;
+pub(crate) use tls::{Authority, Pair, Volume};
 pub(crate) use tool::{Ran, bash, quayside};
 pub(crate) use wait::{SOON, wait_until};
 

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::{ControlPlane, LEASE_NAMESPACE, SOON, exchange, get, wait_until};
@@ -24,6 +25,8 @@ pub(crate) struct Operator {
     pub(crate) hooks: SocketAddr,
     /// The admin port.
     pub(crate) admin: SocketAddr,
+    /// How to reach the webhook port if it has TLS.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     log: PathBuf,
 }
 
@@ -33,13 +36,21 @@ pub(crate) struct Setup {
     kubeconfig: PathBuf,
     hooks: SocketAddr,
     arguments: Vec<String>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Setup {
     /// As the chart's ServiceAccount.
     pub(crate) fn on(plane: &ControlPlane) -> Self {
         let kubeconfig = plane.operator_kubeconfig().to_owned();
-        Self { log_dir: plane.dir().to_owned(), kubeconfig, hooks: free_address(), arguments: Vec::new() }
+        let (log_dir, hooks) = (plane.dir().to_owned(), free_address());
+        Self { log_dir, kubeconfig, hooks, arguments: Vec::new(), tls: None }
+    }
+
+    /// With TLS, from those files; tests reach it as that client.
+    pub(crate) fn tls(mut self, certificate: &Path, key: &Path, client: &Arc<ClientConfig>) -> Self {
+        self.tls = Some(Arc::clone(client));
+        self.with(["--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()])
     }
 
     pub(crate) fn kubeconfig(mut self, kubeconfig: PathBuf) -> Self {
@@ -84,7 +95,7 @@ impl Operator {
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut guardian = Command::new("bash");
         guardian.args(["-c", GUARDIAN, "guardian", &child.id().to_string()]).stdin(Stdio::piped());
-        Self { child: Mutex::new(child), guardian: guardian.spawn().unwrap(), hooks, admin, log }
+        Self { child: Mutex::new(child), guardian: guardian.spawn().unwrap(), hooks, admin, tls: setup.tls, log }
     }
 
     /// Waits until it takes traffic.

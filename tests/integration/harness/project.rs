@@ -1,21 +1,25 @@
 //! A namespace of one test, with what a user puts there.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use super::operator::all_logs;
-use super::{Answer, ControlPlane, Operator, Ran, SOON, api_version, exchange, push_body, resource, wait_until};
+use super::{
+    Answer, Connection, ControlPlane, Operator, Ran, SOON, api_version, exchange_on, push_body, resource, wait_until,
+};
 
 const REFRESH: &str = "kargo.akuity.io/refresh";
 
@@ -249,13 +253,15 @@ pub(crate) struct Hook {
     pub(crate) address: SocketAddr,
     pub(crate) path: String,
     secret: String,
+    /// How to reach an operator that has TLS.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Hook {
     pub(crate) fn derive(operator: &Operator, project: &str, receiver: &str, secret: &str) -> Self {
         let digest = Sha256::digest(format!("{project}{receiver}{secret}"));
         let path = format!("/hooks/quay/{}", hex::encode(digest));
-        Self { address: operator.hooks, path, secret: secret.to_owned() }
+        Self { address: operator.hooks, path, secret: secret.to_owned(), tls: operator.tls.clone() }
     }
 
     /// The same receiver, were it of another kind.
@@ -268,13 +274,26 @@ impl Hook {
         self.path.rsplit('/').nth(1).unwrap()
     }
 
+    /// The same, reached as another client.
+    pub(crate) fn with_tls(&self, tls: &Arc<ClientConfig>) -> Self {
+        Self { tls: Some(Arc::clone(tls)), ..self.clone() }
+    }
+
+    pub(crate) fn connect(&self) -> io::Result<Connection> {
+        match &self.tls {
+            Some(tls) => Connection::open_with(tls, self.address),
+            None => Connection::open(self.address),
+        }
+    }
+
     pub(crate) fn digest(&self) -> &str {
         self.path.rsplit('/').next().unwrap()
     }
 
     /// The URL at this operator, which need not be the one that is published.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.path)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.address, self.path)
     }
 
     #[track_caller]
@@ -285,8 +304,12 @@ impl Hook {
     /// Posts with something behind the path.
     #[track_caller]
     pub(crate) fn post_with(&self, query: &str, body: impl AsRef<[u8]>) -> Answer {
+        self.try_post(query, body).unwrap()
+    }
+
+    pub(crate) fn try_post(&self, query: &str, body: impl AsRef<[u8]>) -> io::Result<Answer> {
         let request = format!("POST {}{query}", self.path);
-        exchange(self.address, &request, &["Content-Type: application/json"], body.as_ref()).unwrap()
+        exchange_on(self.connect()?, &request, &["Content-Type: application/json"], body.as_ref())
     }
 
     /// Lets the command line play the sender of the kind, who knows the secret.
@@ -316,9 +339,7 @@ impl Hook {
 
     /// The status that a push has which concerns nobody; one of a receiver of another kind is refused or ignored.
     pub(crate) fn probe(&self) -> Option<u16> {
-        let request = format!("POST {}?dry-run=true", self.path);
-        let body = push_body("quay.io/nobody/subscribes", &["1.0.0"]);
-        Some(exchange(self.address, &request, &[], body.as_bytes()).ok()?.status)
+        Some(self.try_post("?dry-run=true", push_body("quay.io/nobody/subscribes", &["1.0.0"])).ok()?.status)
     }
 
     pub(crate) async fn served(&self) {

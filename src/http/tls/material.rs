@@ -1,0 +1,142 @@
+//! From the files to what a handshake needs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::NoServerSessionStorage;
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
+use sha2::{Digest, Sha256};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+use zeroize::Zeroizing;
+
+use super::trust::{Trust, Verifier};
+use crate::domain::client_cert::Fingerprint;
+
+/// Where everything is, and which client certificates are trusted by themselves.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The certificate and its intermediates, in PEM.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+    /// The authorities of client certificates, in PEM.
+    pub client_ca: Option<PathBuf>,
+    /// Client certificates that need no authority.
+    pub client_fingerprints: Vec<Fingerprint>,
+}
+
+/// What is in the files.
+#[derive(PartialEq, Eq)]
+pub(super) struct Content {
+    certificate: Vec<u8>,
+    key: Zeroizing<Vec<u8>>,
+    client_ca: Option<Vec<u8>>,
+}
+
+impl Content {
+    /// Reads all files until they stay the same from the first to the last: between two of them, the kubelet may swap the
+    /// folder.
+    pub(super) fn read(files: &Files) -> anyhow::Result<Self> {
+        let mut content = Self::read_once(files)?;
+        for _ in 0..3 {
+            let again = Self::read_once(files)?;
+            if again == content {
+                return Ok(content);
+            }
+            content = again;
+        }
+        bail!("{} and its neighbours change all the time", files.certificate.display())
+    }
+
+    fn read_once(files: &Files) -> anyhow::Result<Self> {
+        let read = |path: &Path| std::fs::read(path).with_context(|| format!("failed to read {}", path.display()));
+        Ok(Self {
+            certificate: read(&files.certificate)?,
+            key: Zeroizing::new(read(&files.key)?),
+            client_ca: files.client_ca.as_deref().map(read).transpose()?,
+        })
+    }
+
+    /// Tells one content from another, without keeping the key.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for part in [&self.certificate, &*self.key, self.client_ca.as_deref().unwrap_or_default()] {
+            digest.update(Sha256::digest(part));
+        }
+        digest.finalize().into()
+    }
+}
+
+/// What a handshake needs.
+pub(super) struct Material {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) trust: Trust,
+    /// When the certificate expires, in seconds since 1970.
+    pub(super) not_after: i64,
+    /// Of the files it was made from.
+    pub(super) digest: [u8; 32],
+}
+
+impl Material {
+    /// Makes it from the files' content.
+    pub(super) fn new(files: &Files, content: &Content) -> anyhow::Result<Self> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let authorities = match (&files.client_ca, &content.client_ca) {
+            (Some(path), Some(pem)) => authorities(path, pem)?,
+            _ => RootCertStore::empty(),
+        };
+        let trust = Trust { authorities, pinned: files.client_fingerprints.clone(), algorithms };
+
+        let chain = certificates(&files.certificate, &content.certificate)?;
+        let not_after = not_after(&chain[0])
+            .with_context(|| format!("{} holds an unusable certificate", files.certificate.display()))?;
+        let key = PrivateKeyDer::from_pem_slice(&content.key)
+            .with_context(|| format!("{} holds no private key in PEM", files.key.display()))?;
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12])?;
+        let builder = match trust.is_empty() {
+            true => builder.with_no_client_auth(),
+            false => builder.with_client_cert_verifier(Arc::new(Verifier(algorithms))),
+        };
+        let mut config = builder.with_single_cert(chain, key).with_context(|| {
+            format!("{} and {} are no usable pair", files.certificate.display(), files.key.display())
+        })?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self { config: Arc::new(config), trust, not_after, digest: content.digest() })
+    }
+
+    pub(super) fn has_expired(&self, now: UnixTime) -> bool {
+        u64::try_from(self.not_after).is_ok_and(|not_after| not_after <= now.as_secs())
+    }
+}
+
+/// All certificates of a PEM file; there is at least one.
+fn certificates(path: &Path, pem: &[u8]) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.with_context(|| format!("{} is not a PEM file", path.display()))?;
+    if found.is_empty() {
+        bail!("{} holds no certificate in PEM", path.display());
+    }
+    Ok(found)
+}
+
+fn authorities(path: &Path, pem: &[u8]) -> anyhow::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path, pem)? {
+        roots.add(certificate).with_context(|| format!("{} holds an unusable certificate", path.display()))?;
+    }
+    Ok(roots)
+}
+
+fn not_after(certificate: &CertificateDer<'_>) -> anyhow::Result<i64> {
+    let validity = *Certificate::from_der(certificate)?.tbs_certificate().validity();
+    Ok(i64::try_from(validity.not_after.to_unix_duration().as_secs())?)
+}

@@ -1,0 +1,155 @@
+//! TLS on the webhook port: the certificate, whom senders prove to be, and new files without a restart.
+//!
+//! What is in force is one immutable [`Material`]; a handshake takes it once and uses nothing else. Files that cannot be used
+//! change nothing. Sessions are never resumed, so no handshake relies on an authority that is no longer trusted; it costs
+//! nothing, because Quay begins a session for each delivery.
+
+mod material;
+mod trust;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+pub use self::material::Files;
+use self::material::{Content, Material};
+use crate::domain::client_cert::ClientIdentity;
+use crate::metrics::TlsMetrics;
+
+/// What TLS needs, as it is now.
+pub struct Tls {
+    files: Files,
+    current: RwLock<Arc<Material>>,
+    metrics: TlsMetrics,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// When they cannot be used; the text says which and why. An expired certificate is used with a warning: there is none
+    /// better, and a proxy in front may not mind.
+    pub fn load(files: Files, metrics: TlsMetrics) -> anyhow::Result<Self> {
+        let material = Material::new(&files, &Content::read(&files)?)?;
+        if material.has_expired(UnixTime::now()) {
+            tracing::warn!("the TLS certificate has expired, and senders refuse it; put a new one into its place");
+        }
+        metrics.begin();
+        metrics.expires(material.not_after);
+        Ok(Self { files, current: RwLock::new(Arc::new(material)), metrics })
+    }
+
+    fn current(&self) -> Arc<Material> {
+        Arc::clone(&self.current.read())
+    }
+
+    /// The handshake; `None` when it failed. The caller limits its time.
+    pub async fn accept(self: &Arc<Self>, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Client)> {
+        let material = self.current();
+        match TlsAcceptor::from(Arc::clone(&material.config)).accept(stream).await {
+            Ok(stream) => {
+                let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                let certificates = certificates.iter().map(|certificate| certificate.clone().into_owned()).collect();
+                let client = Client::new(Arc::clone(self), material, certificates);
+                self.metrics.shaken(client.outcome());
+                Some((stream, client))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                self.metrics.shaken("failed");
+                None
+            }
+        }
+    }
+
+    /// Looks at the files again and again until `stop`, and uses what has changed. Their content is compared, because the
+    /// kubelet replaces a Secret by swapping a symbolic link to its folder.
+    pub async fn follow(self: Arc<Self>, every: Duration, stop: CancellationToken) {
+        let mut seen = Ok(self.current().digest);
+        while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+            let files = self.files.clone();
+            let Ok(content) = tokio::task::spawn_blocking(move || Content::read(&files)).await else {
+                continue;
+            };
+            let found = content.as_ref().map(Content::digest).map_err(ToString::to_string);
+            if found != seen {
+                seen = found;
+                self.replace(content);
+            }
+        }
+    }
+
+    fn replace(&self, content: anyhow::Result<Content>) {
+        let material = content.and_then(|content| Material::new(&self.files, &content));
+        let usable = material.and_then(|material| match material.has_expired(UnixTime::now()) {
+            true => anyhow::bail!("the certificate in {} has expired", self.files.certificate.display()),
+            false => Ok(material),
+        });
+        match usable {
+            Ok(material) => {
+                self.metrics.reloaded("loaded");
+                self.metrics.expires(material.not_after);
+                tracing::info!(not_after = material.not_after, "the TLS files have changed and are in force");
+                *self.current.write() = Arc::new(material);
+            }
+            Err(error) => {
+                self.metrics.reloaded("failed");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the TLS files have changed and cannot be used, so the last good ones stay in force; correct the files"
+                );
+            }
+        }
+    }
+}
+
+/// Who is at the other end of a connection.
+pub struct Client {
+    tls: Arc<Tls>,
+    /// Its own first; empty if it presented none.
+    certificates: Vec<CertificateDer<'static>>,
+    /// What they are worth, and by which material.
+    judged: Mutex<(Arc<Material>, ClientIdentity)>,
+}
+
+impl Client {
+    fn new(tls: Arc<Tls>, material: Arc<Material>, certificates: Vec<CertificateDer<'static>>) -> Self {
+        let identity = material.trust.identify(&certificates, UnixTime::now());
+        Self { tls, certificates, judged: Mutex::new((material, identity)) }
+    }
+
+    /// What it has proved, by what is trusted now: a connection may be older than that.
+    pub fn identity(&self) -> ClientIdentity {
+        let material = self.tls.current();
+        let mut judged = self.judged.lock();
+        if !Arc::ptr_eq(&judged.0, &material) {
+            let identity = material.trust.identify(&self.certificates, UnixTime::now());
+            *judged = (material, identity);
+        }
+        judged.1
+    }
+
+    /// The metric label.
+    fn outcome(&self) -> &'static str {
+        match self.judged.lock().1 {
+            ClientIdentity::Verified { fingerprint } => {
+                tracing::debug!(%fingerprint, "a client presented a certificate that is trusted");
+                "verified"
+            }
+            ClientIdentity::Unverified { fingerprint } => {
+                tracing::debug!(%fingerprint, "a client presented a certificate that nobody vouches for");
+                "unverified"
+            }
+            ClientIdentity::None => "anonymous",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
