@@ -18,6 +18,7 @@
 //! * [`receiver`]: one file per sender; uses `domain`.
 //! * [`routing`], [`subscription`], [`promotions`]: the tables; use `receiver` and `domain`.
 //! * [`refresh`]: coalescing and the PATCH; uses `domain`.
+//! * [`spool`]: what must survive the process; uses `domain`.
 //! * [`controller`]: watches and status; uses the tables, `receiver` and [`api`].
 //! * [`http`], [`admin`]: the two ports; use the tables, `receiver` and `refresh`, never `controller`.
 //! * [`lanes`]: the threads that serve senders.
@@ -39,5 +40,6 @@ pub mod readiness;
 pub mod receiver;
 pub mod refresh;
 pub mod routing;
+pub mod spool;
 pub mod subscription;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use regex::Regex;
 
 /// Which modules of the crate a module may use. `domain` is pure; configuration (`controller`) and delivery (`http`) meet
 /// only in the tables; only `app` and `cli` see both sides.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("clock", &[]),
     ("lanes", &[]),
@@ -25,6 +25,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("subscription", &["receiver", "domain"]),
     ("promotions", &["domain"]),
     ("refresh", &["domain", "metrics", "clock"]),
+    ("spool", &["domain", "metrics", "clock"]),
     (
         "controller",
         &[
