@@ -50,6 +50,12 @@ impl Directory {
         self.path.join(STORE)
     }
 
+    /// Bytes that can still be written on its disk.
+    pub(super) fn available(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// An empty private file in which a store can be made.
     pub(super) fn begin_store(&self) -> io::Result<PathBuf> {
         let path = self.path.join(format!("{STORE}.new"));

@@ -54,6 +54,9 @@ const INTAKE_REQUESTS: u64 = 10_000;
 /// What they may occupy on disk. The file grows to little more than twice of it.
 const INTAKE_BYTES: u64 = 32 * 1024 * 1024;
 
+/// What requests leave free on the disk: room to remove them again, and to owe some ten thousands of refreshes.
+const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+
 /// With the acknowledgement deadline before it, still well below the 10 s after which Quay gives up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -65,13 +68,16 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Limits {
     /// What may be taken in.
     pub intake: Tally,
+    /// Bytes of the disk that requests must leave free.
+    pub reserve: u64,
     /// How long a call waits for the disk.
     pub write_timeout: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { intake: Tally { requests: INTAKE_REQUESTS, bytes: INTAKE_BYTES }, write_timeout: WRITE_TIMEOUT }
+        let intake = Tally { requests: INTAKE_REQUESTS, bytes: INTAKE_BYTES };
+        Self { intake, reserve: RESERVE_BYTES, write_timeout: WRITE_TIMEOUT }
     }
 }
 
@@ -116,7 +122,8 @@ impl Spool {
             Err(error) => drop(opened.send(Err(error))),
             Ok(directory) => {
                 let (queue, metrics) = worker;
-                let worker = Worker::new(queue, Store::new(directory, clock, metrics.clone(), loss), metrics);
+                let store = Store::new(directory, clock, metrics.clone(), loss);
+                let worker = Worker::new(queue, store, limits.reserve, metrics);
                 opened.send(Ok(())).ok();
                 worker.run();
             }
@@ -168,7 +175,7 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::IntakeFull`] beyond the limits; otherwise as for [`Spool::owe`].
     pub async fn take_in(&self, request: TakenIn) -> Result<IntakeId, SpoolError> {
-        let Limits { intake, write_timeout } = self.0.limits;
+        let Limits { intake, write_timeout, reserve: _ } = self.0.limits;
         self.ask(write_timeout, |queue, reply| queue.take_in(request, intake, reply)).await
     }
 

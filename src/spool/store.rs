@@ -106,6 +106,11 @@ impl Store {
         Ok(Written { first_id: IntakeId(before.next_id), changed: after.is_some() })
     }
 
+    /// Bytes that can still be written on the disk; where nobody can tell, as many as one likes.
+    pub(super) fn available(&self) -> u64 {
+        self.directory.available().unwrap_or(u64::MAX)
+    }
+
     /// Everything that is owed.
     pub(super) fn owed(&mut self) -> Result<Vec<Owed>, SpoolError> {
         self.run(|database, _| owed::all(&database.begin_read()?.open_table(owed::TABLE)?))

@@ -78,7 +78,7 @@ fn idle(limits: Limits, metrics: &SpoolMetrics) -> (Spool, impl FnOnce(&Path)) {
     let metrics = metrics.clone();
     let begin = move |parent: &Path| {
         let store = Store::new(Directory::prepare(parent).unwrap(), Clock::system(), metrics.clone(), loss);
-        std::thread::spawn(|| Worker::new(queue, store, metrics).run());
+        std::thread::spawn(move || Worker::new(queue, store, limits.reserve, metrics).run());
     };
     (Spool(Arc::new(handle)), begin)
 }

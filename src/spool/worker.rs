@@ -15,6 +15,10 @@ use crate::metrics::spool::SpoolMetrics;
 pub(super) struct Worker {
     queue: Arc<Queue>,
     store: Store,
+    /// Bytes of the disk that requests must leave.
+    reserve: u64,
+    /// Whether the last requests were refused for it, so that it is logged once.
+    refusing: bool,
     metrics: SpoolMetrics,
 }
 
@@ -29,9 +33,9 @@ impl Drop for Ended {
 
 impl Worker {
     /// A worker for this store, of which it says what is in it.
-    pub(super) fn new(queue: Arc<Queue>, mut store: Store, metrics: SpoolMetrics) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, mut store: Store, reserve: u64, metrics: SpoolMetrics) -> Self {
         store.probe();
-        let worker = Self { queue, store, metrics };
+        let worker = Self { queue, store, reserve, refusing: false, metrics };
         worker.publish(Tally::default());
         worker
     }
@@ -51,10 +55,15 @@ impl Worker {
     }
 
     fn serve(&mut self, waiting: Waiting) {
-        let Waiting { deliveries, requests, reads, settled, done } = waiting;
+        let Waiting { deliveries, mut requests, reads, settled, done } = waiting;
+        let arrived = requests.iter().fold(Tally::default(), |sum, (request, _)| sum.plus(request.tally()));
+        if !requests.is_empty() && !self.has_room_for(arrived) {
+            for (_, reply) in requests.drain(..) {
+                reply.send(Err(SpoolError::DiskFull)).ok();
+            }
+        }
         let (deliveries, owing): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
         let (requests, taking_in): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
-        let arrived = requests.iter().fold(Tally::default(), |sum, request| sum.plus(request.tally()));
         let written = self.write(Batch { deliveries, settled, requests, done });
         // Before the answers, so that whoever has one sees its effect.
         self.publish(arrived);
@@ -75,6 +84,23 @@ impl Worker {
                 Read::Intake { after, reply } => drop(reply.send(self.store.intake(after))),
             }
         }
+    }
+
+    /// Requests must not fill the disk themselves: then they could not even be removed, as that writes first.
+    fn has_room_for(&mut self, arrived: Tally) -> bool {
+        // While it grows, the store needs up to twice the room.
+        let needed = arrived.bytes.saturating_mul(2).saturating_add(self.reserve);
+        let refuse = self.store.available() < needed;
+        if refuse {
+            self.metrics.failed(SpoolError::DiskFull.reason());
+        }
+        match (self.refusing, refuse) {
+            (false, true) => tracing::error!(needed, "the disk of the spool is nearly full; no requests are taken in"),
+            (true, false) => tracing::info!("the disk of the spool has room again"),
+            (false, false) | (true, true) => {}
+        }
+        self.refusing = refuse;
+        !refuse
     }
 
     fn write(&mut self, batch: Batch) -> Result<Written, SpoolError> {

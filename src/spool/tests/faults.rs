@@ -142,6 +142,24 @@ async fn fill_the_disk(parent: &Path) {
 }
 
 #[tokio::test]
+async fn requests_leave_room_on_the_disk_for_what_is_owed_and_for_their_removal() {
+    let parent = TempDir::new().unwrap();
+    let metrics = SpoolMetrics::default();
+    let spool = open(parent.path()).await;
+    let id = spool.take_in(request("d1", vec![])).await.unwrap();
+    spool.close().await;
+
+    // More than any disk has.
+    let limits = Limits { reserve: u64::MAX, ..Limits::default() };
+    let spool = open_with(parent.path(), limits, &metrics).await;
+    assert_eq!(spool.take_in(request("d2", vec![])).await, Err(SpoolError::DiskFull));
+    assert_eq!(metrics.failures("full"), 1);
+    spool.owe(&[warehouse("a")], at(1), "d3").await.unwrap();
+    spool.done(id);
+    assert!(spool.intake(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_spool_that_cannot_be_made_yet_is_made_as_soon_as_it_can() {
     let parent = TempDir::new().unwrap();
     let metrics = SpoolMetrics::default();
