@@ -18,6 +18,7 @@
 //! * [`receiver`]: one file per sender; uses `domain`.
 //! * [`routing`], [`subscription`], [`promotions`]: the tables; use `receiver` and `domain`.
 //! * [`refresh`]: coalescing and the PATCH; uses `domain`.
+//! * [`spool`]: what must survive the process; uses `domain`.
 //! * [`controller`]: watches and status; uses the tables, `receiver` and [`api`].
 //! * [`http`], [`admin`]: the two ports; use the tables, `receiver` and `refresh`, never `controller`.
 //! * [`lease`]: which replica writes statuses, and when one last lived; [`catch_up`]: what was missed while none did.
@@ -42,5 +43,6 @@ pub mod readiness;
 pub mod receiver;
 pub mod refresh;
 pub mod routing;
+pub mod spool;
 pub mod subscription;
 pub mod telemetry;

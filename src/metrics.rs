@@ -1,5 +1,7 @@
 //! Prometheus metrics. Every label value comes from a closed set; `docs/operations.md` has a row for each metric.
 
+pub mod spool;
+
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;

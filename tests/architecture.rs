@@ -11,7 +11,7 @@ use regex::Regex;
 
 /// Which modules of the crate a module may use. `domain` is pure; configuration (`controller`) and delivery (`http`) meet
 /// only in the tables; only `app` and `cli` see both sides.
-const ARROWS: [(&str, &str); 20] = [
+const ARROWS: [(&str, &str); 21] = [
     ("domain", ""),
     ("clock", ""),
     ("lanes", ""),
@@ -25,15 +25,16 @@ const ARROWS: [(&str, &str); 20] = [
     ("subscription", "receiver domain"),
     ("promotions", "domain"),
     ("refresh", "domain metrics clock"),
+    ("spool", "domain metrics clock"),
     ("lease", "metrics clock"),
     ("catch_up", "routing subscription refresh lease domain metrics readiness"),
     ("controller", "routing subscription promotions receiver refresh lease api domain metrics readiness clock"),
-    ("http", "routing subscription promotions receiver refresh domain metrics readiness"),
-    ("admin", "routing subscription promotions receiver refresh lease domain metrics readiness"),
+    ("http", "routing subscription promotions receiver refresh spool domain metrics readiness"),
+    ("admin", "routing subscription promotions receiver refresh lease spool domain metrics readiness"),
     ("cli", "app controller http routing subscription promotions receiver api domain telemetry"),
     (
         "app",
-        "admin catch_up controller http lanes lease routing subscription promotions receiver refresh api domain metrics \
+        "admin catch_up controller http lanes lease routing subscription promotions receiver refresh spool api domain metrics \
          readiness clock telemetry",
     ),
 ];

@@ -1,0 +1,236 @@
+//! The spool: what must survive the process although it is not done yet.
+//!
+//! Two tables. [`Owed`] holds the targets that still owe a refresh although their senders were told "queued"; it is a set,
+//! so it is bounded by the number of targets. The intake holds whole requests ([`TakenIn`]) that arrived before anybody
+//! could tell whether they are authentic; it is bounded in number and bytes.
+//!
+//! ```text
+//!  owe, take_in ─▶ ┌───────┐      ┌────────┐      ┌───────┐
+//!  all, intake  ─▶ │ queue │ ───▶ │ worker │ ───▶ │ store │ ─▶ <--spool-dir>/spool/spool.redb
+//!  settle, done ─▶ └───────┘      └────────┘      └───────┘
+//!                   one lock      one thread       one file; a transaction for everything that waits
+//! ```
+//!
+//! What was acknowledged is on disk and survives SIGKILL and a loss of power. Removals are written within about a second;
+//! a crash before that repeats a refresh or a request, which does no harm. A failure of the disk is an error of the call,
+//! never a panic, and heals by itself; a damaged file is set aside and announced by [`Spool::losses`].
+//!
+//! The spool knows nothing of receivers, routes or the API server, and must not log what a request holds.
+
+mod directory;
+mod error;
+mod intake;
+mod owed;
+mod queue;
+mod store;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
+
+pub use error::{OpenError, SpoolError};
+pub use intake::{IntakeId, TakenIn, Tally};
+pub use owed::Owed;
+pub use store::Counts;
+
+use crate::clock::Clock;
+use crate::domain::target::Target;
+use crate::metrics::spool::SpoolMetrics;
+use directory::Directory;
+use owed::Delivery;
+use queue::{Queue, Read, Reply};
+use store::Store;
+use worker::Worker;
+
+/// Requests that may be taken in. A registry sends a few a second, and an API server is back within minutes.
+const INTAKE_REQUESTS: u64 = 10_000;
+
+/// What they may occupy on disk. The file grows to little more than twice of it.
+const INTAKE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What requests leave free on the disk: room to remove them again, and to owe some ten thousands of refreshes.
+const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// With the acknowledgement deadline before it, still well below the 10 s after which Quay gives up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Nobody is kept waiting by those who read: they prepare the start.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The bounds of a spool.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// What may be taken in.
+    pub intake: Tally,
+    /// Bytes of the disk that requests must leave free.
+    pub reserve: u64,
+    /// How long a call waits for the disk.
+    pub write_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let intake = Tally { requests: INTAKE_REQUESTS, bytes: INTAKE_BYTES };
+        Self { intake, reserve: RESERVE_BYTES, write_timeout: WRITE_TIMEOUT }
+    }
+}
+
+/// Handle to the spool; cheap to clone. The last one closes it when it is dropped, but does not wait for that:
+/// [`Spool::close`] does.
+#[derive(Clone)]
+pub struct Spool(Arc<Handle>);
+
+struct Handle {
+    queue: Arc<Queue>,
+    limits: Limits,
+    metrics: SpoolMetrics,
+    losses: watch::Receiver<u64>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.queue.close(None);
+    }
+}
+
+impl Spool {
+    /// Opens the spool in a directory, which is made if it is missing.
+    ///
+    /// A damaged file is set aside, and a full or failing disk makes every call an error until it works again: both are
+    /// no reason not to start.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or is not one's own, or another process has it.
+    pub async fn open(
+        directory: PathBuf,
+        limits: Limits,
+        clock: Clock,
+        metrics: SpoolMetrics,
+    ) -> Result<Self, OpenError> {
+        let queue = Arc::new(Queue::default());
+        let (loss, losses) = watch::channel(0);
+        let (opened, opening) = oneshot::channel();
+        let worker = (Arc::clone(&queue), metrics.clone());
+        let thread = std::thread::Builder::new().name("spool".to_owned());
+        let run = move || match Directory::prepare(&directory) {
+            Err(error) => drop(opened.send(Err(error))),
+            Ok(directory) => {
+                let (queue, metrics) = worker;
+                let store = Store::new(directory, clock, metrics.clone(), loss);
+                let worker = Worker::new(queue, store, limits.reserve, metrics);
+                opened.send(Ok(())).ok();
+                worker.run();
+            }
+        };
+        thread.spawn(run).map_err(OpenError::Thread)?;
+        let ended = |_| Err(OpenError::Thread(std::io::Error::other("it ended at once")));
+        opening.await.unwrap_or_else(ended)?;
+        Ok(Self(Arc::new(Handle { queue, limits, metrics, losses })))
+    }
+
+    /// Puts down that these targets owe a refresh because of a delivery that arrived then. Once this returns, the disk
+    /// has it. Callers at the same time share a transaction.
+    ///
+    /// Whoever refreshes calls [`Spool::settle`] after that. If the refresh may have ended before this returned, the
+    /// caller must see to it, or the target stays until its next refresh.
+    ///
+    /// # Errors
+    /// When the disk is full or fails, or does not answer in time. The delivery must not be acknowledged then.
+    pub async fn owe(&self, targets: &[Target], arrival: Timestamp, delivery_id: &str) -> Result<(), SpoolError> {
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let delivery = Delivery { targets: targets.to_vec(), arrival, id: delivery_id.to_owned() };
+        self.ask(self.0.limits.write_timeout, |queue, reply| {
+            queue.call(|waiting| waiting.deliveries.push((delivery, reply)))
+        })
+        .await
+    }
+
+    /// Says that a refresh has covered everything that arrived up to then for this target, which need not be in the
+    /// spool. An entry with a later arrival stays.
+    ///
+    /// Both times must come from one clock that does not step back. For what [`Spool::owed`] returned, give at least its
+    /// last arrival, as the clock may have been set back since.
+    pub fn settle(&self, target: &Target, up_to: Timestamp) {
+        self.0.queue.remove(|waiting| waiting.settle(target.clone(), up_to));
+    }
+
+    /// Everything that is owed, to be refreshed at the start.
+    ///
+    /// # Errors
+    /// When the disk fails; call again later, as it may hold something.
+    pub async fn owed(&self) -> Result<Vec<Owed>, SpoolError> {
+        self.ask(READ_TIMEOUT, |queue, reply| queue.call(|waiting| waiting.reads.push(Read::Owed(reply)))).await
+    }
+
+    /// Takes in a whole request. Once this returns, the disk has it.
+    ///
+    /// # Errors
+    /// [`SpoolError::IntakeFull`] beyond the limits; otherwise as for [`Spool::owe`].
+    pub async fn take_in(&self, request: TakenIn) -> Result<IntakeId, SpoolError> {
+        let Limits { intake, write_timeout, reserve: _ } = self.0.limits;
+        self.ask(write_timeout, |queue, reply| queue.take_in(request, intake, reply)).await
+    }
+
+    /// The oldest requests that were taken in and not yet removed, after the given one; at most some MiB of them. None
+    /// when there are no more.
+    ///
+    /// # Errors
+    /// When the disk fails; call again later.
+    pub async fn intake(&self, after: Option<IntakeId>) -> Result<Vec<(IntakeId, TakenIn)>, SpoolError> {
+        self.ask(READ_TIMEOUT, |queue, reply| queue.call(|waiting| waiting.reads.push(Read::Intake { after, reply })))
+            .await
+    }
+
+    /// Removes a request that was run, once what it asked for is done or owed.
+    pub fn done(&self, id: IntakeId) {
+        self.0.queue.remove(|waiting| waiting.done.push(id));
+    }
+
+    /// How much the spool holds, as of the last call that succeeded.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.0.queue.stored()
+    }
+
+    /// How often a damaged file was set aside, at the start or since. Whatever it held is lost, so everything that can be
+    /// refreshed should be.
+    #[must_use]
+    pub fn losses(&self) -> watch::Receiver<u64> {
+        self.0.losses.clone()
+    }
+
+    /// Writes what waits, closes the file and gives the directory back. Calls are refused from now on.
+    pub async fn close(&self) {
+        let (closed, closing) = oneshot::channel();
+        self.0.queue.close(Some(closed));
+        // Told by the loss of the sender. A disk that hangs must not hold up the end of the process.
+        tokio::time::timeout(self.0.limits.write_timeout, closing).await.ok();
+    }
+
+    async fn ask<T>(
+        &self,
+        limit: Duration,
+        enqueue: impl FnOnce(&Queue, Reply<T>) -> Result<(), SpoolError>,
+    ) -> Result<T, SpoolError> {
+        let (reply, answer) = oneshot::channel();
+        let error = match enqueue(&self.0.queue, reply) {
+            Ok(()) => match tokio::time::timeout(limit, answer).await {
+                // The worker counts its own failures, once for all who share them.
+                Ok(Ok(answer)) => return answer,
+                Ok(Err(_)) => SpoolError::Closed,
+                Err(_) => SpoolError::TimedOut,
+            },
+            Err(error) => error,
+        };
+        self.0.metrics.failed(error.reason());
+        Err(error)
+    }
+}

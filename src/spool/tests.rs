@@ -1,0 +1,292 @@
+//! The spool through its handle, on a real file.
+
+mod faults;
+mod model;
+
+use std::path::{Path, PathBuf};
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::domain::scope::ObjectKey;
+use crate::domain::target::TargetKind;
+
+fn warehouse(name: &str) -> Target {
+    Target { kind: TargetKind::Warehouse, key: ObjectKey::new("northwind", name) }
+}
+
+fn at(nanosecond: i128) -> Timestamp {
+    Timestamp::from_nanosecond(1_790_000_000_000_000_000 + nanosecond).unwrap()
+}
+
+fn request(id: &str, body: Vec<u8>) -> TakenIn {
+    let header = |name, value| (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
+    TakenIn {
+        arrival: at(7),
+        delivery_id: id.to_owned(),
+        path_and_query: Zeroizing::new("/webhooks/quay/0a1b?token=t%20t".to_owned()),
+        headers: HeaderMap::from_iter([
+            header("x-b", b"1".as_slice()),
+            header("x-a", b"\xff\xfe"),
+            header("authorization", b"Basic Zm9v"),
+        ]),
+        body: Bytes::from(body),
+    }
+}
+
+async fn open(parent: &Path) -> Spool {
+    open_with(parent, Limits::default(), &SpoolMetrics::default()).await
+}
+
+async fn open_with(parent: &Path, limits: Limits, metrics: &SpoolMetrics) -> Spool {
+    // A handle that was dropped gives the directory back a moment later.
+    loop {
+        match Spool::open(parent.to_owned(), limits, Clock::system(), metrics.clone()).await {
+            Err(OpenError::Locked { .. }) => tokio::task::yield_now().await,
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+fn store_file(parent: &Path) -> PathBuf {
+    parent.join("spool/spool.redb")
+}
+
+async fn owed_targets(spool: &Spool) -> Vec<Target> {
+    spool.owed().await.unwrap().into_iter().map(|owed| owed.target).collect()
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), met).await.expect("the condition holds in time");
+}
+
+/// A handle whose worker has not begun, and what begins it.
+fn idle(limits: Limits, metrics: &SpoolMetrics) -> (Spool, impl FnOnce(&Path)) {
+    let queue = Arc::new(Queue::default());
+    let (loss, losses) = watch::channel(0);
+    let handle = Handle { queue: Arc::clone(&queue), limits, metrics: metrics.clone(), losses };
+    let metrics = metrics.clone();
+    let begin = move |parent: &Path| {
+        let store = Store::new(Directory::prepare(parent).unwrap(), Clock::system(), metrics.clone(), loss);
+        std::thread::spawn(move || Worker::new(queue, store, limits.reserve, metrics).run());
+    };
+    (Spool(Arc::new(handle)), begin)
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let parent = TempDir::new().unwrap();
+    let spool = open(parent.path()).await;
+    let promotion = Target { kind: TargetKind::Promotion, key: ObjectKey::new("northwind", "storefront") };
+    spool.owe(&[warehouse("storefront"), promotion.clone()], at(5), "d1").await.unwrap();
+    spool.owe(&[warehouse("storefront")], at(9), "d2").await.unwrap();
+    spool.take_in(request("d3", b"{\"a\":1}".to_vec())).await.unwrap();
+    spool.close().await;
+
+    let spool = open(parent.path()).await;
+    let owed = |target, last, deliveries, ids: &[&str]| Owed {
+        target,
+        first_arrival: at(5),
+        last_arrival: at(last),
+        deliveries,
+        delivery_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let expected = [owed(promotion, 5, 1, &["d1"]), owed(warehouse("storefront"), 9, 2, &["d1", "d2"])];
+    assert_eq!(spool.owed().await.unwrap(), expected);
+    let page = spool.intake(None).await.unwrap();
+    let [(id, taken)] = &page[..] else { panic!("one request") };
+    let expected = request("d3", b"{\"a\":1}".to_vec());
+    assert_eq!((taken.arrival, &taken.delivery_id), (expected.arrival, &expected.delivery_id));
+    assert_eq!((taken.path(), taken.query()), ("/webhooks/quay/0a1b", Some("token=t%20t")));
+    assert_eq!((&taken.headers, &taken.body), (&expected.headers, &expected.body));
+    let stored = Counts { owed: 2, intake: expected.tally() };
+    assert_eq!(spool.counts(), stored);
+    assert_eq!(*spool.losses().borrow(), 0);
+
+    spool.done(*id);
+    spool.close().await;
+    let spool = open(parent.path()).await;
+    assert!(spool.intake(None).await.unwrap().is_empty());
+    assert_eq!(spool.counts(), Counts { owed: 2, intake: Tally::default() });
+}
+
+#[tokio::test]
+async fn callers_who_wait_at_the_same_time_share_one_transaction() {
+    let parent = TempDir::new().unwrap();
+    let metrics = SpoolMetrics::default();
+    let (spool, begin) = idle(Limits::default(), &metrics);
+    let names: Vec<_> = (0..64).map(|n| (warehouse(&format!("w{}", n % 50)), format!("d{n}"))).collect();
+    let owing = join_all(names.iter().map(|(target, id)| spool.owe(std::slice::from_ref(target), at(1), id)));
+    let taking_in = join_all((0..64).map(|n| spool.take_in(request(&format!("r{n}"), vec![0; n]))));
+    let mut all = Box::pin(async { futures::join!(owing, taking_in) });
+    assert!(matches!(futures::poll!(&mut all), Poll::Pending));
+
+    begin(parent.path());
+    let (owed, taken_in) = all.await;
+    assert!(owed.iter().all(Result::is_ok));
+    assert!(taken_in.iter().map(|id| id.clone().unwrap()).is_sorted_by(|a, b| a < b), "each has its own id");
+    assert_eq!(metrics.commits(), 1);
+    assert_eq!((spool.counts().owed, spool.counts().intake.requests), (50, 64));
+}
+
+#[tokio::test]
+async fn an_entry_stays_while_something_newer_arrived_than_the_refresh_covers() {
+    let parent = TempDir::new().unwrap();
+    let spool = open(parent.path()).await;
+    let both = [warehouse("a"), warehouse("b")];
+    spool.owe(&both, at(10), "d1").await.unwrap();
+    spool.owe(&both[1..], at(12), "d2").await.unwrap();
+    for target in &both {
+        spool.settle(target, at(11));
+        // An older one that is heard of later takes nothing back.
+        spool.settle(target, at(3));
+    }
+    assert_eq!(owed_targets(&spool).await, [warehouse("b")]);
+    spool.settle(&both[1], at(12));
+    assert!(owed_targets(&spool).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_heard_of_before_the_push_it_covers_settles_it() {
+    let parent = TempDir::new().unwrap();
+    let metrics = SpoolMetrics::default();
+    let (spool, begin) = idle(Limits::default(), &metrics);
+    let target = [warehouse("a")];
+    spool.settle(&target[0], at(10));
+    let mut owing = Box::pin(spool.owe(&target, at(9), "d1"));
+    assert!(futures::poll!(&mut owing).is_pending());
+    begin(parent.path());
+    owing.await.unwrap();
+    assert!(owed_targets(&spool).await.is_empty());
+}
+
+#[tokio::test]
+async fn removals_reach_the_disk_by_themselves_and_cost_nothing_where_nothing_is_owed() {
+    let parent = TempDir::new().unwrap();
+    let metrics = SpoolMetrics::default();
+    let spool = open_with(parent.path(), Limits::default(), &metrics).await;
+    spool.owe(&[warehouse("a")], at(1), "d1").await.unwrap();
+    let id = spool.take_in(request("d2", vec![])).await.unwrap();
+    spool.settle(&warehouse("a"), at(1));
+    spool.done(id);
+    until(|| spool.counts() == Counts::default()).await;
+    assert_eq!(metrics.commits(), 3);
+    assert_eq!((metrics.owed.get(), metrics.intake_requests.get(), metrics.intake_bytes.get()), (0, 0, 0));
+
+    spool.settle(&warehouse("b"), at(1));
+    spool.done(id);
+    spool.close().await;
+    assert_eq!(metrics.commits(), 3, "nothing was written");
+}
+
+#[tokio::test]
+async fn the_intake_is_bounded_in_number_and_in_bytes() {
+    let parent = TempDir::new().unwrap();
+    let metrics = SpoolMetrics::default();
+    let small = request("d", vec![]).tally().bytes;
+    let bound = |requests, bytes| Limits { intake: Tally { requests, bytes }, ..Limits::default() };
+
+    let spool = open_with(parent.path(), bound(3, u64::MAX), &metrics).await;
+    // At once, so that those which wait must be counted too.
+    let outcomes = join_all((0..5).map(|n| spool.take_in(request(&format!("d{n}"), vec![])))).await;
+    let accepted: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok().copied()).collect();
+    assert_eq!(accepted.len(), 3);
+    assert!(outcomes[3..].iter().all(|outcome| *outcome == Err(SpoolError::IntakeFull)));
+    assert_eq!(metrics.failures("intake_full"), 2);
+    spool.done(accepted[0]);
+    until(|| spool.counts().intake.requests == 2).await;
+    spool.take_in(request("d5", vec![])).await.unwrap();
+    spool.close().await;
+
+    let spool = open_with(parent.path(), bound(100, 5 * small), &metrics).await;
+    assert_eq!(spool.counts().intake, Tally { requests: 3, bytes: 3 * small }, "counted anew at the start");
+    assert_eq!(spool.take_in(request("big", vec![0; 4096])).await, Err(SpoolError::IntakeFull));
+    spool.take_in(request("d6", vec![])).await.unwrap();
+    spool.take_in(request("d7", vec![])).await.unwrap();
+    assert_eq!(spool.take_in(request("d8", vec![])).await, Err(SpoolError::IntakeFull));
+    // Owed refreshes have room nevertheless.
+    spool.owe(&[warehouse("a")], at(1), "d9").await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_come_back_oldest_first_and_page_by_page() {
+    let parent = TempDir::new().unwrap();
+    let spool = open(parent.path()).await;
+    let expected: Vec<_> = (0..150).map(|n| format!("d{n:03}")).collect();
+    join_all(expected.iter().map(|id| spool.take_in(request(id, vec![])))).await;
+    let big = [vec![1; 2_000_000], vec![2; 2_000_000], vec![3; 2_000_000]];
+    for body in big.clone() {
+        spool.take_in(request("big", body)).await.unwrap();
+    }
+
+    let (mut after, mut seen, mut pages) = (None, Vec::new(), Vec::new());
+    loop {
+        let page = spool.intake(after).await.unwrap();
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        pages.push(page.len());
+        for (id, taken) in page {
+            seen.push((taken.delivery_id, taken.body.first().copied()));
+            spool.done(id);
+        }
+    }
+    let expected = expected.into_iter().map(|id| (id, None));
+    let big = big.iter().map(|body| ("big".to_owned(), Some(body[0])));
+    assert!(seen.iter().cloned().eq(expected.chain(big)), "{seen:?}");
+    assert_eq!(pages, [64, 64, 24, 1], "64 requests or 4 MiB at a time");
+    assert!(spool.intake(None).await.unwrap().is_empty());
+    assert_eq!(spool.counts(), Counts::default());
+}
+
+#[tokio::test]
+async fn a_second_spool_in_the_same_directory_is_refused() {
+    let parent = TempDir::new().unwrap();
+    let spool = open(parent.path()).await;
+    let second =
+        Spool::open(parent.path().to_owned(), Limits::default(), Clock::system(), SpoolMetrics::default()).await;
+    assert!(matches!(second.err().unwrap(), OpenError::Locked { .. }));
+    spool.close().await;
+    open(parent.path()).await;
+}
+
+#[tokio::test]
+async fn calls_are_refused_once_it_is_closed() {
+    let parent = TempDir::new().unwrap();
+    let metrics = SpoolMetrics::default();
+    let spool = open_with(parent.path(), Limits::default(), &metrics).await;
+    spool.close().await;
+    assert_eq!(spool.owe(&[warehouse("a")], at(1), "d1").await, Err(SpoolError::Closed));
+    assert_eq!(spool.owed().await, Err(SpoolError::Closed));
+    assert_eq!(metrics.failures("closed"), 2);
+    spool.close().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_keeps_nobody_waiting_for_ever() {
+    let metrics = SpoolMetrics::default();
+    let limits = Limits { write_timeout: Duration::from_millis(10), ..Limits::default() };
+    let (spool, _never) = idle(limits, &metrics);
+    let target = [warehouse("a")];
+    assert_eq!(spool.owe(&target, at(1), "d1").await, Err(SpoolError::TimedOut));
+    assert_eq!(metrics.failures("timeout"), 1);
+
+    let mut full = Vec::new();
+    while metrics.failures("busy") == 0 {
+        let mut owing = Box::pin(spool.owe(&target, at(1), "d"));
+        match futures::poll!(&mut owing) {
+            Poll::Pending => full.push(owing),
+            Poll::Ready(outcome) => assert_eq!(outcome, Err(SpoolError::Busy)),
+        }
+        assert!(full.len() < 10_000, "what waits is bounded");
+    }
+}
