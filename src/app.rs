@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::PartialObjectMeta;
@@ -32,7 +33,7 @@ use crate::controller::watched::{WatchedConfig, WatchedPromotion, WatchedWarehou
 use crate::domain::alias::HostAliases;
 use crate::domain::path::BaseUrl;
 use crate::http::handler::{self, DeliveryIds, Hooks};
-use crate::http::server;
+use crate::http::{intake, server};
 use crate::http::tls::{self, Tls};
 use crate::lanes::Lanes;
 use crate::lease::Leadership;
@@ -40,10 +41,12 @@ use crate::lease::elector::Elector;
 use crate::metrics::{ConnectionMetrics, Metrics};
 use crate::promotions::PromotionIndex;
 use crate::readiness::{Gate, Readiness};
-use crate::refresh::Refresher;
+use crate::recovery;
+use crate::refresh::{Refresher, Settled};
 use crate::refresh::patch::Patcher;
 use crate::refresh::token::TokenSource;
 use crate::routing::RouteTable;
+use crate::spool::{Limits, Spool};
 use crate::subscription::SubscriptionIndex;
 
 /// Everything that can be configured, already validated.
@@ -79,6 +82,8 @@ pub struct Config {
     pub ack_deadline: Duration,
     /// PATCHes in flight at a time.
     pub refresh_concurrency: usize,
+    /// The directory of the spool; `None`: what is owed lives in memory only.
+    pub spool_dir: Option<PathBuf>,
     /// How long an unready replica goes on accepting, so that load balancers notice.
     pub drain_delay: Duration,
     /// How long requests in flight, and then owed refreshes, may take to finish.
@@ -138,6 +143,7 @@ struct App {
     config: Config,
     readiness: Arc<Readiness>,
     refresher: Refresher,
+    spool: Option<Spool>,
     tasks: TaskTracker,
     /// Ends watches and the admin port.
     stop: CancellationToken,
@@ -159,7 +165,15 @@ impl App {
         let index = Arc::new(SubscriptionIndex::default());
         let promotions = Arc::new(PromotionIndex::default());
         let tokens = TokenSource::new(Clock::system());
-        let refresher = Refresher::new(patcher()?, tokens, config.refresh_concurrency, Arc::clone(&metrics));
+        let spool = match config.spool_dir.clone() {
+            Some(directory) => {
+                let opened = Spool::open(directory, Limits::default(), Clock::system(), metrics.spool.clone());
+                Some(opened.await.context("the spool cannot be opened; see --spool-dir")?)
+            }
+            None => None,
+        };
+        let settled = settled(spool.clone());
+        let refresher = Refresher::new(patcher()?, tokens, config.refresh_concurrency, Arc::clone(&metrics), settled);
         let tasks = TaskTracker::new();
         let leadership = leadership(&config);
 
@@ -196,19 +210,28 @@ impl App {
 
         let lanes = Lanes::start(&stop)?;
         let mut serving = Vec::new();
-        for lane in lanes.handles() {
-            let hooks = Hooks {
+        let hooks = |patcher: Patcher| {
+            Arc::new(Hooks {
                 routes: Arc::clone(&routes),
                 index: Arc::clone(&index),
                 promotions: Arc::clone(&promotions),
                 aliases: Arc::clone(&aliases),
-                refresher: refresher.with_patcher(patcher()?),
+                refresher: refresher.with_patcher(patcher),
                 readiness: Arc::clone(&readiness),
                 metrics: Arc::clone(&metrics),
                 ids: DeliveryIds::default(),
                 ack_deadline: config.ack_deadline,
-            };
-            serving.push((lane.clone(), handler::router(Arc::new(hooks))));
+                spool: spool.clone(),
+                clock: Clock::system(),
+            })
+        };
+        for lane in lanes.handles() {
+            serving.push((lane.clone(), handler::router(hooks(patcher()?))));
+        }
+        if let Some(spool) = &spool {
+            tasks.spawn(recovery::owed(spool.clone(), refresher.clone(), stop.clone()));
+            tasks.spawn(recovery::intake(Arc::clone(&readiness), stop.clone()));
+            tasks.spawn(intake::run(hooks(patcher()?), spool.clone(), stop.clone()));
         }
         let listener = bind(config.listen, "--listen")?;
         let stop_hooks = CancellationToken::new();
@@ -253,7 +276,8 @@ impl App {
         });
         tasks.spawn(Arc::clone(&configs).run(stop.clone()));
 
-        let watches = Watches { client, metrics, tasks: tasks.clone(), stop: stop.clone() };
+        let heard = Arc::clone(&readiness);
+        let watches = Watches { client, metrics, readiness: heard, tasks: tasks.clone(), stop: stop.clone() };
         watches.add::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
         watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
         watches.add::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
@@ -265,7 +289,7 @@ impl App {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"), listen = %config.listen, admin_listen = %config.admin_listen, "started"
         );
-        Ok(Self { config, readiness, refresher, tasks, stop, stop_hooks, hooks, stop_election, election })
+        Ok(Self { config, readiness, refresher, spool, tasks, stop, stop_hooks, hooks, stop_election, election })
     }
 
     /// Unready, a pause for the load balancers, no new connections, requests in flight finish, owed refreshes are
@@ -285,8 +309,20 @@ impl App {
         // Last, so that the successor begins when nothing is written from here any more.
         self.stop_election.cancel();
         (&mut self.election).await.ok();
+        if let Some(spool) = &self.spool {
+            spool.close().await;
+        }
         tracing::info!("stopped");
     }
+}
+
+/// What the refresher tells: a target that owes nothing any more owes nothing on disk either.
+fn settled(spool: Option<Spool>) -> Settled {
+    Box::new(move |target| {
+        if let Some(spool) = spool.as_ref().filter(|spool| spool.counts().owed > 0) {
+            spool.settle(target, Timestamp::MAX);
+        }
+    })
 }
 
 /// Whether and how this replica takes part in an election.
@@ -309,6 +345,7 @@ fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
 struct Watches {
     client: Client,
     metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -320,7 +357,7 @@ impl Watches {
         S: Sink<K> + 'static,
     {
         let api = Api::all(self.client.clone());
-        let (metrics, stop) = (Arc::clone(&self.metrics), self.stop.clone());
-        self.tasks.spawn(async move { drive(api, resource, sink, &metrics, stop).await });
+        let (metrics, readiness, stop) = (Arc::clone(&self.metrics), Arc::clone(&self.readiness), self.stop.clone());
+        self.tasks.spawn(async move { drive(api, resource, sink, &metrics, &readiness, stop).await });
     }
 }

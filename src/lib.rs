@@ -41,6 +41,7 @@ pub mod metrics;
 pub mod promotions;
 pub mod readiness;
 pub mod receiver;
+pub mod recovery;
 pub mod refresh;
 pub mod routing;
 pub mod spool;

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::target::{Target, TargetKind};
+use spool::SpoolMetrics;
 
 /// Kind and outcome of a delivery.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -154,6 +155,9 @@ pub struct Metrics {
     pub catch_up_remaining: Gauge,
     /// The webhook port.
     pub connections: ConnectionMetrics,
+    /// What the spool does and holds.
+    pub spool: SpoolMetrics,
+    intake_runs: Family<OutcomeLabel, Counter>,
     /// TLS on the webhook port.
     pub tls: TlsMetrics,
 }
@@ -197,6 +201,8 @@ impl Metrics {
             catch_up_refreshes: Counter::default(),
             catch_up_remaining: Gauge::default(),
             connections: ConnectionMetrics::default(),
+            spool: SpoolMetrics::default(),
+            intake_runs: Family::default(),
             tls: TlsMetrics::default(),
         };
         metrics.registered()
@@ -243,6 +249,12 @@ impl Metrics {
             "Warehouses that the catch-up after a downtime has still to come to",
             self.catch_up_remaining.clone(),
         );
+        self.spool.register(r);
+        r.register(
+            "intake_runs",
+            "Requests run that were taken in before the tables were filled",
+            self.intake_runs.clone(),
+        );
         r.register("connections", "Open connections on the webhook port", self.connections.open.clone());
         r.register(
             "connections_closed",
@@ -279,6 +291,11 @@ impl Metrics {
                 TargetKind::Promotion => self.promotions_matched.inc(),
             };
         }
+    }
+
+    /// Counts a request that was taken in and has been run.
+    pub fn ran_from_intake(&self, outcome: &'static str) {
+        self.intake_runs.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Counts a PATCH.

@@ -65,6 +65,10 @@ impl Gate {
 pub struct Readiness {
     open: [AtomicBool; Gate::ALL.len()],
     draining: AtomicBool,
+    /// The API server has answered something.
+    heard: AtomicBool,
+    /// Requests are taken in although the tables are not filled, because the API server is away.
+    intake: AtomicBool,
     changed: Notify,
 }
 
@@ -112,10 +116,28 @@ impl Readiness {
         }
     }
 
+    /// The API server has answered, so the tables will be filled soon.
+    pub fn hear(&self) {
+        self.heard.store(true, Ordering::Release);
+    }
+
+    /// Whether the API server has answered anything since the start.
+    #[must_use]
+    pub fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Acquire)
+    }
+
+    /// Takes traffic from now on although the tables are not filled: whatever comes is taken in. For good, because a
+    /// Service whose only replicas go unready again would refuse its senders.
+    pub fn open_intake(&self) {
+        self.intake.store(true, Ordering::Release);
+    }
+
     /// Whether the replica takes traffic.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.is_draining() && Gate::ALL.iter().all(|gate| self.is_open(*gate))
+        let takes_in = self.intake.load(Ordering::Acquire) && self.is_open(Gate::Listener);
+        !self.is_draining() && (takes_in || Gate::ALL.iter().all(|gate| self.is_open(*gate)))
     }
 }
 
@@ -133,5 +155,16 @@ mod tests {
         assert!(readiness.is_ready() && readiness.tables_filled());
         readiness.drain();
         assert!(!readiness.is_ready() && readiness.tables_filled());
+    }
+
+    #[test]
+    fn a_replica_that_takes_requests_in_is_ready_without_its_tables() {
+        let readiness = Readiness::default();
+        readiness.open_intake();
+        assert!(!readiness.is_ready(), "nobody can connect");
+        readiness.open(Gate::Listener);
+        assert!(readiness.is_ready() && !readiness.tables_filled());
+        readiness.drain();
+        assert!(!readiness.is_ready());
     }
 }

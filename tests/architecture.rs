@@ -11,7 +11,7 @@ use regex::Regex;
 
 /// Which modules of the crate a module may use. `domain` is pure; configuration (`controller`) and delivery (`http`) meet
 /// only in the tables; only `app` and `cli` see both sides.
-const ARROWS: [(&str, &str); 21] = [
+const ARROWS: [(&str, &str); 22] = [
     ("domain", ""),
     ("clock", ""),
     ("lanes", ""),
@@ -26,15 +26,16 @@ const ARROWS: [(&str, &str); 21] = [
     ("promotions", "domain"),
     ("refresh", "domain metrics clock"),
     ("spool", "domain metrics clock"),
+    ("recovery", "refresh spool readiness"),
     ("lease", "metrics clock"),
     ("catch_up", "routing subscription refresh lease domain metrics readiness"),
     ("controller", "routing subscription promotions receiver refresh lease api domain metrics readiness clock"),
-    ("http", "routing subscription promotions receiver refresh spool domain metrics readiness"),
+    ("http", "routing subscription promotions receiver refresh spool domain metrics readiness clock"),
     ("admin", "routing subscription promotions receiver refresh lease spool domain metrics readiness"),
     ("cli", "app controller http routing subscription promotions receiver api domain telemetry"),
     (
         "app",
-        "admin catch_up controller http lanes lease routing subscription promotions receiver refresh spool api domain metrics \
+        "admin catch_up controller http lanes lease routing subscription promotions receiver recovery refresh spool api domain metrics \
          readiness clock telemetry",
     ),
 ];

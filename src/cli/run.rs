@@ -69,7 +69,7 @@ pub(super) struct Args {
 
     /// How long an answer waits for its refreshes to be written.
     ///
-    /// Then it is 503 and the refresh goes on. Keep it well below the 10 s that Quay waits.
+    /// Then it is 202, or 503 without --spool-dir, and the refresh goes on. Keep it well below the 10 s that Quay waits.
     #[arg(long, env = "QUAYSIDE_ACK_DEADLINE", value_name = "DURATION", default_value = "2s", value_parser = duration)]
     ack_deadline: Duration,
 
@@ -79,6 +79,13 @@ pub(super) struct Args {
     #[arg(long, env = "QUAYSIDE_REFRESH_CONCURRENCY", value_name = "N", default_value = "32",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     refresh_concurrency: u16,
+
+    /// The directory that keeps refreshes which are owed, and requests that arrive before the receivers are loaded.
+    ///
+    /// A push whose refresh is not written by the acknowledgement deadline is then answered 202 instead of 503, and
+    /// survives the process. Default: none, what is owed lives in memory only. It must belong to this process alone.
+    #[arg(long, env = "QUAYSIDE_SPOOL_DIR", value_name = "DIRECTORY")]
+    spool_dir: Option<PathBuf>,
 
     /// After SIGTERM, how long to go on accepting so that load balancers notice.
     #[arg(long, env = "QUAYSIDE_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = duration)]
@@ -120,6 +127,7 @@ pub(super) fn run(args: Args) -> Outcome {
         system_namespace: args.receivers.system_namespace,
         ack_deadline: args.ack_deadline,
         refresh_concurrency: args.refresh_concurrency.into(),
+        spool_dir: args.spool_dir,
         drain_delay: args.drain_delay,
         drain_timeout: args.drain_timeout,
     };

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 
 /// How long one watch request lasts before the next takes over where it ended, in seconds. A connection that went silent
 /// without being closed is noticed at its end, so this bounds how long a change can go unnoticed.
@@ -33,14 +34,23 @@ pub trait Sink<K>: Send {
 }
 
 /// Watches until `stop` is cancelled. After an error it backs off and resumes; the tables keep what they hold.
-pub async fn drive<K, S>(api: Api<K>, resource: &'static str, mut sink: S, metrics: &Metrics, stop: CancellationToken)
-where
+pub async fn drive<K, S>(
+    api: Api<K>,
+    resource: &'static str,
+    mut sink: S,
+    metrics: &Metrics,
+    readiness: &Readiness,
+    stop: CancellationToken,
+) where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
     S: Sink<K>,
 {
     let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS)).backoff(Pauses::new());
     let mut events = std::pin::pin!(events.take_until(stop.cancelled_owned()));
     while let Some(event) = events.next().await {
+        if is_answer(&event) {
+            readiness.hear();
+        }
         match event {
             Ok(Event::Init) => sink.restart(),
             Ok(Event::InitApply(object) | Event::Apply(object)) => sink.apply(object),
@@ -102,6 +112,15 @@ impl Iterator for Pauses {
 impl Backoff for Pauses {
     /// Called after every event, also that of a list which then fails, so it must not forget anything.
     fn reset(&mut self) {}
+}
+
+/// Whether the API server has said something; a list that begins is our own doing.
+fn is_answer<K>(event: &watcher::Result<Event<K>>) -> bool {
+    match event {
+        Ok(event) => !matches!(event, Event::Init),
+        Err(watcher::Error::WatchError(_)) => true,
+        Err(error) => matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(_))),
+    }
 }
 
 fn is_not_found(error: &watcher::Error) -> bool {

@@ -32,7 +32,11 @@ pub enum Outcome {
     DryRun,
     /// An action of a `generic` receiver could not be evaluated; the others are done.
     EvaluationFailed,
-    /// Not every refresh was written in time.
+    /// Not every refresh was written in time; the others are on disk and are repeated until they are.
+    Queued,
+    /// The request is on disk and is run once the tables are filled.
+    TakenIn,
+    /// Not every refresh was written in time, and the others are in memory only.
     Unfinished,
     /// The tables are not filled yet.
     Starting,
@@ -60,6 +64,8 @@ impl Outcome {
             Self::Ignored => "ignored",
             Self::DryRun => "dry_run",
             Self::EvaluationFailed => "evaluation_failed",
+            Self::Queued => "queued",
+            Self::TakenIn => "taken_in",
             Self::Unfinished => "unfinished",
             Self::Starting => "starting",
             Self::UnknownPath => "unknown_path",
@@ -74,6 +80,7 @@ impl Outcome {
     const fn status(self) -> StatusCode {
         match self {
             Self::Refreshed | Self::NoMatch | Self::Ignored | Self::DryRun | Self::EvaluationFailed => StatusCode::OK,
+            Self::Queued | Self::TakenIn => StatusCode::ACCEPTED,
             Self::Unfinished | Self::Starting => StatusCode::SERVICE_UNAVAILABLE,
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -207,6 +214,12 @@ impl Answer {
         Self::fails(Outcome::Starting, "starting: receivers are not loaded yet, please try again".to_owned())
     }
 
+    /// Nobody knows yet whether the path is a receiver's; the request is kept until somebody does.
+    #[must_use]
+    pub fn taken_in() -> Self {
+        Self::says(Outcome::TakenIn, "queued: receivers are not loaded yet, the request is run once they are".to_owned())
+    }
+
     /// Another method than POST.
     #[must_use]
     pub fn method_not_allowed() -> Self {
@@ -245,10 +258,10 @@ impl Answer {
         }
     }
 
-    /// What a judged request comes to when everything was refreshed but `unfinished`.
+    /// What a judged request comes to when everything was refreshed but `unfinished`, which may be queued on disk.
     #[must_use]
-    pub fn of(judgement: &Judgement, unfinished: &[Target]) -> Self {
-        let answer = match judgement {
+    pub fn of(judgement: &Judgement, unfinished: &[Target], is_queued: bool) -> Self {
+        let mut answer = match judgement {
             Judgement::Rejected(rejection) => return Self::rejected(*rejection),
             Judgement::Ignored(ignored) => {
                 let msg = format!("event {} acknowledged, nothing to refresh: {}", ignored.event, ignored.because);
@@ -267,6 +280,12 @@ impl Answer {
             }
             Judgement::Actions(actions) => Self::of_actions(actions, unfinished),
         };
+        if is_queued && answer.outcome == Outcome::Unfinished {
+            answer.outcome = Outcome::Queued;
+            answer.body.error = None;
+            let (queued, all) = (unfinished.len(), judgement.targets().len());
+            answer.body.msg = Some(format!("queued {queued} of {all} refresh(es), which are repeated until they are written"));
+        }
         answer.about(judgement.event())
     }
 
@@ -322,7 +341,7 @@ impl Answer {
     /// What a judged request would have come to, without any refresh.
     #[must_use]
     pub fn dry_run(judgement: &Judgement) -> Self {
-        let mut answer = Self::of(judgement, &[]);
+        let mut answer = Self::of(judgement, &[], false);
         if let Some(msg) = &mut answer.body.msg {
             *msg = match (judgement.targets().len(), judgement) {
                 (0, _) => format!("dry run: {msg}"),
@@ -374,6 +393,8 @@ impl IntoResponse for Answer {
             | Outcome::Ignored
             | Outcome::DryRun
             | Outcome::EvaluationFailed
+            | Outcome::Queued
+            | Outcome::TakenIn
             | Outcome::UnknownPath
             | Outcome::Unauthorized
             | Outcome::InvalidBody => {}

@@ -11,10 +11,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{Request, StatusCode};
+use jiff::Timestamp;
 
 use super::answer::{Answer, Outcome};
 use super::body;
 use super::delivery::{self, Judgement, Tables, judge};
+use super::intake;
+use crate::clock::Clock;
 use crate::domain::alias::HostAliases;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
@@ -24,6 +27,7 @@ use crate::readiness::Readiness;
 use crate::receiver;
 use crate::refresh::{self, Refresher};
 use crate::routing::{Route, RouteTable};
+use crate::spool::Spool;
 use crate::subscription::SubscriptionIndex;
 
 /// Everything a request needs.
@@ -46,6 +50,10 @@ pub struct Hooks {
     pub ids: DeliveryIds,
     /// How long an answer waits for the annotations to be written.
     pub ack_deadline: Duration,
+    /// Keeps what is not done by then, and what arrives before the tables are filled.
+    pub spool: Option<Spool>,
+    /// For arrivals.
+    pub clock: Clock,
 }
 
 /// Hands out delivery ids: unique within a process, and with the random half practically unique among replicas.
@@ -75,11 +83,15 @@ pub fn router(hooks: Arc<Hooks>) -> Router {
 async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let recognised = ReceiverPath::recognise(head.uri.path(), hooks.routes.base());
+    if recognised.is_some() && !hooks.readiness.tables_filled() {
+        // Even a route that is known already could not see every Warehouse.
+        let id = hooks.ids.next();
+        let answer = intake::take_in(&hooks, head, body, &id).await;
+        hooks.metrics.delivered("none", answer.outcome.as_str(), None);
+        return answer.with_delivery(&id).into_response();
+    }
     let Some(route) = recognised.as_ref().and_then(|path| hooks.routes.find(path)) else {
-        let answer = match recognised {
-            Some(_) if !hooks.readiness.tables_filled() => Answer::starting(),
-            _ => Answer::unknown_path(),
-        };
+        let answer = Answer::unknown_path();
         hooks.metrics.delivered("none", answer.outcome.as_str(), None);
         return answer.into_response();
     };
@@ -102,20 +114,42 @@ impl Hooks {
             Ok(body) => body,
             Err(unreadable) => return refused(unreadable.answer()),
         };
-        let arrived = Instant::now();
+        let (arrived, arrival) = (Instant::now(), self.clock.now());
         let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body };
-        let tables = Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases };
-        let (judgement, dry_run) = (judge(route, &request, tables), delivery::is_dry_run(&request));
+        let (judgement, dry_run) = (judge(route, &request, self.tables()), delivery::is_dry_run(&request));
         // Others may wait for its memory.
         drop(body);
         let answer = if dry_run {
             Answer::dry_run(&judgement)
         } else {
-            Answer::of(&judgement, &self.refresh(judgement.targets()).await)
+            let unfinished = self.refresh(judgement.targets()).await;
+            let is_queued = !unfinished.is_empty() && self.queue(&unfinished, arrival, id).await;
+            Answer::of(&judgement, &unfinished, is_queued)
         };
         let took = arrived.elapsed();
         log(route, id, &answer, Some(&judgement), Some(took));
         (answer, Some(took))
+    }
+
+    /// What a request is looked up in.
+    pub(super) fn tables(&self) -> Tables<'_> {
+        Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases }
+    }
+
+    /// Puts refreshes that are owed on disk. Returns whether the disk has them.
+    async fn queue(&self, targets: &[Target], arrival: Timestamp, id: &str) -> bool {
+        let Some(spool) = &self.spool else {
+            return false;
+        };
+        if let Err(error) = spool.owe(targets, arrival, id).await {
+            tracing::error!(delivery = id, reason = error.reason(), "an owed refresh cannot be written: {error}");
+            return false;
+        }
+        // One that was written meanwhile has found nothing to settle.
+        for target in targets.iter().filter(|target| !self.refresher.owes(target)) {
+            spool.settle(target, arrival);
+        }
+        true
     }
 
     /// Asks for all refreshes at once and waits until they are written or the deadline passes. Returns those that are not

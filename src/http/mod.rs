@@ -9,6 +9,7 @@ pub mod connection;
 pub mod crowd;
 pub mod delivery;
 pub mod handler;
+pub mod intake;
 pub mod limits;
 pub mod server;
 pub mod tls;

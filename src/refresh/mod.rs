@@ -58,7 +58,12 @@ struct Shared {
     tokens: TokenSource,
     metrics: Arc<Metrics>,
     jitter: RandomState,
+    /// Called when nothing is owed to a target any more, before it can be owed anything new.
+    settled: Settled,
 }
+
+/// Hears that nothing is owed to a target any more. It must not wait for anything.
+pub type Settled = Box<dyn Fn(&Target) + Send + Sync>;
 
 struct Owed {
     slot: Slot<oneshot::Sender<Outcome>>,
@@ -69,7 +74,13 @@ struct Owed {
 impl Refresher {
     /// A refresher that keeps at most `concurrency` PATCHes in flight.
     #[must_use]
-    pub fn new(patcher: Patcher, tokens: TokenSource, concurrency: usize, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        patcher: Patcher,
+        tokens: TokenSource,
+        concurrency: usize,
+        metrics: Arc<Metrics>,
+        settled: Settled,
+    ) -> Self {
         let shared = Shared {
             slots: Mutex::default(),
             finished: Notify::new(),
@@ -78,6 +89,7 @@ impl Refresher {
             tokens,
             metrics,
             jitter: RandomState::new(),
+            settled,
         };
         Self { shared: Arc::new(shared), patcher }
     }
@@ -120,6 +132,12 @@ impl Refresher {
     #[must_use]
     pub fn owed(&self) -> usize {
         self.shared.slots.lock().len()
+    }
+
+    /// Whether this target owes a refresh.
+    #[must_use]
+    pub fn owes(&self, target: &Target) -> bool {
+        self.shared.slots.lock().contains_key(target)
     }
 
     /// Waits until nothing is owed, at most for `limit`. Returns how many refreshes are still owed then.
@@ -198,6 +216,7 @@ impl Shared {
         let next = slots.get_mut(target)?.slot.end(end);
         if matches!(next, Next::Finished(_)) {
             slots.remove(target);
+            (self.settled)(target);
         }
         Some(next)
     }

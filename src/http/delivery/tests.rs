@@ -105,7 +105,7 @@ fn verdict(case: &Value) -> Verdict {
     let request = Request { headers: &headers, query: case["url_query"].as_str(), body: &body };
     let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &request, tables);
-    let status = Answer::of(&judgement, &[]).status().as_u16();
+    let status = Answer::of(&judgement, &[], false).status().as_u16();
     let named = |kind| {
         let targets = judgement.targets();
         targets.iter().filter(|target| target.kind == kind).map(ToString::to_string).collect()

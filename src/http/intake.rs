@@ -1,0 +1,135 @@
+//! Requests that arrive before anybody can tell whether they are a receiver's: taken in as they are, run once the tables
+//! are filled.
+//!
+//! Senders do not wait for an API server that is away. What has the form of a receiver's path is put on disk whole and
+//! acknowledged; what then proves unknown or unauthentic is dropped and counted. Nothing here looks at a credential before
+//! the ordinary path does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::request::Parts;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use super::body;
+use super::delivery::{self, judge};
+use super::handler::Hooks;
+use crate::domain::path::ReceiverPath;
+use crate::receiver;
+use crate::spool::{IntakeId, Spool, TakenIn};
+
+/// Pause before the disk is tried again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What became of a request that was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// What it asks for is owed.
+    Owed,
+    /// It is authentic and asks for nothing.
+    Nothing,
+    /// It is no receiver's, or not authentic, or cannot be read.
+    Dropped,
+}
+
+impl Run {
+    /// The label value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owed => "owed",
+            Self::Nothing => "nothing",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// Takes a request in, if there is a disk to keep it.
+pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) -> Answer {
+    if let Some(answer) = Answer::refused(&head.method, 0) {
+        return answer;
+    }
+    let Some(spool) = &hooks.spool else {
+        return Answer::starting();
+    };
+    let body = match body::read(&head, body).await {
+        Ok(body) => body,
+        Err(unreadable) => return unreadable.answer(),
+    };
+    let path_and_query = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let request = TakenIn {
+        arrival: hooks.clock.now(),
+        delivery_id: id.to_owned(),
+        path_and_query: Zeroizing::new(path_and_query.to_owned()),
+        headers: head.headers,
+        body: body.to_vec().into(),
+    };
+    match spool.take_in(request).await {
+        Ok(_) => {
+            tracing::info!(delivery = id, "request taken in before the receivers are loaded");
+            Answer::taken_in()
+        }
+        Err(error) => {
+            tracing::error!(delivery = id, reason = error.reason(), "a request could not be taken in: {error}");
+            Answer::starting()
+        }
+    }
+}
+
+/// Runs what was taken in, oldest first, once the tables are filled; by this process or one before it.
+pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
+    let all = async {
+        hooks.readiness.wait_for_tables().await;
+        let mut after: Option<IntakeId> = None;
+        loop {
+            let page = match spool.intake(after).await {
+                Ok(page) if page.is_empty() => return,
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(reason = error.reason(), "what was taken in cannot be read: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            for (id, request) in page {
+                run_one(&hooks, &spool, &request).await;
+                spool.done(id);
+                after = Some(id);
+            }
+        }
+    };
+    stop.run_until_cancelled(all).await;
+}
+
+async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) {
+    let path = ReceiverPath::recognise(taken.path(), hooks.routes.base());
+    let route = path.and_then(|path| hooks.routes.find(&path));
+    let delivery = taken.delivery_id.as_str();
+    let (run, targets) = match route {
+        None => (Run::Dropped, Vec::new()),
+        Some(route) => {
+            let request = receiver::Request { headers: &taken.headers, query: taken.query(), body: &taken.body };
+            let judgement = judge(&route, &request, hooks.tables());
+            let targets = if delivery::is_dry_run(&request) { Vec::new() } else { judgement.targets() };
+            let run = match judgement {
+                delivery::Judgement::Rejected(_) => Run::Dropped,
+                _ if targets.is_empty() => Run::Nothing,
+                _ => Run::Owed,
+            };
+            let (kind, project, receiver) = (route.kind().as_str(), route.scope.project(), &*route.receiver);
+            let (event, matched, outcome) = (judgement.event(), targets.len(), run.as_str());
+            tracing::info!(delivery, kind, project, receiver, event, matched, outcome, "request that was taken in is run");
+            (run, targets)
+        }
+    };
+    // Owed on disk before it leaves the intake, so that at no time neither holds it.
+    while let Err(error) = spool.owe(&targets, taken.arrival, delivery).await {
+        tracing::error!(delivery, reason = error.reason(), "an owed refresh cannot be written: {error}");
+        tokio::time::sleep(PAUSE).await;
+    }
+    drop(hooks.refresher.request(&targets));
+    hooks.metrics.ran_from_intake(run.as_str());
+}
