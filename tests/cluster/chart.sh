@@ -82,6 +82,8 @@ refused "at '/registryAliases/0': 'a.example' does not match pattern" --set 'reg
 refused "at '/ackDeadline': got number, want string" --set ackDeadline=2
 refused "at '/ackDeadline': '2 seconds' does not match pattern" --set-string "ackDeadline=2 seconds"
 refused "at '/refreshConcurrency': maximum: got 5,000, want 1,024" --set refreshConcurrency=5000
+refused "at '/spool/sizeLimit': '1 GB' does not match pattern" --set-string "spool.sizeLimit=1 GB"
+refused "at '/spool/persistence/enabled': got string, want boolean" --set-string spool.persistence.enabled=yes
 refused "at '/catchUp/after': '1 minute' does not match pattern" --set-string "catchUp.after=1 minute"
 refused "at '/catchUp/rate': minimum: got 0, want 1" --set catchUp.rate=0
 refused "at '/drain/delaySeconds': got string, want integer" --set drain.delaySeconds=5s

@@ -79,6 +79,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Whole folders, not single files: only those change with the Secret. */}}
 {{- define "quayside.volumeMounts" -}}
+- name: spool
+  mountPath: /var/lib/quayside
 {{- if .Values.tls.enabled }}
 - name: tls
   mountPath: /etc/quayside/tls
@@ -95,6 +97,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "quayside.volumes" -}}
+{{- if not .Values.spool.persistence.enabled }}
+- name: spool
+  emptyDir:
+    sizeLimit: {{ .Values.spool.sizeLimit | quote }}
+{{- end }}
 {{- if .Values.tls.enabled }}
 - name: tls
   secret:
@@ -142,6 +149,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 - name: QUAYSIDE_ACK_DEADLINE
   value: {{ .Values.ackDeadline | quote }}
+- name: QUAYSIDE_SPOOL_DIR
+  value: /var/lib/quayside
 - name: QUAYSIDE_REFRESH_CONCURRENCY
   value: {{ .Values.refreshConcurrency | int | quote }}
 - name: QUAYSIDE_DRAIN_DELAY
