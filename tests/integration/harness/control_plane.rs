@@ -52,8 +52,22 @@ impl ControlPlane {
     pub(crate) async fn lawless() -> (&'static Self, AsyncMutexGuard<'static, ()>) {
         static LAWLESS: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
         static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
-        let turn = TURN.lock().await;
-        let plane = unwrap(LAWLESS.get_or_init(|| {
+        Self::alone(&LAWLESS, &TURN).await
+    }
+
+    /// Another of this kind, for those who have to wait until a Lease expires: nobody else has to wait with them.
+    pub(crate) async fn for_elections() -> (&'static Self, AsyncMutexGuard<'static, ()>) {
+        static ELECTIONS: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
+        static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
+        Self::alone(&ELECTIONS, &TURN).await
+    }
+
+    async fn alone(
+        plane: &'static OnceLock<Result<Self, String>>,
+        turn: &'static AsyncMutex<()>,
+    ) -> (&'static Self, AsyncMutexGuard<'static, ()>) {
+        let turn = turn.lock().await;
+        let plane = unwrap(plane.get_or_init(|| {
             let plane = Self::start("$(dirname $KUBECONFIG)/crds.json")?;
             let crds = plane.dir.join("crds.json");
             std::fs::write(&crds, lawless_crds().to_string()).map_err(|error| error.to_string())?;

@@ -24,7 +24,7 @@ pub(crate) struct LeaseTurn {
 
 impl LeaseTurn {
     pub(crate) async fn take() -> Self {
-        let (plane, turn) = ControlPlane::lawless().await;
+        let (plane, turn) = ControlPlane::for_elections().await;
         let turn = Self { plane, api: Api::namespaced(plane.admin().await, LEASE_NAMESPACE), _turn: turn };
         if turn.get().await.is_some() {
             turn.api.delete("quayside", &DeleteParams::default()).await.unwrap();
