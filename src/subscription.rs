@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::domain::criterion::{Criterion, Index, Labels};
 use crate::domain::event::PushEvent;
 use crate::domain::scope::{ObjectKey, Scope};
-use crate::domain::subscription::{self, Subscription, SubscriptionError};
+use crate::domain::subscription::{self, Repositories, Subscription, SubscriptionError};
 
 /// The index. Readers take the lock for the time of one look-up; nobody holds it across an await.
 #[derive(Default)]
@@ -25,7 +25,8 @@ pub struct SubscriptionIndex {
 struct Tables {
     warehouses: HashMap<ObjectKey, Arc<Warehouse>>,
     /// By normalised URL. Images, charts and Git repositories share one space, as in Kargo: what was pushed to
-    /// `quay.io/a/b` concerns whoever subscribes to that string in whatever role.
+    /// `quay.io/a/b` concerns whoever subscribes to that string in whatever role. Git repositories are found by their
+    /// identity as well; whoever is found is asked again what it subscribes to.
     by_repository: HashMap<Arc<str>, Vec<Arc<Warehouse>>>,
     totals: BTreeMap<&'static str, usize>,
     rejected: usize,
@@ -79,12 +80,18 @@ impl Warehouse {
         Self { key, subscriptions, labels: Labels::new(), generation: None, list: AtomicU32::new(0) }
     }
 
-    /// The distinct repositories of the Warehouse.
-    fn repositories(&self) -> Vec<&str> {
-        let mut urls: Vec<&str> = self.subscriptions.iter().flatten().map(|s| s.repository.as_str()).collect();
-        urls.sort_unstable();
-        urls.dedup();
-        urls
+    fn subscribes_to(&self, url: &str) -> bool {
+        self.subscriptions.iter().flatten().any(|subscription| subscription.repository == url)
+    }
+
+    /// Everything under which the Warehouse is found, each once.
+    fn keys(&self) -> Vec<&str> {
+        let subscriptions = self.subscriptions.iter().flatten();
+        let mut keys: Vec<&str> =
+            subscriptions.flat_map(|s| s.identity.as_deref().into_iter().chain([s.repository.as_str()])).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 }
 
@@ -143,23 +150,14 @@ impl SubscriptionIndex {
     /// The Warehouses within reach that an event concerns.
     #[must_use]
     pub fn select(&self, scope: &Scope, event: &PushEvent) -> Selection {
-        let mut selection = Selection::default();
-        let mut subscribed = Vec::new();
+        let about = Repositories::new(&event.repositories);
         let tables = self.tables.read();
-        for repository in &event.repositories {
-            let subscribers = tables.by_repository.get(repository.as_str()).into_iter().flatten();
-            for warehouse in subscribers.filter(|warehouse| scope.covers(&warehouse.key.namespace)) {
-                subscribed.push(&warehouse.key);
-                if selection.add(warehouse, repository, event) {
-                    selection.warehouses.push(warehouse.key.clone());
-                }
-            }
-        }
-        selection.warehouses.sort_unstable();
-        selection.warehouses.dedup();
-        subscribed.sort_unstable();
-        subscribed.dedup();
-        selection.subscribed = subscribed.len();
+        let found = about.keys().filter_map(|key| tables.by_repository.get(key)).flatten();
+        let mut found: Vec<_> = found.filter(|warehouse| scope.covers(&warehouse.key.namespace)).collect();
+        found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        found.dedup_by(|a, b| a.key == b.key);
+        let mut selection = Selection::default();
+        found.into_iter().for_each(|warehouse| selection.add(warehouse, &about, event));
         selection
     }
 
@@ -170,7 +168,7 @@ impl SubscriptionIndex {
         let selects = |warehouse: &&Arc<Warehouse>| {
             scope.covers(&warehouse.key.namespace)
                 && criterion.selects(&warehouse.key.name, &warehouse.labels, |index, value| {
-                    index == Index::SubscribedUrls && warehouse.repositories().contains(&value)
+                    index == Index::SubscribedUrls && warehouse.subscribes_to(value)
                 })
         };
         // Whoever must subscribe to a repository is found by it, which spares looking at all.
@@ -202,16 +200,20 @@ impl SubscriptionIndex {
 }
 
 impl Selection {
-    /// Whether one of the Warehouse's subscriptions to the repository accepts the event; notes why the others do not.
-    fn add(&mut self, warehouse: &Warehouse, repository: &str, event: &PushEvent) -> bool {
-        let mut matched = false;
-        for subscription in warehouse.subscriptions.iter().flatten().filter(|s| s.repository == repository) {
+    /// Adds the Warehouse if one of its subscriptions to the repositories accepts the event; notes why the others do not.
+    fn add(&mut self, warehouse: &Warehouse, about: &Repositories<'_>, event: &PushEvent) {
+        let (mut subscribed, mut matched) = (false, false);
+        for subscription in warehouse.subscriptions.iter().flatten().filter(|s| about.include(s)) {
+            subscribed = true;
             match not_matched(subscription, event) {
                 None => matched = true,
                 Some(reason) => *self.not_matched.entry(reason).or_default() += 1,
             }
         }
-        matched
+        self.subscribed += usize::from(subscribed);
+        if matched {
+            self.warehouses.push(warehouse.key.clone());
+        }
     }
 }
 
@@ -219,7 +221,7 @@ impl Selection {
 #[must_use]
 pub fn explain(subscription: &Subscription, event: &PushEvent) -> (bool, String) {
     let PushEvent { repositories, qualifiers, changed_files, default_branch, .. } = event;
-    if !repositories.contains(&subscription.repository) {
+    if !Repositories::new(repositories).include(subscription) {
         return (false, "another repository than the one the event is about".to_owned());
     }
     let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref());
@@ -243,10 +245,10 @@ fn problems(warehouse: &Warehouse) -> impl Iterator<Item = (usize, String)> + '_
 
 impl Tables {
     fn insert(&mut self, warehouse: Arc<Warehouse>) {
-        for repository in warehouse.repositories() {
-            match self.by_repository.get_mut(repository) {
+        for key in warehouse.keys() {
+            match self.by_repository.get_mut(key) {
                 Some(subscribers) => subscribers.push(Arc::clone(&warehouse)),
-                None => drop(self.by_repository.insert(Arc::from(repository), vec![Arc::clone(&warehouse)])),
+                None => drop(self.by_repository.insert(Arc::from(key), vec![Arc::clone(&warehouse)])),
             }
         }
         self.count(&warehouse, 1);
@@ -258,11 +260,11 @@ impl Tables {
             return;
         };
         self.count(&warehouse, -1);
-        for repository in warehouse.repositories() {
-            if let Some(subscribers) = self.by_repository.get_mut(repository) {
+        for found_by in warehouse.keys() {
+            if let Some(subscribers) = self.by_repository.get_mut(found_by) {
                 subscribers.retain(|subscriber| subscriber.key != *key);
                 if subscribers.is_empty() {
-                    self.by_repository.remove(repository);
+                    self.by_repository.remove(found_by);
                 }
             }
         }
@@ -330,6 +332,33 @@ mod tests {
         assert_eq!(selection.not_matched.values().sum::<usize>(), 1);
         assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.4.2"]))), ["a/one", "b/one"]);
         assert_eq!(names(&index.select(&project("a"), &event("quay.io/x/y", &[]))), ["a/one", "a/two"]);
+    }
+
+    #[test]
+    fn every_spelling_of_a_git_repository_is_found_and_nothing_else_that_looks_like_it() {
+        let git = |repository: &str| json!([{"git": {"repoURL": repository, "branch": "main"}}]);
+        let index = index(&[
+            ("a", "https", git("https://git.example.com/x/y.git")),
+            ("a", "scp", git("git@git.example.com:x/y.git")),
+            ("a", "port", git("ssh://git@git.example.com:2222/x/y")),
+            ("a", "user", git("http://mira@git.example.com/X/Y/")),
+            ("a", "other", git("git@git.example.com:x/z.git")),
+            ("a", "image", json!([{"image": {"repoURL": "git.example.com/x/y", "imageSelectionStrategy": "Lexical"}}])),
+            ("a", "chart", json!([{"chart": {"repoURL": "oci://git.example.com/x/y"}}])),
+        ]);
+        let pushed = |urls: &[&str]| {
+            let urls = urls.iter().map(|url| (*url).to_owned()).collect();
+            index.select(&project("a"), &PushEvent::new("push".into(), urls, vec!["refs/heads/main".to_owned()]))
+        };
+        let all = ["a/https", "a/port", "a/scp", "a/user"];
+        for url in ["https://git.example.com/x/y", "ssh://git@git.example.com/x/y", "ssh://git.example.com:7999/x/y"] {
+            assert_eq!(names(&pushed(&[url])), all, "{url}");
+        }
+        // Of several spellings in one event each Warehouse counts once.
+        let both = pushed(&["https://git.example.com/x/y", "ssh://git@git.example.com/x/y"]);
+        assert_eq!((names(&both).len(), both.subscribed), (4, 4));
+        let image = index.select(&project("a"), &event("git.example.com/x/y", &["1.0.0"]));
+        assert_eq!((names(&image), image.subscribed), (vec!["a/chart".to_owned(), "a/image".to_owned()], 2));
     }
 
     #[test]

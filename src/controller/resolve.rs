@@ -280,12 +280,12 @@ mod tests {
 
     #[test]
     fn a_receiver_of_an_unserved_kind_says_so_and_leaves_its_siblings_alone() {
-        let receivers = json!([{"name": "gh", "github": {"secretRef": {"name": "s"}}}, quay("quay")]);
+        let receivers = json!([{"name": "any", "generic": {"secretRef": {"name": "s"}}}, quay("quay")]);
         let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
         assert_eq!(resolution.routes.len(), 1);
         assert_eq!(
             causes(&resolution),
-            [("UnsupportedKind", "receivers of kind github are not served by this version of Quayside")]
+            [("UnsupportedKind", "receivers of kind generic are not served by this version of Quayside")]
         );
     }
 

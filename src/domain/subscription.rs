@@ -11,6 +11,7 @@
 mod build;
 mod fields;
 mod oci_reference;
+mod repositories;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use self::fields::Fields;
+pub use self::repositories::Repositories;
 use super::selector::{Judgement, Reason, Selector, SelectorError};
 
 /// What a subscription subscribes to.
@@ -56,6 +58,8 @@ pub struct Subscription {
     pub kind: SubscriptionKind,
     /// The normalised URL under which it is looked up.
     pub repository: String,
+    /// What all spellings of a Git repository have in common; see [`git_identity`](super::repo::git_identity).
+    pub identity: Option<Box<str>>,
     /// What qualifies for it, unless it has a mistake.
     pub selector: Result<Selector, SelectorError>,
 }

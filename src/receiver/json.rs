@@ -211,6 +211,44 @@ impl<'a> Object<'a> {
         Ok(objects)
     }
 
+    /// The texts of a list of strings, in which null is an empty text; of several such lists, the last one.
+    ///
+    /// # Errors
+    /// [`Malformed`] when any of them is something else.
+    pub fn texts(&self, key: &str) -> Result<Vec<String>, Malformed> {
+        let text = |value: Value<'_>| if value.is_null() { Some(String::new()) } else { value.string() };
+        let mut texts = Vec::new();
+        for value in self.all(key) {
+            let elements = if value.is_null() { Some(Vec::new()) } else { value.array() };
+            texts = elements.ok_or(Malformed)?.into_iter().map(text).collect::<Option<_>>().ok_or(Malformed)?;
+        }
+        Ok(texts)
+    }
+
+    /// The value of an integer member: the last one that is not null, 0 when there is none.
+    ///
+    /// # Errors
+    /// [`Malformed`] when any of them is not written as an integer of 64 bits.
+    pub fn integer(&self, key: &str) -> Result<i64, Malformed> {
+        let mut integer = 0;
+        for value in self.all(key).filter(|value| !value.is_null()) {
+            integer = value.number().and_then(|digits| digits.parse().ok()).ok_or(Malformed)?;
+        }
+        Ok(integer)
+    }
+
+    /// The value of a boolean member: the last one that is not null, false when there is none.
+    ///
+    /// # Errors
+    /// [`Malformed`] when any of them is something else.
+    pub fn flag(&self, key: &str) -> Result<bool, Malformed> {
+        let mut flag = false;
+        for value in self.all(key).filter(|value| !value.is_null()) {
+            flag = value.0.parse().map_err(|_| Malformed)?;
+        }
+        Ok(flag)
+    }
+
     /// The keys, in document order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
@@ -303,6 +341,21 @@ mod tests {
         assert_eq!(names("null").unwrap(), none);
         for body in [r#"{"data":5}"#, r#"{"data":[]}"#, r#"{"data":{"list":{}}}"#, r#"{"data":{"list":["1"]}}"#] {
             assert_eq!(names(body), Err(Malformed), "{body}");
+        }
+    }
+
+    #[test]
+    fn texts_integers_and_flags_are_read_as_go_reads_them() {
+        let read = |body: &'static str| Value::parse(body).unwrap().object().unwrap();
+        assert_eq!(read(r#"{"l":["b"],"l":["a",null]}"#).texts("l").unwrap(), ["a", ""]);
+        assert!(read(r#"{"l":null}"#).texts("l").unwrap().is_empty());
+        assert_eq!(read(r#"{"n":-7,"n":null}"#).integer("n"), Ok(-7));
+        assert!(read(r#"{"f":true}"#).flag("f").unwrap() && !read("{}").flag("f").unwrap());
+        for body in [r#"{"x":1.0}"#, r#"{"x":"1"}"#, r#"{"x":99999999999999999999}"#, r#"{"x":[1]}"#, r#"{"x":[[]]}"#] {
+            let body = read(body);
+            assert_eq!(body.integer("x"), Err(Malformed));
+            assert_eq!(body.flag("x"), Err(Malformed));
+            assert_eq!(body.texts("x"), Err(Malformed));
         }
     }
 

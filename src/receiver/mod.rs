@@ -5,7 +5,12 @@
 
 pub mod artifactory;
 pub mod azure;
+pub mod bitbucket;
 pub mod dockerhub;
+mod git;
+pub mod gitea;
+pub mod github;
+pub mod gitlab;
 pub mod harbor;
 pub mod json;
 pub mod media_type;
@@ -120,6 +125,16 @@ impl Sample {
         }
         self
     }
+
+    /// Adds a header that holds the secret itself; a secret that no header can hold is left out.
+    #[must_use]
+    pub fn with_secret(mut self, name: &'static str, secret: &Secret) -> Self {
+        if let Ok(mut value) = HeaderValue::from_bytes(secret.expose()) {
+            value.set_sensitive(true);
+            self.headers.push((HeaderName::from_static(name), value));
+        }
+        self
+    }
 }
 
 /// What every kind of receiver can do.
@@ -157,14 +172,14 @@ pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
     match kind {
         ReceiverKind::Artifactory => Some(&artifactory::Artifactory),
         ReceiverKind::Azure => Some(&azure::Azure),
+        ReceiverKind::Bitbucket => Some(&bitbucket::Bitbucket),
         ReceiverKind::DockerHub => Some(&dockerhub::DockerHub),
+        ReceiverKind::Gitea => Some(&gitea::Gitea),
+        ReceiverKind::GitHub => Some(&github::GitHub),
+        ReceiverKind::GitLab => Some(&gitlab::GitLab),
         ReceiverKind::Harbor => Some(&harbor::Harbor),
         ReceiverKind::Quay => Some(&quay::Quay),
-        ReceiverKind::Bitbucket
-        | ReceiverKind::Generic
-        | ReceiverKind::Gitea
-        | ReceiverKind::GitHub
-        | ReceiverKind::GitLab
+        ReceiverKind::Generic
         | ReceiverKind::Msr
         | ReceiverKind::Distribution
         | ReceiverKind::Zot
@@ -174,5 +189,7 @@ pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
     }
 }
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

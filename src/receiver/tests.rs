@@ -99,10 +99,44 @@ fn the_first_sample_of_every_kind_is_a_push_of_the_given_tags() {
         let sample = receiver.sign(receiver.sample(first, &push).unwrap(), &secret());
         match receive(receiver, sample) {
             Ok(Verdict::Push(event)) => {
-                assert!(!event.repositories.is_empty() && event.qualifiers == tags, "{kind}: {event:?}");
+                let full = [format!("refs/tags/{}", tags[0])];
+                let of_tags = event.qualifiers == tags || event.qualifiers == full;
+                assert!(!event.repositories.is_empty() && of_tags, "{kind}: {event:?}");
             }
             Ok(Verdict::Actions(_)) => {}
             other => panic!("{kind}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_sample_is_read_once_it_is_signed_and_there_is_none_of_another_event() {
+    for (kind, receiver) in kinds() {
+        let tags = [receiver.sample_qualifier().to_owned()];
+        let push = SamplePush { repository: receiver.sample_repository(), qualifiers: &tags, changed_files: &[] };
+        for event in receiver.events() {
+            let verdict = receive(receiver, receiver.sign(receiver.sample(event, &push).unwrap(), &secret()));
+            assert!(verdict.is_ok(), "{kind} {event}: {verdict:?}");
+        }
+        assert!(receiver.sample("no such event", &push).is_none(), "{kind}");
+    }
+}
+
+#[test]
+fn a_kind_that_signs_reads_nothing_that_is_not_signed() {
+    for (kind, receiver) in kinds() {
+        let tags = [receiver.sample_qualifier().to_owned()];
+        let push = SamplePush { repository: receiver.sample_repository(), qualifiers: &tags, changed_files: &[] };
+        for event in receiver.events() {
+            let plain = receiver.sample(event, &push).unwrap();
+            if receiver.sign(plain.clone(), &secret()).headers.len() == plain.headers.len() {
+                continue;
+            }
+            let other = receiver.sign(plain.clone(), &Secret::new(b"another secret".to_vec()));
+            for sample in [plain, other] {
+                let verdict = receive(receiver, sample);
+                assert!(matches!(verdict, Err(Rejection::Unauthorized(_))), "{kind} {event}: {verdict:?}");
+            }
         }
     }
 }

@@ -102,6 +102,7 @@ refused "but is not enabled: set tls.enabled=true, too" --set tls.clientCA.secre
 refused "give the one that holds the authorities" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b,tls.clientCA.configMapName=c
 refused "at '/tls/clientFingerprints/0': '00:11' does not match pattern" --set 'tls.clientFingerprints[0]=00:11'
 refused "extraEnv sets QUAYSIDE_TLS_CERT, which the chart sets itself" --set tls.enabled=true,tls.secretName=a --set 'extraEnv[0].name=QUAYSIDE_TLS_CERT'
+refused "at '/rbac/promotions/promote': got string, want boolean" --set-string rbac.promotions.promote=true
 refused "serviceAccount.name is required with serviceAccount.create=false" --set serviceAccount.create=false
 refused "at '/ingress': additional properties 'hosts' not allowed" --set 'ingress.hosts[0]=hooks.example.com'
 refused "at '/ingress/path': 'hooks' does not match pattern" --set ingress.path=hooks
@@ -138,6 +139,7 @@ says 'port: 443' "on the port for it" --set tls.enabled=true,tls.secretName=a --
 says 'port: 8443' "or on another" --set tls.enabled=true,tls.secretName=a,service.port=8443 --show-only templates/service.yaml
 says 'port: 443' "and an HTTPRoute leads there" --set tls.enabled=true,tls.secretName=a,httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=p' --show-only templates/httproute.yaml
 says 'value: "/etc/quayside/client-ca/ca.crt"' "client certificates are asked for" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
+says 'verbs: [promote]' "the verb that Kargo's admission asks for, where it is wanted" --set rbac.promotions.promote=true --show-only templates/clusterrole.yaml
 lacks() { # lacks TEXT WHAT FLAG…
   local text=$1 what=$2
   shift 2
@@ -147,6 +149,7 @@ lacks() { # lacks TEXT WHAT FLAG…
 }
 lacks subPath "certificates are mounted as folders, which change with the Secret" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
 lacks QUAYSIDE_TLS "without tls.enabled, plain HTTP" --show-only templates/deployment.yaml
+lacks promote "and not otherwise" --show-only templates/clusterrole.yaml
 lacks PodDisruptionBudget "a single replica has no PodDisruptionBudget, which would block draining its node" --set replicas=1
 lacks QUAYSIDE_REGISTRY_ALIASES "without aliases the variable is not set" --show-only templates/deployment.yaml
 known=()

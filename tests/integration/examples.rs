@@ -169,6 +169,26 @@ async fn clusterreceiver() {
     assert_eq!(push(&reached, &hook, &repository, "1.4.2").await, ["storefront"]);
 }
 
+#[tokio::test]
+async fn git_hosts() {
+    let operator = Operator::shared().await;
+    for (kind, repository) in [
+        ("github", "https://github.com/northwind/storefront"),
+        ("gitlab", "https://gitlab.example.com/northwind/storefront"),
+        ("gitea", "https://gitea.example.com/northwind/storefront"),
+        ("bitbucket", "https://bitbucket.org/northwind/storefront"),
+    ] {
+        let (project, hook) = apply(operator, kind, "20-projectconfig.yaml").await;
+        let push =
+            |name| ["--repository", repository, "--ref", name, "--changed-file", "charts/storefront/values.yaml"];
+        hook.would_refresh(1, &push("refs/heads/main")).await;
+        hook.would_refresh(1, &push("refs/tags/v1.4.2")).await;
+        assert_eq!(sent(&project, &hook, &push("refs/heads/main")).await, ["storefront"], "{kind}");
+        assert_eq!(sent(&project, &hook, &push("refs/tags/v1.4.2")).await, ["storefront-releases"], "{kind}");
+        assert!(sent(&project, &hook, &push("refs/tags/v2.0.0")).await.is_empty(), "{kind}");
+    }
+}
+
 #[test]
 fn no_example_is_left_out() {
     let tested = [
@@ -180,6 +200,10 @@ fn no_example_is_left_out() {
         "azure",
         "dockerhub",
         "harbor",
+        "github",
+        "gitlab",
+        "gitea",
+        "bitbucket",
         "receiver",
         "clusterreceiver",
     ];

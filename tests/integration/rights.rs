@@ -57,6 +57,13 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     project.settle(&hook).await;
     assert_eq!(hook.push("quay.io/rights/app", &["1.0.0"]).says(), "refreshed 1 warehouse(s)");
     project.condition("Ready=True").await;
+    let reviewed = Project::new("rights-promotions").await;
+    let github = reviewed.receiver(operator, "github", "secret", json!({})).await;
+    let pull_request = "https://github.com/rights/app/pull/1";
+    reviewed.promotion("waits", pull_request).await;
+    let closed = ["--event", "pull_request", "--repository", pull_request];
+    github.would_refresh(1, &closed).await;
+    assert_eq!(github.send(&closed).says(), "refreshed 1 promotion(s)");
     let own = json!({"quay": {"secretRef": {"name": "nowhere"}}});
     project.apply("Receiver", "own", own.clone()).await;
     project.condition_of("Receiver", "own", "Ready=False").await;

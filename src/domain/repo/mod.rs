@@ -11,11 +11,13 @@ mod chart;
 mod git;
 mod go_escape;
 pub(crate) mod go_url;
+mod identity;
 mod image;
 mod sanitize;
 
 pub use chart::normalize_chart;
-pub use git::{git_identity, normalize_git};
+pub use git::normalize_git;
+pub use identity::git_identity;
 pub use image::{DOCKER_HUB_NAMES, full_image_name, is_image_reference, normalize_image};
 
 #[cfg(test)]

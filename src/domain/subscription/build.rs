@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::{Subscription, SubscriptionKind, SubscriptionProblem, oci_reference};
 use crate::domain::go_regex::{self, Pattern};
 use crate::domain::path_pattern::{PathFilter, PathPattern};
-use crate::domain::repo::{is_image_reference, normalize_chart, normalize_git, normalize_image};
+use crate::domain::repo::{git_identity, is_image_reference, normalize_chart, normalize_git, normalize_image};
 use crate::domain::selector::{
     ChartSelector, GitSelector, ImageSelector, RefRule, Selector, SelectorError, TagRule, VersionRule,
 };
@@ -106,7 +106,12 @@ fn subscription(
     normalize: fn(&str) -> String,
     selector: impl FnOnce() -> Result<Selector, SelectorError>,
 ) -> Option<Subscription> {
-    (!url.is_empty()).then(|| Subscription { kind, repository: normalize(url), selector: selector() })
+    if url.is_empty() {
+        return None;
+    }
+    let repository = normalize(url);
+    let identity = if kind == SubscriptionKind::Git { git_identity(&repository).map(Into::into) } else { None };
+    Some(Subscription { kind, repository, identity, selector: selector() })
 }
 
 /// The fields about tags that Git and image subscriptions share.

@@ -47,10 +47,11 @@ fn events_qualify_as_in_the_vectors() {
         qualifiers.retain(|qualifier| !qualifier.is_empty());
         let files = texts(case, "changed_files");
         let urls = texts(case, "repo_urls");
+        let about = Repositories::new(&urls);
         let concerned: Vec<_> = subscriptions(&case["warehouse"]["spec"])
             .into_iter()
             .flatten()
-            .filter(|sub| urls.contains(&sub.repository) && !sub.repository.is_empty())
+            .filter(|sub| about.include(sub) && !sub.repository.is_empty())
             .collect();
         let ours = concerned.iter().any(|sub| sub.matches(&qualifiers, &files, None));
         let theirs = case.get("refresh").and_then(Value::as_bool);
@@ -65,6 +66,9 @@ fn events_qualify_as_in_the_vectors() {
             theirs.is_none() && (has_filter || (broken > 0 && (concerned.len() > broken || !ours)))
         } else if deviates.contains("dotdot-substring") {
             theirs.is_some()
+        } else if deviates.contains("ssh-https") {
+            // Subscriptions to other spellings come in addition.
+            theirs == Some(ours) || (ours && concerned.iter().any(|sub| !urls.contains(&sub.repository)))
         } else {
             theirs == Some(ours)
         };

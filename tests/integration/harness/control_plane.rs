@@ -38,11 +38,11 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// The one that all tests share, with our CRDs and the rights that the chart gives.
+    /// The one that all tests share, with our CRDs, Kargo's Promotions and the rights that the chart gives.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
         unwrap(SHARED.get_or_init(|| {
-            let plane = Self::start("crds")?;
+            let plane = Self::start("crds -f tests/fixtures/crds")?;
             plane.prepare()?;
             Ok(plane)
         }))

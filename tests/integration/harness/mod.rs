@@ -16,7 +16,7 @@ pub(crate) use control_plane::{ControlPlane, api_version, resource};
 pub(crate) use exchange::{Answer, Connection, chunked, exchange, exchange_on, get, head, push_body};
 pub(crate) use lease::{LEASE_NAMESPACE, LeaseTurn};
 pub(crate) use operator::{Operator, Setup, base_url};
-pub(crate) use project::{ClusterTurn, Hook, Project, image, quay_receiver};
+pub(crate) use project::{ClusterTurn, Hook, Project, git, image, quay_receiver};
 pub(crate) use proxy::Proxy;
 pub(crate) use tls::{Authority, Pair, Volume};
 pub(crate) use tool::{Ran, bash, quayside};

@@ -96,6 +96,16 @@ impl Project {
         apply(&resource(&self.client, kind, None), &object).await;
     }
 
+    /// Makes a Promotion that is running and waits for that pull request.
+    pub(crate) async fn promotion(&self, name: &str, pull_request: &str) {
+        let steps = json!([{"uses": "git-clone"}, {"uses": "git-wait-for-pr", "as": "wait"}]);
+        self.apply("Promotion", name, json!({"stage": "test", "freight": "a", "steps": steps})).await;
+        let state = json!({"wait": {"pr": {"url": pull_request}}});
+        let status = json!({"status": {"phase": "Running", "currentStep": 1, "state": state}});
+        let promotions = self.api("Promotion");
+        promotions.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    }
+
     pub(crate) async fn delete(&self, kind: &str, name: &str) {
         self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
     }
@@ -148,10 +158,15 @@ impl Project {
 
     /// The refresh tokens of those Warehouses that have one.
     pub(crate) async fn tokens(&self) -> BTreeMap<String, String> {
-        let warehouses = self.api("Warehouse").list(&ListParams::default()).await.unwrap();
-        let annotated = warehouses.items.into_iter().filter_map(|warehouse| {
-            let token = warehouse.metadata.annotations?.remove(REFRESH)?;
-            Some((warehouse.metadata.name?, token))
+        self.tokens_of("Warehouse").await
+    }
+
+    /// The refresh tokens of those objects of the kind that have one.
+    pub(crate) async fn tokens_of(&self, kind: &str) -> BTreeMap<String, String> {
+        let objects = self.api(kind).list(&ListParams::default()).await.unwrap();
+        let annotated = objects.items.into_iter().filter_map(|object| {
+            let token = object.metadata.annotations?.remove(REFRESH)?;
+            Some((object.metadata.name?, token))
         });
         annotated.collect()
     }
@@ -323,6 +338,15 @@ impl Hook {
         Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
+    /// Sends until the operator knows so much that it would refresh that many objects.
+    pub(crate) async fn would_refresh(&self, count: usize, arguments: &[&str]) {
+        let arguments = [arguments, &["--dry-run"]].concat();
+        wait_until("the operator knows of all objects", SOON, async || {
+            (self.send(&arguments).json()["matched"] == count).then_some(())
+        })
+        .await;
+    }
+
     /// What a push of the tag 1.0.0 would do.
     fn pretend(&self, repository: &str) -> Answer {
         match self.kind() {
@@ -354,6 +378,11 @@ impl Hook {
 /// An entry of `spec.webhookReceivers`.
 pub(crate) fn quay_receiver(name: &str, secret: &str) -> Value {
     json!({"name": name, "quay": {"secretRef": {"name": secret}}})
+}
+
+/// A Git subscription to a branch.
+pub(crate) fn git(repository: &str, branch: &str) -> Value {
+    json!({"git": {"repoURL": repository, "branch": branch}})
 }
 
 /// An image subscription by semantic version.
