@@ -146,7 +146,7 @@ mod tests {
     fn a_running_promotion_is_found_by_its_pull_request_within_reach_until_it_ends() {
         let (index, key) = (PromotionIndex::default(), ObjectKey::new("northwind", "p"));
         index.apply(&key, Labels::new(), SPEC, &status("https://h/pr/1"));
-        assert_eq!(index.waiting_for(&Scope::Cluster, "https://h/pr/1"), [key.clone()]);
+        assert_eq!(index.waiting_for(&Scope::Cluster, "https://h/pr/1"), std::slice::from_ref(&key));
         assert!(index.waiting_for(&Scope::Project("other".into()), "https://h/pr/1").is_empty());
         assert!(index.waiting_for(&Scope::Cluster, "").is_empty());
         index.apply(&key, Labels::new(), SPEC, r#"{"phase":"Succeeded"}"#);

@@ -47,7 +47,7 @@ impl Request<'_> {
     /// The first value of a header, with what is not UTF-8 replaced; empty when there is none.
     #[must_use]
     pub fn header(&self, name: &str) -> std::borrow::Cow<'_, str> {
-        self.headers.get(name).map_or("".into(), |value| String::from_utf8_lossy(value.as_bytes()))
+        self.headers.get(name).map_or_else(Default::default, |value| String::from_utf8_lossy(value.as_bytes()))
     }
 }
 

@@ -19,10 +19,13 @@ use crate::http::answer::Answer;
 use crate::receiver::Settings;
 use crate::routing::RouteTable;
 
+/// A mark, and whether it explains ours where Kargo's is another.
+type Deviation = (&'static str, fn(&Verdict, &Verdict) -> bool);
+
 /// Marks under which our verdict may differ from Kargo's, with what it has to be then.
 ///
 /// On a line with several marks each of them has to allow the difference, or one of them to explain it all.
-const DEVIATIONS: &[(&str, fn(&Verdict, &Verdict) -> bool)] = &[
+const DEVIATIONS: &[Deviation] = &[
     // Named and acknowledged.
     ("2xx-ignored", |kargo, ours| matches!(kargo.status, 400 | 501) && ours.status == 200 && ours.is_idle()),
     // The authentic ones are read, and a broken subscription excludes itself only.
