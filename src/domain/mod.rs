@@ -4,8 +4,8 @@
 //! HTTP server, so every rule of the contract with Kargo can be tested by calling a function.
 
 pub mod alias;
-pub mod criterion;
 pub mod client_cert;
+pub mod criterion;
 pub mod event;
 pub mod go_regex;
 pub mod kind;

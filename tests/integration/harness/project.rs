@@ -17,9 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use super::operator::all_logs;
-use super::{
-    Answer, Connection, ControlPlane, Operator, Ran, SOON, exchange_on, push_body, resource, wait_until,
-};
+use super::{Answer, Connection, ControlPlane, Operator, Ran, SOON, exchange_on, push_body, resource, wait_until};
 
 const REFRESH: &str = "kargo.akuity.io/refresh";
 
