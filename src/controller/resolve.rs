@@ -6,12 +6,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::generic;
 use super::secrets::SecretState;
 use crate::api::{EntryError, ReceiverConfig};
 use crate::domain::kind::ReceiverKind;
 use crate::domain::path::ReceiverPath;
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
+use crate::receiver::generic::CompileBudget;
 use crate::receiver::{self, Settings};
 use crate::routing::Route;
 
@@ -66,6 +68,7 @@ pub fn resolve(
 ) -> Resolution {
     let mut resolution = Resolution::default();
     let mut names = HashSet::new();
+    let mut budget = CompileBudget::default();
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
@@ -82,8 +85,9 @@ pub fn resolve(
             ));
             continue;
         }
-        match resolve_one(scope, entry, secret_namespace, &secret) {
+        match resolve_one(scope, entry, secret_namespace, &secret, &mut budget) {
             Ok(route) => {
+                resolution.warnings.extend(broken_actions(entry, &route.settings));
                 resolution.warnings.extend(weakness(entry, secret_namespace, &route.settings.secret));
                 resolution.routes.push(route);
             }
@@ -106,6 +110,7 @@ fn resolve_one(
     entry: &ReceiverConfig,
     namespace: &str,
     secret: impl Fn(&ObjectKey) -> SecretState,
+    budget: &mut CompileBudget,
 ) -> Result<Route, Problem> {
     let fail = |reason, cause| Err(problem(&entry.name, reason, cause));
     let Some(kind) = kind_of(entry) else {
@@ -145,6 +150,11 @@ fn resolve_one(
     let path = ReceiverPath::derive(kind, scope, &entry.name, value);
     let settings = Settings {
         virtual_repo_name: entry.artifactory.as_ref().and_then(|config| config.virtual_repo_name.clone()),
+        actions: entry
+            .generic
+            .as_ref()
+            .filter(|_| kind == ReceiverKind::Generic)
+            .map_or_else(|| Arc::from([]), |config| generic::actions(config, budget)),
         ..Settings::new(value.clone())
     };
     Ok(Route { path, scope: scope.clone(), receiver: Arc::from(entry.name.as_str()), settings })
@@ -170,6 +180,13 @@ fn problem(receiver: &str, reason: &'static str, cause: String) -> Problem {
 fn undecodable(error: &EntryError) -> Problem {
     let receiver = error.name.clone().unwrap_or_else(|| format!("entry-{}", error.index));
     problem(&receiver, "Invalid", error.cause.clone())
+}
+
+/// As in Kargo, a receiver with such actions is served: the others work.
+fn broken_actions(entry: &ReceiverConfig, settings: &Settings) -> Option<Problem> {
+    let mistakes = generic::mistakes(&settings.actions)?;
+    let cause = format!("actions that can never be carried out fail at every request: {mistakes}");
+    Some(Problem { served: true, ..problem(&entry.name, "InvalidAction", cause) })
 }
 
 fn weakness(entry: &ReceiverConfig, namespace: &str, secret: &Secret) -> Option<Problem> {

@@ -119,6 +119,9 @@ pub enum ActionResult {
         summary: &'static str,
         /// The class of the error; never a text from the request or the configuration.
         class: &'static str,
+        /// What is wrong and in which field, for whoever may see the configuration: logs and `explain`, never an
+        /// answer. Nothing of it comes from the request.
+        detail: String,
     },
     /// Its condition does not hold.
     NotApplicable,

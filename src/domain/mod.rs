@@ -7,6 +7,7 @@ pub mod criterion;
 pub mod event;
 pub mod go_regex;
 pub mod kind;
+pub mod label;
 pub mod path;
 pub mod path_pattern;
 pub mod promotion;

@@ -146,10 +146,10 @@ struct ActionReport {
 impl ActionReport {
     fn of(action: &JudgedAction, unfinished: &[Target]) -> Self {
         let selected = action.targets.len();
-        let failed = action.targets.iter().filter(|target| unfinished.contains(target)).count();
+        let failed = action.targets.iter().filter(|target| unfinished.binary_search(target).is_ok()).count();
         let refreshed = selected - failed;
         let (matched, result, summary, error) = match &action.verdict.result {
-            ActionResult::Failed { matched, summary, class } => {
+            ActionResult::Failed { matched, summary, class, detail: _ } => {
                 (*matched, Some("Error"), Some((*summary).to_owned()), Some(*class))
             }
             ActionResult::NotApplicable => {
@@ -245,7 +245,7 @@ impl Answer {
         }
     }
 
-    /// What a judged request comes to when everything was refreshed but `unfinished`.
+    /// What a judged request comes to when everything was refreshed but `unfinished`, which is sorted.
     #[must_use]
     pub fn of(judgement: &Judgement, unfinished: &[Target]) -> Self {
         let answer = match judgement {

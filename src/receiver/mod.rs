@@ -3,10 +3,13 @@
 //! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
+pub mod generic;
 pub mod json;
 pub mod media_type;
 pub mod quay;
 pub mod signature;
+
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -52,6 +55,8 @@ pub struct Settings {
     pub virtual_repo_name: Option<String>,
     /// The registry's host, with its port if it has one, for senders that do not name it.
     pub registry_host: Option<String>,
+    /// What a `generic` receiver does, compiled.
+    pub actions: Arc<[generic::Action]>,
     /// Whether signatures made with SHA-1 are accepted from senders that can do better.
     pub allow_sha1: bool,
 }
@@ -59,8 +64,8 @@ pub struct Settings {
 impl Settings {
     /// Nothing but the secret.
     #[must_use]
-    pub const fn new(secret: Secret) -> Self {
-        Self { secret, virtual_repo_name: None, registry_host: None, allow_sha1: false }
+    pub fn new(secret: Secret) -> Self {
+        Self { secret, virtual_repo_name: None, registry_host: None, actions: Arc::from([]), allow_sha1: false }
     }
 }
 
@@ -146,12 +151,12 @@ pub trait Receiver: Send + Sync {
 #[must_use]
 pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
     match kind {
+        ReceiverKind::Generic => Some(&generic::Generic),
         ReceiverKind::Quay => Some(&quay::Quay),
         ReceiverKind::Artifactory
         | ReceiverKind::Azure
         | ReceiverKind::Bitbucket
         | ReceiverKind::DockerHub
-        | ReceiverKind::Generic
         | ReceiverKind::Gitea
         | ReceiverKind::GitHub
         | ReceiverKind::GitLab

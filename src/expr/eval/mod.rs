@@ -12,7 +12,7 @@ mod scope;
 
 use super::builtins::Context;
 use super::code::{Code, Op, When};
-use super::limits::{Limits, Meter};
+use super::limits::{Budget, Meter};
 use super::value::{Key, List, Map, MapKind, Value};
 use super::{Env, ErrorClass, RunError};
 
@@ -23,28 +23,18 @@ pub(super) use power::pow;
 use scope::Scope;
 
 /// Runs a program to its value.
-pub(super) fn run(code: &Code, env: &Env, limits: &Limits) -> Result<Value, RunError> {
+pub(super) fn run(code: &Code, env: &Env, budget: &mut Budget) -> Result<Value, RunError> {
     let mut machine = Machine {
         env,
-        meter: Meter::new(limits),
+        meter: Meter::new(*budget),
         stack: Vec::new(),
         scopes: Vec::new(),
         variables: vec![Value::Nil; code.variables],
         patterns: calls::Patterns::default(),
     };
-    let mut at = 0;
-    while let Some(op) = code.ops.get(at) {
-        machine.meter.work(1)?;
-        at += 1;
-        if let Op::Jump(when, target) = op {
-            if machine.jumps(*when)? {
-                at = *target;
-            }
-        } else {
-            machine.step(op)?;
-        }
-    }
-    Ok(machine.stack.pop().unwrap_or_default())
+    let outcome = machine.run(code);
+    *budget = machine.meter.left();
+    outcome
 }
 
 struct Machine<'a> {
@@ -61,6 +51,23 @@ fn type_error<T>(message: &'static str) -> Result<T, RunError> {
 }
 
 impl Machine<'_> {
+    fn run(&mut self, code: &Code) -> Result<Value, RunError> {
+        self.meter.elements(code.variables)?;
+        let mut at = 0;
+        while let Some(op) = code.ops.get(at) {
+            self.meter.work(1)?;
+            at += 1;
+            if let Op::Jump(when, target) = op {
+                if self.jumps(*when)? {
+                    at = *target;
+                }
+            } else {
+                self.step(op)?;
+            }
+        }
+        Ok(self.stack.pop().unwrap_or_default())
+    }
+
     fn push(&mut self, value: impl Into<Value>) {
         self.stack.push(value.into());
     }

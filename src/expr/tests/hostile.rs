@@ -1,10 +1,10 @@
 //! Nothing that can be written hangs, exhausts the memory or overflows the stack.
 
-use super::super::{Env, ErrorClass, Limits, Program, Template, Value, parse_json};
+use super::super::{Budget, CompileBudget, Env, ErrorClass, Program, Template, Value, parse_json};
 use super::{run, run_error};
 
 fn compile_class(source: &str) -> Option<ErrorClass> {
-    Program::compile(source).err().map(|error| error.class())
+    Program::compile(source, &mut CompileBudget::default()).err().map(|error| error.class())
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn nesting_in_the_source_is_limited() {
         assert_eq!(compile_class(&nested(5_000)), Some(ErrorClass::Limit), "{open}");
         assert_eq!(compile_class(&nested(100_000)), Some(ErrorClass::Limit), "{open}");
         assert_eq!(compile_class(&open.repeat(5_000)), Some(ErrorClass::Limit), "{open}");
-        let shallow = Program::compile(&nested(100));
+        let shallow = Program::compile(&nested(100), &mut CompileBudget::default());
         assert!(shallow.is_ok() || open.starts_with("let"), "{open}: {:?}", shallow.err());
     }
 }
@@ -75,7 +75,7 @@ fn code_that_doubles_is_limited() {
 #[test]
 fn evaluations_are_limited() {
     // Less than usual, as the test is not about how long it takes to get there.
-    let limits = Limits { steps: 2_000_000, ..Limits::default() };
+    let limits = Budget { steps: 2_000_000, ..Budget::default() };
     let deep = "let x = reduce(1..100000, [#acc], 1);";
     for source in [
         "map(1..1000000000, #)",
@@ -103,8 +103,8 @@ fn evaluations_are_limited() {
         "map(1..999, lastIndexOf(repeat(fromBase64('/w=='), 9999), repeat(fromBase64('/w=='), 999) + 'x'))",
         "map(1..99999, trim(repeat('a', 999), repeat('b', 999)))",
     ] {
-        let program = Program::compile(source).unwrap();
-        let class = program.run(&super::env(), &limits).map_err(|error| error.class());
+        let program = Program::compile(source, &mut CompileBudget::default()).unwrap();
+        let class = program.run(&super::env(), &mut { limits }).map_err(|error| error.class());
         assert!(matches!(class, Err(ErrorClass::Limit)), "{source}: {class:?}");
     }
     for rest in ["toJSON(x)", "string(x)", "x == [x]", "flatten(x)", "max(x)", "mean(x)", "median(x)"] {
@@ -118,14 +118,14 @@ fn evaluations_are_limited() {
 
 #[test]
 fn limits_can_be_lowered() {
-    let program = Program::compile("sum(map(1..1000, # * 2.5))").unwrap();
+    let program = Program::compile("sum(map(1..1000, # * 2.5))", &mut CompileBudget::default()).unwrap();
     let env = super::env();
-    let few_steps = Limits { steps: 1_000, ..Limits::default() };
-    assert_eq!(program.run(&env, &few_steps).unwrap_err().class(), ErrorClass::Limit);
-    let program = Program::compile("len(map(1..1000, # * 2.5))").unwrap();
-    let little_memory = Limits { bytes: 1_000, ..Limits::default() };
-    assert_eq!(program.run(&env, &little_memory).unwrap_err().class(), ErrorClass::Limit);
-    assert!(program.run(&env, &Limits::default()).is_ok());
+    let few_steps = Budget { steps: 1_000, ..Budget::default() };
+    assert_eq!(program.run(&env, &mut { few_steps }).unwrap_err().class(), ErrorClass::Limit);
+    let program = Program::compile("len(map(1..1000, # * 2.5))", &mut CompileBudget::default()).unwrap();
+    let little_memory = Budget { bytes: 1_000, ..Budget::default() };
+    assert_eq!(program.run(&env, &mut { little_memory }).unwrap_err().class(), ErrorClass::Limit);
+    assert!(program.run(&env, &mut Budget::default()).is_ok());
 }
 
 #[test]
@@ -136,7 +136,9 @@ fn bodies_may_nest_as_deeply_as_go_allows() {
     assert!(parse_json("[{\"a\":".repeat(1_000_000).as_bytes()).is_err());
     let body = parse_json(nested(10_000).as_bytes()).unwrap();
     let env = Env::builder(jiff::Timestamp::UNIX_EPOCH).body(body).build();
-    let evaluate = |source: &str| Program::compile(source).unwrap().run(&env, &Limits::default());
+    let evaluate = |source: &str| {
+        Program::compile(source, &mut CompileBudget::default()).unwrap().run(&env, &mut Budget::default())
+    };
     assert_eq!(evaluate("len(request.body)").unwrap().go_type(), "int");
     assert_eq!(evaluate("toJSON(request.body)").unwrap_err().class(), ErrorClass::Limit);
     assert_eq!(evaluate("flatten(request.body)").unwrap_err().class(), ErrorClass::Limit);
@@ -144,14 +146,14 @@ fn bodies_may_nest_as_deeply_as_go_allows() {
 
 #[test]
 fn templates_are_limited() {
-    assert!(Template::parse(&"${{ 1 }}".repeat(100_000)).is_err());
+    assert!(Template::parse(&"${{ 1 }}".repeat(100_000), &mut CompileBudget::default()).is_err());
     let env = super::env();
-    let long = Template::parse(&"${{ repeat('a', 999998) }}".repeat(200)).unwrap();
-    assert_eq!(long.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
-    let deep = Template::parse("${{ reduce(1..100000, [#acc], 1) }}").unwrap();
-    assert_eq!(deep.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
-    let yaml = Template::parse("${{ asYAML(reduce(1..60, [#acc, #acc], 1)) }}").unwrap();
-    assert_eq!(yaml.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
+    let long = Template::parse(&"${{ repeat('a', 999998) }}".repeat(200), &mut CompileBudget::default()).unwrap();
+    assert_eq!(long.render(&env, &mut Budget::default()).unwrap_err().class(), ErrorClass::Limit);
+    let deep = Template::parse("${{ reduce(1..100000, [#acc], 1) }}", &mut CompileBudget::default()).unwrap();
+    assert_eq!(deep.render(&env, &mut Budget::default()).unwrap_err().class(), ErrorClass::Limit);
+    let yaml = Template::parse("${{ asYAML(reduce(1..60, [#acc, #acc], 1)) }}", &mut CompileBudget::default()).unwrap();
+    assert_eq!(yaml.render(&env, &mut Budget::default()).unwrap_err().class(), ErrorClass::Limit);
 }
 
 #[test]
@@ -230,13 +232,13 @@ fn arbitrary_sources_never_panic() {
         "::",
         "0x1F",
     ];
-    let limits = Limits { steps: 20_000, ..Limits::default() };
+    let limits = Budget { steps: 20_000, ..Budget::default() };
     let env = super::env();
     for _ in 0..20_000 {
         let source: Vec<&str> = (0..1 + next(12)).map(|_| PIECES[next(PIECES.len())]).collect();
         let source = source.join(if next(2) == 0 { " " } else { "" });
-        if let Ok(program) = Program::compile(&source) {
-            drop(program.run(&env, &limits));
+        if let Ok(program) = Program::compile(&source, &mut CompileBudget::default()) {
+            drop(program.run(&env, &mut { limits }));
         }
     }
 }

@@ -21,13 +21,21 @@ use crate::routing::RouteTable;
 /// Marks under which our verdict may differ from Kargo's, with what it has to be then.
 ///
 /// On a line with several marks each of them has to allow the difference, or one of them to explain it all.
-const DEVIATIONS: [(&str, fn(&Verdict, &Verdict) -> bool); 10] = [
+const DEVIATIONS: [(&str, fn(&Verdict, &Verdict) -> bool); 14] = [
     // The authentic ones are read, and a broken subscription excludes itself only.
     ("bad-selector-aborts", |_, ours| ours.status == 200),
     ("chunked-oversize", |_, ours| ours.status == 413),
     // Only signature tags: nothing. Beside a release: as if they were not there.
     ("cosign-tag", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
     ("empty-secret", |_, ours| ours.status == 404 && ours.is_idle()),
+    // The answer names the error; what is refreshed is the same.
+    ("generic-error", |kargo, ours| kargo.status == 500 && ours.status == 200 && ours.refreshes_as(kargo)),
+    // All requirements count, not only the last.
+    ("index-last-wins", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
+    // Works, where Kargo fails.
+    ("index-not-equals", |kargo, ours| kargo.status == 500 && ours.status == 200),
+    // Objects of one name and two kinds are both refreshed.
+    ("kind-collapse", |kargo, ours| ours.status == kargo.status && kargo.is_within(ours)),
     ("method", |_, ours| ours.status == 405 && ours.is_idle()),
     ("quay-envelope", |_, ours| ours.status == 200),
     ("quay-lenient-tags", |_, ours| ours.status == 200),
@@ -49,6 +57,10 @@ struct Verdict {
 impl Verdict {
     fn is_idle(&self) -> bool {
         self.refreshed.is_empty() && self.promotions.is_empty()
+    }
+
+    fn refreshes_as(&self, other: &Self) -> bool {
+        self.refreshed == other.refreshed && self.promotions == other.promotions
     }
 
     /// Whether the other refreshes all that this one does.
@@ -172,4 +184,11 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
 #[test]
 fn whole_quay_requests_are_answered_as_kargo_answers_them_or_as_documented() {
     agree("handlers.quay", &[ReceiverKind::Quay], 250);
+}
+
+#[test]
+fn whole_generic_requests_are_answered_as_kargo_answers_them_or_as_documented() {
+    agree("generic.when", &[ReceiverKind::Generic], 175);
+    agree("generic.targets", &[ReceiverKind::Generic], 160);
+    agree("handlers.registry", &[ReceiverKind::Generic], 43);
 }
