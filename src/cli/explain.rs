@@ -2,6 +2,7 @@
 //!
 //! Offline, and through the same code as the server: the same decoding, resolution, index, verdict and answer.
 
+mod actions;
 mod report;
 
 use std::path::PathBuf;

@@ -266,6 +266,38 @@ mod tests {
     }
 
     #[test]
+    fn an_action_that_can_never_be_carried_out_is_a_warning_and_its_receiver_is_served() {
+        let generic = |name: &str, actions: Value| json!({"name": name, "generic": {"secretRef": {"name": "s"}, "actions": actions}});
+        let criteria = json!([{"kind": "Warehouse", "name": "${{ 1 + }}"}, {"kind": "Warehouse", "name": "a"}]);
+        let broken = json!([
+            {"action": "Refresh", "whenExpression": "true"},
+            {"action": "Refresh", "whenExpression": "request.body.", "targetSelectionCriteria": criteria},
+        ]);
+        let fine = json!([{"action": "Refresh", "whenExpression": "foo()"}]);
+        let receivers = json!([generic("broken", broken), generic("fine", fine), generic("idle", json!([]))]);
+        let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
+        assert_eq!((resolution.routes.len(), resolution.problems.len()), (3, 0));
+        let [warning] = resolution.warnings.as_slice() else { panic!("{:?}", resolution.warnings) };
+        assert_eq!((&*warning.receiver, warning.reason, warning.served), ("broken", "InvalidAction", true));
+        assert_eq!(
+            warning.cause,
+            "actions that can never be carried out fail at every request: actions[1].whenExpression: unexpected end of \
+             expression (syntax, at byte 13 of the expression); actions[1].targetSelectionCriteria[0].name: unexpected \
+             token (syntax, at byte 5 of the expression)"
+        );
+        assert_eq!(resolution.routes[0].settings.actions.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_beyond_the_room_of_a_condition_are_counted() {
+        let actions = vec![json!({"action": "Refresh", "whenExpression": "1 +"}); 20];
+        let receivers = json!([{"name": "g", "generic": {"secretRef": {"name": "s"}, "actions": actions}}]);
+        let warning = run(&receivers, &found("secret", "a long enough secret"), &[]).warnings.remove(0);
+        assert!(warning.cause.contains("actions[7].whenExpression") && !warning.cause.contains("actions[8]"));
+        assert!(warning.cause.ends_with("; and 12 more"), "{}", warning.cause);
+    }
+
+    #[test]
     fn a_secret_that_cannot_be_read_keeps_the_route_and_a_missing_one_ends_it() {
         let receivers = json!([quay("quay")]);
         let before: Vec<_> =

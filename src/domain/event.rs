@@ -131,6 +131,20 @@ pub enum ActionResult {
     Unknown,
 }
 
+impl ActionResult {
+    /// The criteria of an action cannot be evaluated. The summary is Kargo's.
+    #[must_use]
+    pub const fn criteria_failed(class: &'static str, detail: String) -> Self {
+        Self::Failed { matched: true, summary: "Error evaluating targetSelectionCriteria", class, detail }
+    }
+
+    /// The condition of an action cannot be evaluated. The summary is Kargo's.
+    #[must_use]
+    pub const fn condition_failed(class: &'static str, detail: String) -> Self {
+        Self::Failed { matched: false, summary: "Error evaluating whenExpression", class, detail }
+    }
+}
+
 /// An authentic event that asks for nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredEvent {

@@ -17,21 +17,27 @@ pub const MAX_DEPTH: usize = 250;
 pub const MAX_CODE: usize = 200_000;
 /// Elements of lists, ranges and maps an evaluation may build before expr-lang refuses; its own budget.
 pub const MAX_ELEMENTS: u64 = 1_000_000;
+/// Bytes that everything of variable size takes besides its content.
+const ALLOCATION: u64 = 32;
+/// Most values in one JSON text. They take far more room than their text; ordinary bodies of the largest size there can
+/// be have a quarter of it.
+pub const MAX_JSON_VALUES: usize = 250_000;
 /// Deepest nesting of a value that is compared, formatted or flattened.
 pub const MAX_VALUE_DEPTH: usize = 200;
 
 /// What evaluations may still use. Those that share one cannot multiply their work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Instructions, and a share for every element or byte that an instruction looks at.
+    /// Instructions, and a share for every element or byte that an instruction looks at; about 10 ns each.
     pub steps: u64,
     /// Bytes of new strings, lists and maps, whether still in use or not.
     pub bytes: u64,
 }
 
+/// Enough for one evaluation, whatever sense it makes.
 impl Default for Budget {
     fn default() -> Self {
-        Self { steps: 20_000_000, bytes: 64 * 1024 * 1024 }
+        Self { steps: 5_000_000, bytes: 40 * 1024 * 1024 }
     }
 }
 
@@ -117,16 +123,21 @@ impl Meter {
         Ok(())
     }
 
-    /// Takes steps for reading that many bytes.
+    /// Takes steps for comparing or copying that many bytes.
     pub(super) fn scan(&mut self, bytes: usize) -> Result<(), RunError> {
         self.work(1 + bytes as u64 / 32)
+    }
+
+    /// Takes steps for looking at that many bytes one by one.
+    pub(super) fn read(&mut self, bytes: usize) -> Result<(), RunError> {
+        self.work(1 + bytes as u64 / 4)
     }
 
     /// Takes memory, and the steps to fill it.
     pub(super) fn allocate(&mut self, bytes: usize) -> Result<(), RunError> {
         self.scan(bytes)?;
-        self.bytes =
-            self.bytes.checked_sub(bytes as u64).ok_or_else(|| exceeded("the evaluation takes too much memory"))?;
+        let taken = (bytes as u64).saturating_add(ALLOCATION);
+        self.bytes = self.bytes.checked_sub(taken).ok_or_else(|| exceeded("the evaluation takes too much memory"))?;
         Ok(())
     }
 

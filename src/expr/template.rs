@@ -102,7 +102,7 @@ impl Template {
             }
         }
         // Whatever the text turns out to be, it is read and perhaps copied.
-        metered(budget, |meter| meter.allocate(out.len()))?;
+        metered(budget, |meter| meter.work(2 * out.len() as u64).and_then(|()| meter.allocate(16 * out.len())))?;
         Ok(guess(&out))
     }
 

@@ -15,8 +15,9 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::answer::{Answer, Outcome};
-use super::delivery::{self, Judgement, Tables, judge};
+use super::delivery::{self, JudgedAction, Judgement, Tables, judge};
 use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_DISCARDED_BYTES};
+use crate::domain::event::ActionResult;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
 use crate::metrics::Metrics;
@@ -110,6 +111,7 @@ impl Hooks {
         } else {
             Answer::of(&judgement, &self.refresh(judgement.targets()).await)
         };
+        log_failures(route, id, &judgement);
         let took = arrived.elapsed();
         log(route, id, &answer, Some(&judgement), Some(took));
         (answer, Some(took))
@@ -167,6 +169,28 @@ async fn discard(mut body: Body, limit: usize) {
         if seen > limit {
             return;
         }
+    }
+}
+
+/// The first action that failed and why, for the log alone: the answer names only the class of the error.
+fn log_failures(route: &Route, id: &str, judgement: &Judgement) {
+    let Judgement::Actions(actions) = judgement else { return };
+    let failure = |(index, action): (usize, &JudgedAction)| match &action.verdict.result {
+        ActionResult::Failed { detail, .. } => Some((index, detail.clone())),
+        ActionResult::NotApplicable | ActionResult::Refresh(_) | ActionResult::Unknown => None,
+    };
+    let mut failures = actions.iter().enumerate().filter_map(failure);
+    if let Some((action, reason)) = failures.next() {
+        let (project, receiver, others) = (route.scope.project(), &*route.receiver, failures.count());
+        tracing::warn!(
+            delivery = id,
+            project,
+            receiver,
+            action,
+            reason,
+            others,
+            "action of a generic receiver cannot be carried out"
+        );
     }
 }
 

@@ -16,10 +16,10 @@ pub use criterion::{CriterionParts, IndexParts, LabelParts};
 use super::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 use crate::domain::event::{ActionResult, ActionVerdict, Verdict};
 pub use crate::expr::CompileBudget;
-use crate::expr::{Budget, Env, ErrorClass, Value, parse_json};
+use crate::expr::{Budget, Env, ErrorClass, JsonError, Value, parse_json};
 
-/// What all actions of a receiver together may use for one request.
-const REQUEST_BUDGET: Budget = Budget { steps: 20_000_000, bytes: 64 * 1024 * 1024 };
+/// What all actions of a receiver together may use for one request, twice what the first may use.
+const REQUEST_BUDGET: Budget = Budget { steps: 10_000_000, bytes: 80 * 1024 * 1024 };
 
 /// The `generic` receiver.
 pub struct Generic;
@@ -28,7 +28,10 @@ impl Receiver for Generic {
     fn receive(&self, request: &Request<'_>, settings: &Settings) -> Result<Verdict, Rejection> {
         let body = match request.body {
             [] => Value::Nil,
-            body => parse_json(body).map_err(|_| Rejection::Invalid("invalid request body: it is not JSON"))?,
+            body => parse_json(body).map_err(|error| match error {
+                JsonError::Syntax => Rejection::Invalid("invalid request body: it is not JSON"),
+                JsonError::TooLarge => Rejection::Invalid("invalid request body: it has too many values"),
+            })?,
         };
         Ok(Verdict::Actions(judge(&settings.actions, &environment(request, body))))
     }

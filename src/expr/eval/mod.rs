@@ -112,13 +112,13 @@ impl Machine<'_> {
             Op::Store(slot) => self.variables[*slot] = self.pop()?,
             Op::Load(slot) => self.stack.push(self.variables[*slot].clone()),
             Op::LoadName(name) => {
-                let value = access::fetch(&self.env.root, name)?;
+                let value = access::fetch(&self.env.root, name, &mut self.meter)?;
                 self.stack.push(value);
             }
             Op::LoadEnv => self.stack.push(self.env.root.clone()),
             Op::Fetch => {
                 let (from, key) = self.pop_two()?;
-                self.stack.push(access::fetch(&from, &key)?);
+                self.stack.push(access::fetch(&from, &key, &mut self.meter)?);
             }
             Op::Method(method) => {
                 let receiver = self.pop()?;
@@ -242,12 +242,13 @@ impl Machine<'_> {
 
     fn map(&mut self, size: usize) -> Result<(), RunError> {
         self.meter.upstream_elements(size as u64)?;
-        self.meter.elements(2 * size)?;
+        self.meter.elements(3 * size)?;
         let flat = self.take(2 * size)?;
         let mut entries = std::collections::BTreeMap::new();
         // The first of equal keys wins, as upstream fills the map from the back.
         for pair in flat.chunks_exact(2).rev() {
             let Value::Text(key) = &pair[0] else { return type_error("a key is not a string") };
+            self.meter.scan(key.len())?;
             entries.insert(Key::Text(key.clone()), pair[1].clone());
         }
         self.push(Value::Map(Map::new(MapKind::TextAny, entries)));

@@ -1,6 +1,6 @@
 //! Nothing that can be written hangs, exhausts the memory or overflows the stack.
 
-use super::super::{Budget, CompileBudget, Env, ErrorClass, Program, Template, Value, parse_json};
+use super::super::{Budget, CompileBudget, Env, ErrorClass, JsonError, Program, Template, Value, parse_json};
 use super::{run, run_error};
 
 fn compile_class(source: &str) -> Option<ErrorClass> {
@@ -114,6 +114,71 @@ fn evaluations_are_limited() {
     assert!(run(&format!("{deep} len(x)")).is_ok());
     assert!(run("len(reduce(1..100000, ({a: #acc}), {}))").is_ok());
     assert!(run("len(groupBy(1..100000, #))").is_ok());
+}
+
+#[test]
+fn a_body_of_small_values_takes_little_room() {
+    assert!(size_of::<Value>() <= 32, "{}", size_of::<Value>());
+    assert!(size_of::<super::super::value::Key>() <= 24, "{}", size_of::<super::super::value::Key>());
+    let of_values = |count: usize| format!("[{}]", vec!["{\"\":0}"; count].join(","));
+    assert!(parse_json(of_values(100_000).as_bytes()).is_ok());
+    assert_eq!(parse_json(of_values(125_000).as_bytes()).unwrap_err(), JsonError::TooLarge);
+    assert_eq!(parse_json("[".repeat(300_000).as_bytes()).unwrap_err(), JsonError::Syntax);
+}
+
+#[test]
+fn long_texts_are_paid_for_wherever_they_are_read() {
+    // Each looks harmless, and reads a megabyte a hundred thousand times.
+    let body = format!("{{\"k\":\"{}\",\"{}\":1}}", " ".repeat(1_000_000), "9".repeat(1_000_000));
+    let env = Env::builder(jiff::Timestamp::UNIX_EPOCH).body(parse_json(body.as_bytes()).unwrap()).build();
+    for work in [
+        "request.body[n]",
+        "get(request.body, n)",
+        "n in request.body",
+        "{'a': 1}[n]",
+        "trim(s)",
+        "trim('a', n)",
+        "len(s)",
+        "float(n)",
+        "int(n) ?? 1",
+        "duration(n)",
+        "date(n)",
+        "date('a', n)",
+        "hasPrefix(n, n)",
+        "hasSuffix(n, n)",
+        "indexOf(s, 'x')",
+        "s contains 'x'",
+        "n == n + ''",
+        "n < n",
+        "split(s, 'x')",
+        "timezone(n)",
+        "n matches 'x'",
+        "'x' matches n",
+        "normalizeGit(n)",
+        "fromJSON(n)",
+        "fromBase64(n)",
+        "lower(s)",
+        "sort([n, n, n])",
+        "uniq([n, n])",
+        "fromPairs([[n, 1]])",
+        "{(n): 1} == {(n): 1}",
+        "request.header(n)",
+        "request.params(n)",
+        "toJSON(s)",
+        "string([s])",
+        "request.body == fromJSON(toJSON(request.body))",
+    ] {
+        let source = format!(
+            "let s = request.body.k; let n = keys(request.body)[0]; sum(map(1..100000, let x = {work}; 1)) > 0"
+        );
+        let program = Program::compile(&source, &mut CompileBudget::default()).unwrap();
+        let mut budget = Budget::default();
+        let outcome = program.run(&env, &mut budget);
+        let class = outcome.as_ref().map_err(|error| error.class());
+        // Whatever cannot be read as what it should be ends the evaluation at once.
+        let is_bounded = matches!(class, Err(ErrorClass::Limit | ErrorClass::Value | ErrorClass::Type));
+        assert!(is_bounded, "{work}: {class:?}");
+    }
 }
 
 #[test]

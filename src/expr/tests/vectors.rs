@@ -25,11 +25,11 @@ fn encoded(value: &Value) -> Json {
         Value::List(list) if list.is_nil() => Json::Null,
         Value::List(list) => list.iter().map(|item| encoded(&item)).collect(),
         Value::Map(map) if map.kind() == MapKind::TextAny => {
-            Json::Object(map.entries().iter().map(|(key, value)| (key_text(&key.to_value()), encoded(value))).collect())
+            Json::Object(map.entries().map(|(key, value)| (key_text(&key.to_value()), encoded(value))).collect())
         }
         Value::Map(map) => {
             let pair = |(key, value): (_, &Value)| json!([encoded(&Key::to_value(key)), encoded(value)]);
-            json!({ "$pairs": map.entries().iter().map(pair).collect::<Vec<_>>() })
+            json!({ "$pairs": map.entries().map(pair).collect::<Vec<_>>() })
         }
         Value::Func(_) => json!({ "$func": true }),
         Value::Time(time) => json!({ "$time": time.rfc3339() }),

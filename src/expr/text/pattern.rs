@@ -63,9 +63,9 @@ pub(in crate::expr) fn compile_cost(pattern: &str) -> u64 {
     20_000 + weight(pattern).saturating_mul(50)
 }
 
-/// Steps for searching a text of that many bytes.
+/// Steps for searching a text of that many bytes. At worst every state of the program is looked at for every byte.
 pub(in crate::expr) fn search_cost(pattern: &str, text: usize) -> u64 {
-    1 + (text as u64).saturating_mul(weight(pattern)) / 64
+    1 + (text as u64).saturating_mul(2 + weight(pattern)) / 2
 }
 
 /// About the number of states of the program.

@@ -74,7 +74,7 @@ impl Action {
     pub(super) fn judge(&self, env: &Env, budget: &mut Budget) -> ActionResult {
         let env = env.with_params(self.parameters.iter().map(|(key, value)| (key, value)));
         match self.applies(&env, budget) {
-            Err(mistake) => return failed(false, &mistake),
+            Err(mistake) => return ActionResult::condition_failed(mistake.class, mistake.to_string()),
             Ok(false) => return ActionResult::NotApplicable,
             Ok(true) if self.name != REFRESH => return ActionResult::Unknown,
             Ok(true) => {}
@@ -85,7 +85,7 @@ impl Action {
         };
         match self.criteria.iter().enumerate().map(criterion).collect() {
             Ok(criteria) => ActionResult::Refresh(criteria),
-            Err(mistake) => failed(true, &mistake),
+            Err(mistake) => ActionResult::criteria_failed(mistake.class, mistake.to_string()),
         }
     }
 
@@ -102,10 +102,4 @@ impl Action {
 
 fn criterion_place(index: usize) -> String {
     format!("targetSelectionCriteria[{index}]")
-}
-
-/// The summaries are Kargo's.
-fn failed(matched: bool, mistake: &Mistake) -> ActionResult {
-    let summary = if matched { "Error evaluating targetSelectionCriteria" } else { "Error evaluating whenExpression" };
-    ActionResult::Failed { matched, summary, class: mistake.class, detail: mistake.to_string() }
 }
