@@ -3,15 +3,15 @@
 //! Written by the Promotion watch, read by the deliveries that concern pull requests, and by the actions of `generic`
 //! receivers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use serde_json::Value;
 
-use crate::domain::criterion::{Criterion, Index, Labels};
+use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks};
 use crate::domain::promotion::pull_request_urls;
-use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::scope::{ObjectKey, Scope, within_reach};
 
 /// The index. Readers take the lock for the time of one look-up; nobody holds it across an await.
 #[derive(Default)]
@@ -21,7 +21,8 @@ pub struct PromotionIndex {
 
 #[derive(Default)]
 struct Tables {
-    promotions: HashMap<ObjectKey, Promotion>,
+    /// In order, so that those of a project stand together.
+    promotions: BTreeMap<ObjectKey, Promotion>,
     by_pull_request: HashMap<Arc<str>, Vec<ObjectKey>>,
     /// Counts complete lists; a Promotion that a complete list did not name is gone.
     list: u32,
@@ -78,24 +79,36 @@ impl PromotionIndex {
     }
 
     /// The Promotions within reach that a criterion selects, in no particular order.
-    #[must_use]
-    pub fn selected_by(&self, scope: &Scope, criterion: &Criterion) -> Vec<ObjectKey> {
+    ///
+    /// # Errors
+    /// [`TooManyLooks`] when that takes more looks than there are.
+    pub fn selected_by(
+        &self,
+        scope: &Scope,
+        criterion: &Criterion,
+        looks: &mut Looks,
+    ) -> Result<Vec<ObjectKey>, TooManyLooks> {
         let tables = self.tables.read();
-        let within_reach = tables.promotions.iter().filter(|(key, _)| scope.covers(&key.namespace));
-        let selected = within_reach.filter(|(key, promotion)| {
-            criterion.selects(&key.name, &promotion.labels, |index, value| {
-                index == Index::PullRequestUrl && promotion.pull_requests.iter().any(|url| **url == *value)
-            })
-        });
-        selected.map(|(key, _)| key.clone()).collect()
+        let selects = |(key, promotion): &(&ObjectKey, &Promotion)| {
+            scope.covers(&key.namespace)
+                && criterion.selects(&key.name, &promotion.labels, |index, value| {
+                    index == Index::PullRequestUrl && promotion.pull_requests.iter().any(|url| **url == *value)
+                })
+        };
+        let selected = match criterion.indexed_by(Index::PullRequestUrl) {
+            Some(url) => {
+                let waiting = tables.by_pull_request.get(url).into_iter().flatten();
+                looks.select(waiting.filter_map(|key| tables.promotions.get_key_value(key)), selects)?
+            }
+            None => looks.select(within_reach(&tables.promotions, scope), selects)?,
+        };
+        Ok(selected.into_iter().map(|(key, _)| key.clone()).collect())
     }
 
     /// Every Promotion, by namespace and name.
     #[must_use]
     pub fn keys(&self) -> Vec<ObjectKey> {
-        let mut keys: Vec<_> = self.tables.read().promotions.keys().cloned().collect();
-        keys.sort_unstable();
-        keys
+        self.tables.read().promotions.keys().cloned().collect()
     }
 
     /// How many Promotions there are.

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::RwLock;
 use serde_json::Value;
 
-use crate::domain::criterion::{Criterion, Index, Labels};
+use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks};
 use crate::domain::event::PushEvent;
-use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::scope::{ObjectKey, Scope, within_reach};
 use crate::domain::subscription::{self, Repositories, Subscription, SubscriptionError};
 
 /// The index. Readers take the lock for the time of one look-up; nobody holds it across an await.
@@ -23,7 +23,8 @@ pub struct SubscriptionIndex {
 
 #[derive(Default)]
 struct Tables {
-    warehouses: HashMap<ObjectKey, Arc<Warehouse>>,
+    /// In order, so that those of a project stand together.
+    warehouses: BTreeMap<ObjectKey, Arc<Warehouse>>,
     /// By normalised URL. Images, charts and Git repositories share one space, as in Kargo: what was pushed to
     /// `quay.io/a/b` concerns whoever subscribes to that string in whatever role. Git repositories are found by their
     /// identity as well; whoever is found is asked again what it subscribes to.
@@ -162,8 +163,15 @@ impl SubscriptionIndex {
     }
 
     /// The Warehouses within reach that a criterion selects, in no particular order.
-    #[must_use]
-    pub fn selected_by(&self, scope: &Scope, criterion: &Criterion) -> Vec<ObjectKey> {
+    ///
+    /// # Errors
+    /// [`TooManyLooks`] when that takes more looks than there are.
+    pub fn selected_by(
+        &self,
+        scope: &Scope,
+        criterion: &Criterion,
+        looks: &mut Looks,
+    ) -> Result<Vec<ObjectKey>, TooManyLooks> {
         let tables = self.tables.read();
         let selects = |warehouse: &&Arc<Warehouse>| {
             scope.covers(&warehouse.key.namespace)
@@ -171,24 +179,23 @@ impl SubscriptionIndex {
                     index == Index::SubscribedUrls && warehouse.subscribes_to(value)
                 })
         };
-        // Whoever must subscribe to a repository is found by it, which spares looking at all.
-        let subscribed = criterion.indices.iter().find(|r| r.index == Index::SubscribedUrls && r.must_be_there);
-        let keys = |warehouse: &Arc<Warehouse>| warehouse.key.clone();
-        match subscribed {
-            Some(requirement) => {
-                let subscribers = tables.by_repository.get(requirement.value.as_str()).into_iter().flatten();
-                subscribers.filter(selects).map(keys).collect()
+        // Whoever must subscribe to a repository is found by it, and whoever has a name in a project by that.
+        let selected = match (criterion.indexed_by(Index::SubscribedUrls), scope, &criterion.name) {
+            (_, Scope::Project(project), Some(name)) => {
+                looks.select(tables.warehouses.get(&ObjectKey::new(project, name)).into_iter(), selects)?
             }
-            None => tables.warehouses.values().filter(selects).map(keys).collect(),
-        }
+            (Some(repository), _, _) => {
+                looks.select(tables.by_repository.get(repository).into_iter().flatten(), selects)?
+            }
+            (None, _, _) => looks.select(within_reach(&tables.warehouses, scope).map(|(_, it)| it), selects)?,
+        };
+        Ok(selected.into_iter().map(|warehouse| warehouse.key.clone()).collect())
     }
 
     /// Every Warehouse, by namespace and name.
     #[must_use]
     pub fn warehouses(&self) -> Vec<Arc<Warehouse>> {
-        let mut warehouses: Vec<_> = self.tables.read().warehouses.values().cloned().collect();
-        warehouses.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        warehouses
+        self.tables.read().warehouses.values().cloned().collect()
     }
 
     /// What is in the index.
@@ -441,11 +448,12 @@ mod tests {
                 value: repository.to_owned(),
             }],
         };
-        let selected = |criterion| index.selected_by(&project("a"), &criterion).len();
+        let selected = |criterion| index.selected_by(&project("a"), &criterion, &mut Looks::default()).unwrap().len();
         assert_eq!(selected(criterion("api", "quay.io/x/y", true)), 1);
         assert_eq!(selected(criterion("web", "quay.io/x/y", true)), 0);
         assert_eq!(selected(criterion("api", "quay.io/x/y", false)), 0);
         assert_eq!(selected(criterion("api", "quay.io/x/z", false)), 1);
-        assert!(index.selected_by(&project("b"), &criterion("api", "quay.io/x/y", true)).is_empty());
+        let elsewhere = criterion("api", "quay.io/x/y", true);
+        assert!(index.selected_by(&project("b"), &elsewhere, &mut Looks::default()).unwrap().is_empty());
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Offline, and through the same code as the server: the same decoding, resolution, index, verdict and answer.
 
+mod actions;
 mod report;
 
 use std::path::PathBuf;
@@ -125,8 +126,11 @@ impl Args {
         }
         let request = Request { headers: &headers, query: self.query.as_deref(), body: &body };
         let judgement = delivery::judge(route, &request, manifests.tables());
-        let answer =
-            if delivery::is_dry_run(&request) { Answer::dry_run(&judgement) } else { Answer::of(&judgement, &[], false) };
+        let answer = if delivery::is_dry_run(&request) {
+            Answer::dry_run(&judgement)
+        } else {
+            Answer::of(&judgement, &[], false)
+        };
         Ok(Report::judged(&answer, route, &judgement, manifests.tables()))
     }
 }

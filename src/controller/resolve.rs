@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::generic;
 use super::secrets::SecretState;
 use crate::api::own_kinds::ALL_KINDS;
 use crate::api::{Entry, EntryError};
@@ -17,6 +18,7 @@ use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
+use crate::receiver::generic::CompileBudget;
 use crate::receiver::{self, Settings};
 use crate::routing::{Clash, Route};
 
@@ -90,6 +92,7 @@ pub fn resolve(
 ) -> Resolution {
     let mut resolution = Resolution::default();
     let mut names = HashSet::new();
+    let mut budget = CompileBudget::default();
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
@@ -106,8 +109,9 @@ pub fn resolve(
             ));
             continue;
         }
-        match resolve_one(owner, entry, secret_namespace, defaults, &secret) {
+        match resolve_one(owner, entry, secret_namespace, defaults, &secret, &mut budget) {
             Ok(route) => {
+                resolution.warnings.extend(broken_actions(entry, &route.settings));
                 resolution.warnings.extend(weakness(entry, secret_namespace, &route.settings.secret));
                 resolution.routes.push(route);
             }
@@ -131,6 +135,7 @@ fn resolve_one(
     namespace: &str,
     defaults: &Defaults,
     secret: impl Fn(&ObjectKey) -> SecretState,
+    budget: &mut CompileBudget,
 ) -> Result<Route, Problem> {
     let fail = |reason, cause| Err(problem(&entry.name, reason, cause));
     let kinds = entry.kinds();
@@ -185,6 +190,13 @@ fn resolve_one(
         registry_host: entry.spec.registry_host().map(str::to_owned),
         aliases: Arc::new(host_aliases(entry)?),
         allow_sha1: entry.spec.allow_sha1_signatures.unwrap_or(defaults.allow_sha1),
+        actions: entry
+            .spec
+            .kargo
+            .generic
+            .as_ref()
+            .filter(|_| kind == ReceiverKind::Generic)
+            .map_or_else(|| Arc::from([]), |config| generic::actions(config, budget)),
         ..Settings::new(value.clone())
     };
     Ok(Route { path, owner: owner.clone(), scope, receiver: Arc::from(entry.name.as_str()), settings })
@@ -233,6 +245,13 @@ pub fn path_conflict(clash: &Clash) -> Problem {
 fn undecodable(error: &EntryError) -> Problem {
     let receiver = error.name.clone().unwrap_or_else(|| format!("entry-{}", error.index));
     problem(&receiver, "Invalid", error.cause.clone())
+}
+
+/// As in Kargo, a receiver with such actions is served: the others work.
+fn broken_actions(entry: &Entry, settings: &Settings) -> Option<Problem> {
+    let mistakes = generic::mistakes(&settings.actions)?;
+    let cause = format!("actions that can never be carried out fail at every request: {mistakes}");
+    Some(Problem { served: true, ..problem(&entry.name, "InvalidAction", cause) })
 }
 
 fn weakness(entry: &Entry, namespace: &str, secret: &Secret) -> Option<Problem> {
@@ -313,6 +332,38 @@ mod tests {
         let resolution = run(&json!([quay("quay")]), &found("secret", "s3cr3t"), &[]);
         assert_eq!((resolution.routes.len(), resolution.problems.len()), (1, 0));
         assert_eq!(resolution.warnings[0].reason, "WeakSecret");
+    }
+
+    #[test]
+    fn an_action_that_can_never_be_carried_out_is_a_warning_and_its_receiver_is_served() {
+        let generic = |name: &str, actions: Value| json!({"name": name, "generic": {"secretRef": {"name": "s"}, "actions": actions}});
+        let criteria = json!([{"kind": "Warehouse", "name": "${{ 1 + }}"}, {"kind": "Warehouse", "name": "a"}]);
+        let broken = json!([
+            {"action": "Refresh", "whenExpression": "true"},
+            {"action": "Refresh", "whenExpression": "request.body.", "targetSelectionCriteria": criteria},
+        ]);
+        let fine = json!([{"action": "Refresh", "whenExpression": "foo()"}]);
+        let receivers = json!([generic("broken", broken), generic("fine", fine), generic("idle", json!([]))]);
+        let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
+        assert_eq!((resolution.routes.len(), resolution.problems.len()), (3, 0));
+        let [warning] = resolution.warnings.as_slice() else { panic!("{:?}", resolution.warnings) };
+        assert_eq!((&*warning.receiver, warning.reason, warning.served), ("broken", "InvalidAction", true));
+        assert_eq!(
+            warning.cause,
+            "actions that can never be carried out fail at every request: actions[1].whenExpression: unexpected end of \
+             expression (syntax, at byte 13 of the expression); actions[1].targetSelectionCriteria[0].name: unexpected \
+             token (syntax, at byte 5 of the expression)"
+        );
+        assert_eq!(resolution.routes[0].settings.actions.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_beyond_the_room_of_a_condition_are_counted() {
+        let actions = vec![json!({"action": "Refresh", "whenExpression": "1 +"}); 20];
+        let receivers = json!([{"name": "g", "generic": {"secretRef": {"name": "s"}, "actions": actions}}]);
+        let warning = run(&receivers, &found("secret", "a long enough secret"), &[]).warnings.remove(0);
+        assert!(warning.cause.contains("actions[7].whenExpression") && !warning.cause.contains("actions[8]"));
+        assert!(warning.cause.ends_with("; and 12 more"), "{}", warning.cause);
     }
 
     #[test]

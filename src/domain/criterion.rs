@@ -53,7 +53,51 @@ pub enum Index {
     PullRequestUrl,
 }
 
+/// How many objects the criteria of one request may still look at. Without it, the number of criteria times that of
+/// objects would be the tenants' to choose.
+#[derive(Debug)]
+pub struct Looks(usize);
+
+/// The criteria of a request would look at more objects than it is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyLooks;
+
+impl Default for Looks {
+    /// Some tenths of a second at worst; ten criteria that name nothing but labels, over 100,000 objects.
+    fn default() -> Self {
+        Self(1_000_000)
+    }
+}
+
+impl Looks {
+    /// Those of the candidates that are selected.
+    ///
+    /// # Errors
+    /// [`TooManyLooks`] when there are more candidates than looks.
+    pub fn select<T>(
+        &mut self,
+        candidates: impl Iterator<Item = T>,
+        selects: impl Fn(&T) -> bool,
+    ) -> Result<Vec<T>, TooManyLooks> {
+        let mut selected = Vec::new();
+        for candidate in candidates {
+            self.0 = self.0.checked_sub(1).ok_or(TooManyLooks)?;
+            if selects(&candidate) {
+                selected.push(candidate);
+            }
+        }
+        Ok(selected)
+    }
+}
+
 impl Criterion {
+    /// The value by which a selected object must be found in an index, if the criterion names one.
+    #[must_use]
+    pub fn indexed_by(&self, index: Index) -> Option<&str> {
+        let requirement = self.indices.iter().find(|r| r.index == index && r.must_be_there);
+        requirement.map(|requirement| requirement.value.as_str())
+    }
+
     /// Whether an object of the kind meets every requirement. `indexed_by` says whether it has a value in an index.
     pub fn selects(&self, name: &str, labels: &Labels, indexed_by: impl Fn(Index, &str) -> bool) -> bool {
         self.name.as_deref().is_none_or(|wanted| wanted == name)
@@ -85,6 +129,15 @@ mod tests {
         let criterion = Criterion { kind: TargetKind::Warehouse, name: name.map(str::to_owned), labels, indices };
         let has = Labels::from([("team".into(), "web".into())]);
         criterion.selects("storefront", &has, |index, value| index == Index::SubscribedUrls && value == "quay.io/a/b")
+    }
+
+    #[test]
+    fn a_request_looks_at_no_more_objects_than_it_may() {
+        let mut looks = Looks(5);
+        assert_eq!(looks.select(0..3, |n| *n > 0), Ok(vec![1, 2]));
+        assert_eq!(looks.select(0..2, |_| false), Ok(vec![]));
+        assert_eq!(looks.select(0..1, |_| true), Err(TooManyLooks));
+        assert_eq!(looks.select(0..0, |_| true), Ok(vec![]));
     }
 
     #[test]

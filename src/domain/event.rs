@@ -142,6 +142,9 @@ pub enum ActionResult {
         summary: &'static str,
         /// The class of the error; never a text from the request or the configuration.
         class: &'static str,
+        /// What is wrong and in which field, for whoever may see the configuration: logs and `explain`, never an
+        /// answer. Nothing of it comes from the request.
+        detail: String,
     },
     /// Its condition does not hold.
     NotApplicable,
@@ -149,6 +152,20 @@ pub enum ActionResult {
     Refresh(Vec<Criterion>),
     /// The action is none that is known; only possible past admission.
     Unknown,
+}
+
+impl ActionResult {
+    /// The criteria of an action cannot be evaluated. The summary is Kargo's.
+    #[must_use]
+    pub const fn criteria_failed(class: &'static str, detail: String) -> Self {
+        Self::Failed { matched: true, summary: "Error evaluating targetSelectionCriteria", class, detail }
+    }
+
+    /// The condition of an action cannot be evaluated. The summary is Kargo's.
+    #[must_use]
+    pub const fn condition_failed(class: &'static str, detail: String) -> Self {
+        Self::Failed { matched: false, summary: "Error evaluating whenExpression", class, detail }
+    }
 }
 
 /// An authentic event that asks for nothing.

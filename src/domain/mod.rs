@@ -9,6 +9,7 @@ pub mod criterion;
 pub mod event;
 pub mod go_regex;
 pub mod kind;
+pub mod label;
 pub mod owner;
 pub mod path;
 pub mod path_pattern;

@@ -1,5 +1,6 @@
 //! Who a receiver speaks for, and the key of a Warehouse.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,6 +31,16 @@ impl Scope {
             Self::Cluster => true,
         }
     }
+}
+
+/// The entries of a map within reach; of a project, only its own are walked through.
+pub fn within_reach<'a, T>(
+    objects: &'a BTreeMap<ObjectKey, T>,
+    scope: &'a Scope,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a T)> + 'a {
+    // The empty name comes first.
+    let first = ObjectKey::new(scope.project(), "");
+    objects.range(first..).take_while(|(key, _)| scope.covers(&key.namespace))
 }
 
 /// Namespace and name of an object.

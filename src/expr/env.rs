@@ -56,10 +56,10 @@ impl EnvBuilder {
         self
     }
 
-    /// Adds a header. The order of equal names is kept; `Host` is not visible to expressions.
+    /// Adds a header. The order of equal names is kept; what Go's server takes out is not visible to expressions.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let name = name.to_ascii_lowercase();
-        if name != "host" {
+        if !matches!(&*name, "host" | "transfer-encoding") {
             self.request.headers.push((name, Text::from(value.as_ref())));
         }
         self

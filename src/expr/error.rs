@@ -85,6 +85,12 @@ impl CompileError {
         self.class
     }
 
+    /// What is wrong.
+    #[must_use]
+    pub const fn message(&self) -> &'static str {
+        self.message
+    }
+
     /// Where in the source it is, in bytes, if it is anywhere in particular.
     #[must_use]
     pub const fn position(&self) -> Option<usize> {
@@ -110,6 +116,12 @@ impl RunError {
     pub const fn class(&self) -> ErrorClass {
         self.class
     }
+
+    /// What is wrong.
+    #[must_use]
+    pub const fn message(&self) -> &'static str {
+        self.message
+    }
 }
 
 /// Why a template cannot be rendered.
@@ -123,10 +135,10 @@ pub enum TemplateError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// The end of an expression is missing.
-    #[error("unclosed expression ({})", ErrorClass::Syntax)]
+    #[error("{} ({})", self.message(), self.class())]
     Unclosed,
     /// The result is a number, a boolean or anything else but a string.
-    #[error("the result is not a string ({})", ErrorClass::NotText)]
+    #[error("{} ({})", self.message(), self.class())]
     NotText,
 }
 
@@ -139,6 +151,26 @@ impl TemplateError {
             Self::Run(error) => error.class(),
             Self::Unclosed => ErrorClass::Syntax,
             Self::NotText => ErrorClass::NotText,
+        }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub const fn message(&self) -> &'static str {
+        match self {
+            Self::Compile(error) => error.message(),
+            Self::Run(error) => error.message(),
+            Self::Unclosed => "an expression is not closed",
+            Self::NotText => "the result is not a string; quote() makes it one",
+        }
+    }
+
+    /// Where in the source of its expression it is, in bytes, if it is anywhere in particular.
+    #[must_use]
+    pub const fn position(&self) -> Option<usize> {
+        match self {
+            Self::Compile(error) => error.position(),
+            Self::Run(_) | Self::Unclosed | Self::NotText => None,
         }
     }
 }

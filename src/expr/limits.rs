@@ -4,7 +4,8 @@
 //! elements only ([`MAX_ELEMENTS`]); steps and bytes are bounded here in addition, because upstream loops and
 //! concatenates without end.
 
-use super::{ErrorClass, RunError};
+use super::code::Code;
+use super::{CompileError, ErrorClass, RunError};
 
 /// Longest source that is looked at, in bytes.
 pub const MAX_SOURCE_LEN: usize = 64 * 1024;
@@ -16,25 +17,89 @@ pub const MAX_DEPTH: usize = 250;
 pub const MAX_CODE: usize = 200_000;
 /// Elements of lists, ranges and maps an evaluation may build before expr-lang refuses; its own budget.
 pub const MAX_ELEMENTS: u64 = 1_000_000;
+/// Bytes that everything of variable size takes besides its content.
+const ALLOCATION: u64 = 32;
+/// Most values in one JSON text. They take far more room than their text; ordinary bodies of the largest size there can
+/// be have a quarter of it.
+pub const MAX_JSON_VALUES: usize = 250_000;
 /// Deepest nesting of a value that is compared, formatted or flattened.
 pub const MAX_VALUE_DEPTH: usize = 200;
 
-/// What one evaluation may use.
+/// What evaluations may still use. Those that share one cannot multiply their work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Instructions, and a share for every element or byte that an instruction looks at.
+pub struct Budget {
+    /// Instructions, and a share for every element or byte that an instruction looks at; about 10 ns each.
     pub steps: u64,
     /// Bytes of new strings, lists and maps, whether still in use or not.
     pub bytes: u64,
 }
 
-impl Default for Limits {
+/// Enough for one evaluation, whatever sense it makes.
+impl Default for Budget {
     fn default() -> Self {
-        Self { steps: 20_000_000, bytes: 64 * 1024 * 1024 }
+        Self { steps: 5_000_000, bytes: 40 * 1024 * 1024 }
     }
 }
 
-/// What is left of the limits during one evaluation.
+impl Budget {
+    /// Takes half of what is left.
+    #[must_use]
+    pub const fn take_half(&mut self) -> Self {
+        let half = Self { steps: self.steps / 2, bytes: self.bytes / 2 };
+        self.steps -= half.steps;
+        self.bytes -= half.bytes;
+        half
+    }
+
+    /// Adds what was not needed of another one.
+    pub const fn give_back(&mut self, rest: Self) {
+        self.steps = self.steps.saturating_add(rest.steps);
+        self.bytes = self.bytes.saturating_add(rest.bytes);
+    }
+}
+
+/// What compiling may still cost, in about nanoseconds. The expressions of one configuration share it, so that their
+/// number cannot keep the controller busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileBudget(u64);
+
+/// Enough for a configuration of the largest size there can be that is full of ordinary expressions.
+impl Default for CompileBudget {
+    fn default() -> Self {
+        Self(300_000_000)
+    }
+}
+
+impl CompileBudget {
+    /// For each byte of source: reading, checking and rewriting it.
+    const SOURCE: u64 = 100;
+    /// For each instruction, as they stay in memory.
+    const INSTRUCTION: u64 = 500;
+    /// For a program that is refused for its size, of which nothing stays.
+    const REFUSED: u64 = 20_000_000;
+
+    /// Pays for a source before it is looked at.
+    pub(super) fn source(&mut self, source: &str) -> Result<(), CompileError> {
+        self.spend(1_000 + source.len() as u64 * Self::SOURCE)
+    }
+
+    /// Pays for what the source became.
+    pub(super) fn instructions(&mut self, code: &Result<Code, CompileError>) -> Result<(), CompileError> {
+        self.spend(match code {
+            Ok(code) => code.ops.len() as u64 * Self::INSTRUCTION,
+            Err(error) if error.class() == ErrorClass::Limit => Self::REFUSED,
+            Err(_) => 0,
+        })
+    }
+
+    pub(super) fn spend(&mut self, cost: u64) -> Result<(), CompileError> {
+        let exceeded = || CompileError::new(ErrorClass::Limit, "the expressions of the configuration are too large");
+        self.0 = self.0.checked_sub(cost).ok_or_else(exceeded)?;
+        Ok(())
+    }
+}
+
+/// What is left of a budget during one evaluation.
 #[derive(Debug)]
 pub(super) struct Meter {
     steps: u64,
@@ -43,8 +108,13 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) const fn new(limits: &Limits) -> Self {
-        Self { steps: limits.steps, bytes: limits.bytes, elements: 0 }
+    pub(super) const fn new(budget: Budget) -> Self {
+        Self { steps: budget.steps, bytes: budget.bytes, elements: 0 }
+    }
+
+    /// What is left for the evaluations that follow.
+    pub(super) const fn left(&self) -> Budget {
+        Budget { steps: self.steps, bytes: self.bytes }
     }
 
     /// Takes steps.
@@ -53,16 +123,21 @@ impl Meter {
         Ok(())
     }
 
-    /// Takes steps for reading that many bytes.
+    /// Takes steps for comparing or copying that many bytes.
     pub(super) fn scan(&mut self, bytes: usize) -> Result<(), RunError> {
         self.work(1 + bytes as u64 / 32)
+    }
+
+    /// Takes steps for looking at that many bytes one by one.
+    pub(super) fn read(&mut self, bytes: usize) -> Result<(), RunError> {
+        self.work(1 + bytes as u64 / 4)
     }
 
     /// Takes memory, and the steps to fill it.
     pub(super) fn allocate(&mut self, bytes: usize) -> Result<(), RunError> {
         self.scan(bytes)?;
-        self.bytes =
-            self.bytes.checked_sub(bytes as u64).ok_or_else(|| exceeded("the evaluation takes too much memory"))?;
+        let taken = (bytes as u64).saturating_add(ALLOCATION);
+        self.bytes = self.bytes.checked_sub(taken).ok_or_else(|| exceeded("the evaluation takes too much memory"))?;
         Ok(())
     }
 

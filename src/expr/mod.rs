@@ -11,7 +11,7 @@
 //!
 //! ```text
 //! source ─▶ lexer ─▶ parser ─▶ check ─▶ optimize ─▶ codegen ─▶ eval ─▶ Value
-//!                    (Tree)   (natures)             (Code)     (Env, Limits)
+//!                    (Tree)   (natures)             (Code)     (Env, Budget)
 //! ```
 
 mod ast;
@@ -35,7 +35,7 @@ mod value;
 
 pub use env::{Env, EnvBuilder};
 pub use error::{CompileError, ErrorClass, RunError, TemplateError};
-pub use limits::Limits;
+pub use limits::{Budget, CompileBudget};
 pub use template::Template;
 pub use text::json_read::{JsonError, parse_json};
 pub use time::{Time, Zone};
@@ -57,28 +57,35 @@ pub struct Program {
 }
 
 impl Program {
-    /// Compiles an expression.
+    /// Compiles an expression, and takes what that costs from the budget.
     ///
     /// # Errors
-    /// When expr-lang refuses it, or it is larger than the limits of this program.
-    pub fn compile(source: &str) -> Result<Self, CompileError> {
-        Self::compile_as(source, Dialect::Condition)
+    /// When expr-lang refuses it, or it is larger than the limits of this program, or the budget does not suffice.
+    pub fn compile(source: &str, budget: &mut CompileBudget) -> Result<Self, CompileError> {
+        Self::compile_as(source, Dialect::Condition, budget)
     }
 
-    fn compile_as(source: &str, dialect: Dialect) -> Result<Self, CompileError> {
+    fn compile_as(source: &str, dialect: Dialect, budget: &mut CompileBudget) -> Result<Self, CompileError> {
+        budget.source(source)?;
         let (mut tree, root) = parser::parse(source, dialect)?;
-        let mut patterns = text::pattern::Patterns::default();
-        let mut natures = check::check(&tree, root, dialect, &mut patterns)?;
-        optimize::optimize(&mut tree, &mut natures, root)?;
-        Ok(Self { code: codegen::generate(&tree, &natures, root, dialect, &mut patterns)? })
+        let mut patterns = text::pattern::Patterns::new(*budget);
+        let mut compile = || {
+            let mut natures = check::check(&tree, root, dialect, &mut patterns)?;
+            optimize::optimize(&mut tree, &mut natures, root)?;
+            codegen::generate(&tree, &natures, root, dialect, &mut patterns)
+        };
+        let code = compile();
+        *budget = patterns.left();
+        budget.instructions(&code)?;
+        Ok(Self { code: code? })
     }
 
-    /// Runs the program.
+    /// Runs the program, and takes what that costs from the budget.
     ///
     /// # Errors
-    /// When expr-lang fails, or a limit is reached.
-    pub fn run(&self, env: &Env, limits: &Limits) -> Result<Value, RunError> {
-        eval::run(&self.code, env, limits)
+    /// When expr-lang fails, or the budget does not suffice.
+    pub fn run(&self, env: &Env, budget: &mut Budget) -> Result<Value, RunError> {
+        eval::run(&self.code, env, budget)
     }
 }
 

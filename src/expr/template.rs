@@ -6,7 +6,9 @@
 use super::text::json_read::parse_json;
 use super::text::json_write::to_json;
 use super::text::number::parse_float;
-use super::{CompileError, Dialect, Env, ErrorClass, Limits, Program, RunError, TemplateError, Value, limits, value};
+use super::{
+    Budget, CompileBudget, CompileError, Dialect, Env, ErrorClass, Program, TemplateError, Value, limits, value,
+};
 
 /// Longest template that is looked at, in bytes.
 const MAX_TEMPLATE_LEN: usize = limits::MAX_SOURCE_LEN;
@@ -34,8 +36,8 @@ impl Template {
     /// rendered; [`first_error`](Self::first_error) tells earlier.
     ///
     /// # Errors
-    /// When the template is longer than this program is willing to read.
-    pub fn parse(template: &str) -> Result<Self, TemplateError> {
+    /// When the template is longer than this program is willing to read. What compiling costs is taken from the budget.
+    pub fn parse(template: &str, budget: &mut CompileBudget) -> Result<Self, TemplateError> {
         if template.len() > MAX_TEMPLATE_LEN {
             let error = CompileError::new(ErrorClass::Limit, "the template is too long");
             return Err(TemplateError::Compile(error));
@@ -56,11 +58,17 @@ impl Template {
                 // Upstream takes an empty expression for the end of all expressions.
                 break;
             }
-            let program = Program::compile_as(&after[..length], Dialect::Template);
+            let program = Program::compile_as(&after[..length], Dialect::Template, budget);
             parts.push(program.map_or_else(Part::Broken, Part::Program));
         }
         parts.push(Part::Text(rest.to_owned()));
         Ok(Self { is_plain, parts })
+    }
+
+    /// The text, if nothing in it is evaluated.
+    #[must_use]
+    pub fn constant(&self) -> Option<&str> {
+        if self.is_plain { self.parts.first().map_or(Some(""), Part::text) } else { None }
     }
 
     /// Why the template can never be rendered, if so.
@@ -73,14 +81,13 @@ impl Template {
         })
     }
 
-    /// Evaluates the expressions and guesses the type of the result.
+    /// Evaluates the expressions and guesses the type of the result. What that costs is taken from the budget.
     ///
     /// # Errors
-    /// When an expression cannot be compiled or run, a value cannot be written as JSON, or a limit is reached.
-    pub fn render(&self, env: &Env, limits: &Limits) -> Result<Value, TemplateError> {
-        if self.is_plain {
-            let text: String = self.parts.iter().filter_map(Part::text).collect();
-            return Ok(Value::Text(text.into()));
+    /// When an expression cannot be compiled or run, a value cannot be written as JSON, or the budget does not suffice.
+    pub fn render(&self, env: &Env, budget: &mut Budget) -> Result<Value, TemplateError> {
+        if let Some(text) = self.constant() {
+            return Ok(Value::text(text));
         }
         let mut out: Vec<u8> = Vec::new();
         for part in &self.parts {
@@ -88,18 +95,14 @@ impl Template {
                 Part::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Part::Broken(error) => return Err(TemplateError::Compile(error.clone())),
                 Part::Unclosed => return Err(TemplateError::Unclosed),
-                Part::Program(program) => match program.run(env, limits)? {
-                    Value::Text(text) => out.extend_from_slice(text.as_bytes()),
-                    other => {
-                        let mut meter = limits::Meter::new(limits);
-                        out.extend_from_slice(to_json(&other, false, &mut meter)?.as_bytes());
-                    }
-                },
-            }
-            if out.len() as u64 > limits.bytes {
-                return Err(RunError::new(ErrorClass::Limit, "the result is too long").into());
+                Part::Program(program) => {
+                    let value = program.run(env, budget)?;
+                    metered(budget, |meter| insert(&value, &mut out, meter))?;
+                }
             }
         }
+        // Whatever the text turns out to be, it is read and perhaps copied.
+        metered(budget, |meter| meter.work(2 * out.len() as u64).and_then(|()| meter.allocate(16 * out.len())))?;
         Ok(guess(&out))
     }
 
@@ -107,8 +110,8 @@ impl Template {
     ///
     /// # Errors
     /// As for [`render`](Self::render), and when the result is not a string, or not UTF-8.
-    pub fn render_text(&self, env: &Env, limits: &Limits) -> Result<String, TemplateError> {
-        let value = self.render(env, limits)?;
+    pub fn render_text(&self, env: &Env, budget: &mut Budget) -> Result<String, TemplateError> {
+        let value = self.render(env, budget)?;
         value.as_str().map(str::to_owned).ok_or(TemplateError::NotText)
     }
 }
@@ -117,6 +120,28 @@ impl Part {
     fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
+}
+
+/// Does what needs a meter at the expense of a budget.
+fn metered<T>(
+    budget: &mut Budget,
+    work: impl FnOnce(&mut limits::Meter) -> Result<T, super::RunError>,
+) -> Result<T, super::RunError> {
+    let mut meter = limits::Meter::new(*budget);
+    let done = work(&mut meter);
+    *budget = meter.left();
+    done
+}
+
+/// Strings are inserted as they are, everything else as JSON.
+fn insert(value: &Value, out: &mut Vec<u8>, meter: &mut limits::Meter) -> Result<(), super::RunError> {
+    if let Value::Text(text) = value {
+        meter.allocate(text.len())?;
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        out.extend_from_slice(to_json(value, false, meter)?.as_bytes());
+    }
+    Ok(())
 }
 
 /// Where the next expression begins, and what ends it.

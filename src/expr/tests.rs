@@ -2,7 +2,7 @@ mod hostile;
 mod language;
 mod vectors;
 
-use super::{Env, Limits, Program, RunError, Template, Value};
+use super::{Budget, CompileBudget, Env, Program, RunError, Template, Value};
 
 fn env() -> Env {
     let body: serde_json::Value = serde_json::from_str(
@@ -22,15 +22,15 @@ fn env() -> Env {
 }
 
 fn run(source: &str) -> Result<Value, String> {
-    let program = Program::compile(source).map_err(|error| error.to_string())?;
-    program.run(&env(), &Limits::default()).map_err(|error| error.to_string())
+    let program = Program::compile(source, &mut CompileBudget::default()).map_err(|error| error.to_string())?;
+    program.run(&env(), &mut Budget::default()).map_err(|error| error.to_string())
 }
 
 fn run_error(source: &str) -> RunError {
-    Program::compile(source).unwrap().run(&env(), &Limits::default()).unwrap_err()
+    Program::compile(source, &mut CompileBudget::default()).unwrap().run(&env(), &mut Budget::default()).unwrap_err()
 }
 
 fn render(template: &str) -> Result<String, String> {
-    let template = Template::parse(template).map_err(|error| error.to_string())?;
-    template.render_text(&env(), &Limits::default()).map_err(|error| error.to_string())
+    let template = Template::parse(template, &mut CompileBudget::default()).map_err(|error| error.to_string())?;
+    template.render_text(&env(), &mut Budget::default()).map_err(|error| error.to_string())
 }

@@ -153,10 +153,10 @@ struct ActionReport {
 impl ActionReport {
     fn of(action: &JudgedAction, unfinished: &[Target]) -> Self {
         let selected = action.targets.len();
-        let failed = action.targets.iter().filter(|target| unfinished.contains(target)).count();
+        let failed = action.targets.iter().filter(|target| unfinished.binary_search(target).is_ok()).count();
         let refreshed = selected - failed;
         let (matched, result, summary, error) = match &action.verdict.result {
-            ActionResult::Failed { matched, summary, class } => {
+            ActionResult::Failed { matched, summary, class, detail: _ } => {
                 (*matched, Some("Error"), Some((*summary).to_owned()), Some(*class))
             }
             ActionResult::NotApplicable => {
@@ -217,7 +217,10 @@ impl Answer {
     /// Nobody knows yet whether the path is a receiver's; the request is kept until somebody does.
     #[must_use]
     pub fn taken_in() -> Self {
-        Self::says(Outcome::TakenIn, "queued: receivers are not loaded yet, the request is run once they are".to_owned())
+        Self::says(
+            Outcome::TakenIn,
+            "queued: receivers are not loaded yet, the request is run once they are".to_owned(),
+        )
     }
 
     /// Another method than POST.
@@ -258,7 +261,8 @@ impl Answer {
         }
     }
 
-    /// What a judged request comes to when everything was refreshed but `unfinished`, which may be queued on disk.
+    /// What a judged request comes to when everything was refreshed but `unfinished`, which is sorted and may be queued on
+    /// disk.
     #[must_use]
     pub fn of(judgement: &Judgement, unfinished: &[Target], is_queued: bool) -> Self {
         let mut answer = match judgement {
@@ -284,7 +288,8 @@ impl Answer {
             answer.outcome = Outcome::Queued;
             answer.body.error = None;
             let (queued, all) = (unfinished.len(), judgement.targets().len());
-            answer.body.msg = Some(format!("queued {queued} of {all} refresh(es), which are repeated until they are written"));
+            answer.body.msg =
+                Some(format!("queued {queued} of {all} refresh(es), which are repeated until they are written"));
         }
         answer.about(judgement.event())
     }

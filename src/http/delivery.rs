@@ -1,7 +1,7 @@
 //! From an authentic request to the objects it concerns: pure, shared by the server and `quayside explain`.
 
 use crate::domain::alias::HostAliases;
-use crate::domain::criterion::Criterion;
+use crate::domain::criterion::{Criterion, Looks, TooManyLooks};
 use crate::domain::event::{ActionResult, ActionVerdict, IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::target::{Target, TargetKind};
@@ -112,23 +112,46 @@ pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgem
             Judgement::PullRequest { event, promotions }
         }
         Ok(Verdict::Actions(verdicts)) => {
-            let judged = verdicts.into_iter().map(|verdict| {
-                let targets = match &verdict.result {
-                    ActionResult::Refresh(criteria) => selected(&route.scope, criteria, tables),
-                    ActionResult::Failed { .. } | ActionResult::NotApplicable | ActionResult::Unknown => Vec::new(),
-                };
-                JudgedAction { verdict, targets }
-            });
+            let mut looks = Looks::default();
+            let judged = verdicts.into_iter().map(|verdict| judged(&route.scope, verdict, tables, &mut looks));
             Judgement::Actions(judged.collect())
         }
     }
 }
 
-fn selected(scope: &Scope, criteria: &[Criterion], tables: Tables<'_>) -> Vec<Target> {
-    in_order(criteria.iter().flat_map(|criterion| match criterion.kind {
-        TargetKind::Warehouse => targets(tables.warehouses.selected_by(scope, criterion), Target::warehouse),
-        TargetKind::Promotion => targets(tables.promotions.selected_by(scope, criterion), Target::promotion),
-    }))
+fn judged(scope: &Scope, verdict: ActionVerdict, tables: Tables<'_>, looks: &mut Looks) -> JudgedAction {
+    let selected = match &verdict.result {
+        ActionResult::Refresh(criteria) => selected(scope, criteria, tables, looks),
+        ActionResult::Failed { .. } | ActionResult::NotApplicable | ActionResult::Unknown => Ok(Vec::new()),
+    };
+    match selected {
+        Ok(targets) => JudgedAction { verdict, targets },
+        Err(TooManyLooks) => {
+            let detail = "targetSelectionCriteria: the criteria of the request would look at too many objects (limit)";
+            let result = ActionResult::criteria_failed("limit", detail.to_owned());
+            JudgedAction { verdict: ActionVerdict { result, ..verdict }, targets: Vec::new() }
+        }
+    }
+}
+
+fn selected(
+    scope: &Scope,
+    criteria: &[Criterion],
+    tables: Tables<'_>,
+    looks: &mut Looks,
+) -> Result<Vec<Target>, TooManyLooks> {
+    let mut found = Vec::new();
+    for criterion in criteria {
+        found.extend(match criterion.kind {
+            TargetKind::Warehouse => {
+                targets(tables.warehouses.selected_by(scope, criterion, looks)?, Target::warehouse)
+            }
+            TargetKind::Promotion => {
+                targets(tables.promotions.selected_by(scope, criterion, looks)?, Target::promotion)
+            }
+        });
+    }
+    Ok(in_order(found.into_iter()))
 }
 
 fn targets(keys: Vec<ObjectKey>, target: fn(ObjectKey) -> Target) -> Vec<Target> {

@@ -15,10 +15,11 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Outcome};
 use super::body;
-use super::delivery::{self, Judgement, Tables, judge};
+use super::delivery::{self, JudgedAction, Judgement, Tables, judge};
 use super::intake;
 use crate::clock::Clock;
 use crate::domain::alias::HostAliases;
+use crate::domain::event::ActionResult;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
 use crate::metrics::Metrics;
@@ -126,6 +127,7 @@ impl Hooks {
             let is_queued = !unfinished.is_empty() && self.queue(&unfinished, arrival, id).await;
             Answer::of(&judgement, &unfinished, is_queued)
         };
+        log_failures(route, id, &judgement);
         let took = arrived.elapsed();
         log(route, id, &answer, Some(&judgement), Some(took));
         (answer, Some(took))
@@ -170,6 +172,28 @@ impl Hooks {
         let mut done = done.into_iter();
         targets.retain(|_| !done.next().unwrap_or_default());
         targets
+    }
+}
+
+/// The first action that failed and why, for the log alone: the answer names only the class of the error.
+fn log_failures(route: &Route, id: &str, judgement: &Judgement) {
+    let Judgement::Actions(actions) = judgement else { return };
+    let failure = |(index, action): (usize, &JudgedAction)| match &action.verdict.result {
+        ActionResult::Failed { detail, .. } => Some((index, detail.clone())),
+        ActionResult::NotApplicable | ActionResult::Refresh(_) | ActionResult::Unknown => None,
+    };
+    let mut failures = actions.iter().enumerate().filter_map(failure);
+    if let Some((action, reason)) = failures.next() {
+        let (project, receiver, others) = (route.scope.project(), &*route.receiver, failures.count());
+        tracing::warn!(
+            delivery = id,
+            project,
+            receiver,
+            action,
+            reason,
+            others,
+            "action of a generic receiver cannot be carried out"
+        );
     }
 }
 

@@ -7,6 +7,7 @@ pub mod artifactory;
 pub mod azure;
 pub mod bitbucket;
 pub mod dockerhub;
+pub mod generic;
 mod git;
 pub mod gitea;
 pub mod github;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub registry_host: Option<String>,
     /// Other names of registries, for this receiver only.
     pub aliases: Arc<HostAliases>,
+    /// What a `generic` receiver does, compiled.
+    pub actions: Arc<[generic::Action]>,
     /// Whether signatures made with SHA-1 are accepted from senders that can do better.
     pub allow_sha1: bool,
 }
@@ -74,7 +77,14 @@ impl Settings {
     /// Nothing but the secret.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
-        Self { secret, virtual_repo_name: None, registry_host: None, aliases: Arc::default(), allow_sha1: false }
+        Self {
+            secret,
+            virtual_repo_name: None,
+            registry_host: None,
+            aliases: Arc::default(),
+            actions: Arc::from([]),
+            allow_sha1: false,
+        }
     }
 }
 
@@ -174,13 +184,13 @@ pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
         ReceiverKind::Azure => Some(&azure::Azure),
         ReceiverKind::Bitbucket => Some(&bitbucket::Bitbucket),
         ReceiverKind::DockerHub => Some(&dockerhub::DockerHub),
+        ReceiverKind::Generic => Some(&generic::Generic),
         ReceiverKind::Gitea => Some(&gitea::Gitea),
         ReceiverKind::GitHub => Some(&github::GitHub),
         ReceiverKind::GitLab => Some(&gitlab::GitLab),
         ReceiverKind::Harbor => Some(&harbor::Harbor),
         ReceiverKind::Quay => Some(&quay::Quay),
-        ReceiverKind::Generic
-        | ReceiverKind::Msr
+        ReceiverKind::Msr
         | ReceiverKind::Distribution
         | ReceiverKind::Zot
         | ReceiverKind::Nexus

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::super::manifests::Resolved;
-use super::entry_name;
+use super::{actions, entry_name};
 use crate::domain::event::PushEvent;
 use crate::domain::scope::ObjectKey;
 use crate::domain::subscription::Subscription;
@@ -66,9 +66,14 @@ impl Report {
                 let because = "the event is about a pull request, which concerns Promotions only";
                 (delivery, Self::about(objects, |_, _| (false, because.to_owned())))
             }
-            Judgement::Actions(_) => {
-                let because = "the actions of a generic receiver select Warehouses, not subscriptions";
-                (delivery(route, "", &[], &[], &[]), Self::about(objects, |_, _| (false, because.to_owned())))
+            Judgement::Actions(judged) => {
+                let mut delivery = delivery(route, "", &[], &[], &[]);
+                delivery["actions"] = actions::outcomes(judged).into();
+                let fate = |warehouse: &Warehouse, _: &Subscription| {
+                    let target = Target::warehouse(warehouse.key.clone());
+                    out_of_reach(route, warehouse).unwrap_or_else(|| actions::fate(judged, &target))
+                };
+                (delivery, Self::about(objects, fate))
             }
         };
         Self { answer: Some(parts(answer)), delivery, ..report }
@@ -110,6 +115,10 @@ impl Report {
             line(&mut out, &format!("Event: {} ({})", text(&self.delivery["event"]), text(&self.delivery["kind"])));
             line(&mut out, &format!("Repositories: {}", list("repositories")));
             line(&mut out, &format!("Tags or refs: {}", list("qualifiers")));
+            for (index, action) in self.delivery["actions"].as_array().into_iter().flatten().enumerate() {
+                let (action, outcome) = (text(&action["action"]), text(&action["outcome"]));
+                line(&mut out, &format!("actions[{index}] {action} {outcome}"));
+            }
         }
         for receiver in self.receivers.iter().flatten() {
             let (project, name) = (text(&receiver["project"]), text(&receiver["name"]));
@@ -177,11 +186,13 @@ fn within_reach(
     subscription: &Subscription,
     event: &PushEvent,
 ) -> (bool, String) {
-    if route.scope.covers(&warehouse.key.namespace) {
-        return subscription::explain(subscription, event);
-    }
+    out_of_reach(route, warehouse).unwrap_or_else(|| subscription::explain(subscription, event))
+}
+
+fn out_of_reach(route: &Route, warehouse: &Warehouse) -> Option<(bool, String)> {
     let project = route.scope.project();
-    (false, format!("out of reach: the receiver belongs to project {project:?}"))
+    (!route.scope.covers(&warehouse.key.namespace))
+        .then(|| (false, format!("out of reach: the receiver belongs to project {project:?}")))
 }
 
 impl Objects<'_> {

@@ -8,6 +8,11 @@ use super::super::value::{List, Text, Value};
 use super::{Answer, Builtin, Context, arg, invalid, refuse, text};
 use crate::expr::RunError;
 
+/// Steps for looking up the rules of a location.
+const LOADING: u64 = 50;
+/// Steps for what a method does, which is to look into the calendar.
+const CALENDAR: u64 = 20;
+
 pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) -> Answer {
     match builtin {
         Builtin::Now => {
@@ -19,16 +24,22 @@ pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) 
             let (seconds, nanos) = (context.now.as_second(), context.now.subsec_nanosecond());
             Ok(Value::Time(Time::new(seconds, 0, zone).add(i64::from(nanos))))
         }
-        Builtin::Duration => match parse_duration(text(args, 0)?.as_bytes()) {
-            Some(duration) => Ok(Value::Duration(duration)),
-            None => invalid("the string is not a duration"),
-        },
-        Builtin::Timezone => Ok(Value::Zone(zone(text(args, 0)?)?)),
+        Builtin::Duration => {
+            let duration = text(args, 0)?.as_bytes();
+            context.meter.read(4 * duration.len())?;
+            match parse_duration(duration) {
+                Some(duration) => Ok(Value::Duration(duration)),
+                None => invalid("the string is not a duration"),
+            }
+        }
+        Builtin::Timezone => Ok(Value::Zone(zone(text(args, 0)?, context)?)),
         _ => date(args, context),
     }
 }
 
-fn zone(name: &Text) -> Result<Zone, RunError> {
+fn zone(name: &Text, context: &mut Context<'_>) -> Result<Zone, RunError> {
+    context.meter.read(name.len())?;
+    context.meter.work(LOADING)?;
     name.as_str().and_then(Zone::load).map_or_else(|| invalid("unknown time zone"), Ok)
 }
 
@@ -38,7 +49,7 @@ fn date(args: &[Value], context: &mut Context<'_>) -> Answer {
         args => (None, args),
     };
     let date = text(args, 0)?;
-    context.meter.work(date.len() as u64 + 100)?;
+    context.meter.work(2 * date.len() as u64 + 200)?;
     let found = match args.len() {
         2 => {
             let layout = text(args, 1)?;
@@ -46,7 +57,7 @@ fn date(args: &[Value], context: &mut Context<'_>) -> Answer {
             parse(layout.as_bytes(), date.as_bytes(), &given.unwrap_or_default())
         }
         3 => {
-            let (layout, zone) = (text(args, 1)?, zone(text(args, 2)?)?);
+            let (layout, zone) = (text(args, 1)?, zone(text(args, 2)?, context)?);
             context.meter.work(4 * layout.len() as u64)?;
             parse(layout.as_bytes(), date.as_bytes(), &zone)
         }
@@ -62,6 +73,7 @@ pub(in crate::expr) fn call_method(
     args: &[Value],
     context: &mut Context<'_>,
 ) -> Answer {
+    context.meter.work(CALENDAR)?;
     match receiver {
         Value::Time(time) => time_method(time, method, args, context),
         Value::Duration(duration) => duration_method(*duration, method, args),

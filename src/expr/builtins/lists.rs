@@ -12,8 +12,8 @@ pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) 
     let meter = &mut *context.meter;
     match builtin {
         // Whatever is wrong, the answer is nil.
-        Builtin::First => Ok(fetch(only(args)?, &Value::Int(0)).unwrap_or_default()),
-        Builtin::Last => Ok(fetch(only(args)?, &Value::Int(-1)).unwrap_or_default()),
+        Builtin::First => Ok(fetch(only(args)?, &Value::Int(0), meter).unwrap_or_default()),
+        Builtin::Last => Ok(fetch(only(args)?, &Value::Int(-1), meter).unwrap_or_default()),
         Builtin::Take => take(args),
         Builtin::Reverse => {
             let items = list(args, 0)?;
@@ -94,7 +94,13 @@ pub(in crate::expr) fn append_group(
     groups: &mut BTreeMap<Key, Vec<Value>>,
     key: &Value,
     item: Value,
+    meter: &mut Meter,
 ) -> Result<(), RunError> {
+    // A group of its own takes more room than its element.
+    meter.elements(8)?;
+    if let Value::Text(key) = key {
+        meter.work(u64::from(groups.len().max(1).ilog2() + 1) * (key.len() as u64 / 32))?;
+    }
     let Some(key) = Key::new(key, groups.len()) else { return refuse("this cannot be a key") };
     groups.entry(key).or_default().push(item);
     Ok(())

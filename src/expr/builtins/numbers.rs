@@ -23,12 +23,20 @@ pub(super) fn call(builtin: Builtin, value: &Value, context: &mut Context<'_>) -
         Builtin::Ceil => rounded(value, f64::ceil),
         Builtin::Floor => rounded(value, f64::floor),
         Builtin::Round => rounded(value, f64::round),
-        Builtin::Int => int(value),
+        Builtin::Int => {
+            if let Value::Text(text) = value {
+                context.meter.read(text.len())?;
+            }
+            int(value)
+        }
         Builtin::Float => match value {
-            Value::Text(text) => match parse_float(text.as_bytes()) {
-                Some(value) => Ok(Value::Float(value)),
-                None => invalid("the string is not a number"),
-            },
+            Value::Text(text) => {
+                context.meter.read(2 * text.len())?;
+                match parse_float(text.as_bytes()) {
+                    Some(value) => Ok(Value::Float(value)),
+                    None => invalid("the string is not a number"),
+                }
+            }
             value => rounded(value, |value| value),
         },
         _ => {
@@ -44,7 +52,7 @@ fn len(value: &Value, context: &mut Context<'_>) -> Answer {
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
         Value::Text(text) => {
-            context.meter.scan(text.len())?;
+            context.meter.read(text.len())?;
             text.runes().count()
         }
         _ => return refuse("this has no length"),

@@ -19,11 +19,11 @@ pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) 
         B::Join => join(args, context),
         _ => {
             let subject = text(args, 0)?;
-            meter.scan(subject.len())?;
             match builtin {
                 B::Trim => trim(subject, args, context),
                 B::TrimPrefix | B::TrimSuffix => trim_end(builtin, subject, args, context),
                 B::Upper | B::Lower => {
+                    meter.read(subject.len())?;
                     meter.allocate(2 * subject.len())?;
                     Ok(Value::Text(if builtin == B::Upper { case::upper(subject) } else { case::lower(subject) }))
                 }
@@ -32,14 +32,22 @@ pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) 
                 B::Repeat => repeat(subject, args, context),
                 B::IndexOf => position(search::find(subject.as_bytes(), text(args, 1)?.as_bytes(), meter)?),
                 B::LastIndexOf => position(search::find_last(subject.as_bytes(), text(args, 1)?.as_bytes(), meter)?),
-                B::HasPrefix => Ok(Value::Bool(subject.as_bytes().starts_with(text(args, 1)?.as_bytes()))),
-                B::HasSuffix => Ok(Value::Bool(subject.as_bytes().ends_with(text(args, 1)?.as_bytes()))),
+                B::HasPrefix | B::HasSuffix => {
+                    let part = text(args, 1)?.as_bytes();
+                    meter.scan(part.len())?;
+                    let subject = subject.as_bytes();
+                    let holds =
+                        if builtin == B::HasPrefix { subject.starts_with(part) } else { subject.ends_with(part) };
+                    Ok(Value::Bool(holds))
+                }
                 B::FromJson => {
                     // Values take far more room than the text that spells them out.
                     meter.allocate(16 * subject.len())?;
+                    meter.work(2 * subject.len() as u64)?;
                     parse_json(subject.as_bytes()).or_else(|_| invalid("the string is not JSON"))
                 }
                 B::ToBase64 => {
+                    meter.read(subject.len())?;
                     meter.allocate(2 * subject.len())?;
                     Ok(Value::text(&STANDARD.encode(subject.as_bytes())))
                 }
@@ -60,9 +68,14 @@ fn part(bytes: &[u8], context: &mut Context<'_>) -> Answer {
 }
 
 fn trim(subject: &Text, args: &[Value], context: &mut Context<'_>) -> Answer {
+    context.meter.read(2 * subject.len())?;
     let set: Option<Vec<char>> = match args {
         [_] => None,
-        [_, _] => Some(text(args, 1)?.runes().map(|(rune, _)| rune).collect()),
+        [_, _] => {
+            let set = text(args, 1)?;
+            context.meter.read(set.len())?;
+            Some(set.runes().map(|(rune, _)| rune).collect())
+        }
         _ => return refuse("invalid number of arguments"),
     };
     if let Some(set) = &set {
@@ -81,6 +94,7 @@ fn trim(subject: &Text, args: &[Value], context: &mut Context<'_>) -> Answer {
 fn trim_end(builtin: Builtin, subject: &Text, args: &[Value], context: &mut Context<'_>) -> Answer {
     let end = if args.len() == 2 { text(args, 1)?.as_bytes() } else { b" " };
     let bytes = subject.as_bytes();
+    context.meter.scan(end.len())?;
     let rest = if builtin == Builtin::TrimPrefix { bytes.strip_prefix(end) } else { bytes.strip_suffix(end) };
     part(rest.unwrap_or(bytes), context)
 }
@@ -114,6 +128,7 @@ fn split(builtin: Builtin, subject: &Text, args: &[Value], context: &mut Context
 /// The characters, the last piece being whatever exceeds the limit.
 fn explode<'a>(subject: &'a Text, limit: usize, context: &mut Context<'_>) -> Result<Vec<&'a [u8]>, RunError> {
     context.meter.elements(subject.len().min(limit))?;
+    context.meter.read(subject.len())?;
     let mut pieces = Vec::new();
     let mut rest = subject.as_bytes();
     for (_, length) in subject.runes() {
@@ -176,7 +191,7 @@ fn join(args: &[Value], context: &mut Context<'_>) -> Answer {
     let mut out = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let Value::Text(item) = item else { return refuse("only strings can be joined") };
-        context.meter.allocate(item.len() + glue.len() + 1)?;
+        context.meter.allocate(item.len() + glue.len())?;
         if index > 0 {
             out.extend_from_slice(glue);
         }
@@ -186,6 +201,7 @@ fn join(args: &[Value], context: &mut Context<'_>) -> Answer {
 }
 
 fn from_base64(subject: &Text, context: &mut Context<'_>) -> Answer {
+    context.meter.read(subject.len())?;
     context.meter.allocate(subject.len())?;
     // Line ends are skipped, and the last bits may be anything, as in Go.
     let digits: Vec<u8> = subject.as_bytes().iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect();

@@ -13,6 +13,8 @@ pub(in crate::expr) fn call(func: TemplateFunc, args: &[Value], context: &mut Co
     let meter = &mut *context.meter;
     let bytes = match (func, value) {
         (TemplateFunc::Quote, Value::Text(text)) => {
+            // Whether a character can be printed is asked of a table.
+            meter.work(if text.as_bytes().is_ascii() { 1 } else { 4 } * text.len() as u64)?;
             meter.allocate(4 * text.len())?;
             quote(text.as_bytes()).into_bytes()
         }

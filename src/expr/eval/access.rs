@@ -29,7 +29,7 @@ pub(super) fn method(receiver: Value, method: Method) -> Value {
 }
 
 /// `from.key` or `from[key]`
-pub(in crate::expr) fn fetch(from: &Value, key: &Value) -> Result<Value, RunError> {
+pub(in crate::expr) fn fetch(from: &Value, key: &Value, meter: &mut Meter) -> Result<Value, RunError> {
     if let (Some(owner), Value::Text(name)) = (owner(from), key)
         && let Some(found) = Method::of(owner, name.as_bytes())
     {
@@ -43,7 +43,9 @@ pub(in crate::expr) fn fetch(from: &Value, key: &Value) -> Result<Value, RunErro
             byte.map_or_else(index_error, |byte| Ok(Value::Uint8(*byte)))
         }
         Value::Map(map) => {
-            let found = map.entries().get(&key_of(map.kind(), key)?).cloned();
+            let key = key_of(map.kind(), key)?;
+            meter.work(map.cost_of(&key))?;
+            let found = map.at(&key).cloned();
             Ok(found.unwrap_or_else(|| if map.kind() == MapKind::AnyList { nil_list() } else { Value::Nil }))
         }
         _ => type_error("this has no members"),
@@ -88,7 +90,11 @@ pub(super) fn contains(needle: &Value, collection: &Value, meter: &mut Meter) ->
             }
             Ok(false)
         }
-        Value::Map(map) => Ok(map.entries().contains_key(&key_of(map.kind(), needle)?)),
+        Value::Map(map) => {
+            let key = key_of(map.kind(), needle)?;
+            meter.work(map.cost_of(&key))?;
+            Ok(map.at(&key).is_some())
+        }
         // Times and locations have no fields that are visible.
         Value::Time(_) | Value::Zone(_) | Value::ZoneValue(_) if matches!(needle, Value::Text(_)) => Ok(false),
         _ => type_error("this cannot contain anything"),

@@ -45,6 +45,7 @@ impl Machine<'_> {
 
     fn native(&mut self, func: &NativeFunc, args: &[Value]) -> Result<Value, RunError> {
         let Some(Value::Text(arg)) = args.first() else { return type_error("a string is needed") };
+        self.meter.read(8 * arg.len())?;
         self.meter.allocate(2 * arg.len())?;
         let normalized = |normalize: fn(&str) -> String| Ok(Value::text(&normalize(&arg.to_valid())));
         match func {
@@ -126,6 +127,7 @@ impl Machine<'_> {
 
     /// A pattern that is not known before it is used.
     fn pattern(&mut self, source: &Text) -> Result<Arc<Pattern>, RunError> {
+        self.meter.read(source.len())?;
         if let Some(known) = self.patterns.get(source) {
             return Ok(Arc::clone(known));
         }

@@ -121,7 +121,8 @@ fn deeply_equal(left: &Value, right: &Value, meter: &mut Meter, depth: usize) ->
                 return Ok(false);
             }
             for (key, value) in left.entries() {
-                let Some(other) = right.entries().get(key) else { return Ok(false) };
+                meter.work(right.cost_of(key))?;
+                let Some(other) = right.at(key) else { return Ok(false) };
                 if !deeply_equal(value, other, meter, depth + 1)? {
                     return Ok(false);
                 }
@@ -151,7 +152,9 @@ pub(in crate::expr) fn equal_constants(left: &Value, right: &Value) -> bool {
             left.len() == right.len()
                 && left.iter().zip(right.iter()).all(|(left, right)| equal_constants(&left, &right))
         }
-        (Value::Map(left), Value::Map(right)) => left.entries().keys().eq(right.entries().keys()),
+        (Value::Map(left), Value::Map(right)) => {
+            left.entries().map(|(key, _)| key).eq(right.entries().map(|(key, _)| key))
+        }
         (Value::Text(left), Value::Text(right)) => left == right,
         (Value::Bool(left), Value::Bool(right)) => left == right,
         _ => matches!((left.as_number(), right.as_number()), (Some(left), Some(right)) if left == right),

@@ -12,7 +12,7 @@ mod scope;
 
 use super::builtins::Context;
 use super::code::{Code, Op, When};
-use super::limits::{Limits, Meter};
+use super::limits::{Budget, Meter};
 use super::value::{Key, List, Map, MapKind, Value};
 use super::{Env, ErrorClass, RunError};
 
@@ -23,28 +23,18 @@ pub(super) use power::pow;
 use scope::Scope;
 
 /// Runs a program to its value.
-pub(super) fn run(code: &Code, env: &Env, limits: &Limits) -> Result<Value, RunError> {
+pub(super) fn run(code: &Code, env: &Env, budget: &mut Budget) -> Result<Value, RunError> {
     let mut machine = Machine {
         env,
-        meter: Meter::new(limits),
+        meter: Meter::new(*budget),
         stack: Vec::new(),
         scopes: Vec::new(),
         variables: vec![Value::Nil; code.variables],
         patterns: calls::Patterns::default(),
     };
-    let mut at = 0;
-    while let Some(op) = code.ops.get(at) {
-        machine.meter.work(1)?;
-        at += 1;
-        if let Op::Jump(when, target) = op {
-            if machine.jumps(*when)? {
-                at = *target;
-            }
-        } else {
-            machine.step(op)?;
-        }
-    }
-    Ok(machine.stack.pop().unwrap_or_default())
+    let outcome = machine.run(code);
+    *budget = machine.meter.left();
+    outcome
 }
 
 struct Machine<'a> {
@@ -61,6 +51,23 @@ fn type_error<T>(message: &'static str) -> Result<T, RunError> {
 }
 
 impl Machine<'_> {
+    fn run(&mut self, code: &Code) -> Result<Value, RunError> {
+        self.meter.elements(code.variables)?;
+        let mut at = 0;
+        while let Some(op) = code.ops.get(at) {
+            self.meter.work(1)?;
+            at += 1;
+            if let Op::Jump(when, target) = op {
+                if self.jumps(*when)? {
+                    at = *target;
+                }
+            } else {
+                self.step(op)?;
+            }
+        }
+        Ok(self.stack.pop().unwrap_or_default())
+    }
+
     fn push(&mut self, value: impl Into<Value>) {
         self.stack.push(value.into());
     }
@@ -105,13 +112,13 @@ impl Machine<'_> {
             Op::Store(slot) => self.variables[*slot] = self.pop()?,
             Op::Load(slot) => self.stack.push(self.variables[*slot].clone()),
             Op::LoadName(name) => {
-                let value = access::fetch(&self.env.root, name)?;
+                let value = access::fetch(&self.env.root, name, &mut self.meter)?;
                 self.stack.push(value);
             }
             Op::LoadEnv => self.stack.push(self.env.root.clone()),
             Op::Fetch => {
                 let (from, key) = self.pop_two()?;
-                self.stack.push(access::fetch(&from, &key)?);
+                self.stack.push(access::fetch(&from, &key, &mut self.meter)?);
             }
             Op::Method(method) => {
                 let receiver = self.pop()?;
@@ -235,12 +242,13 @@ impl Machine<'_> {
 
     fn map(&mut self, size: usize) -> Result<(), RunError> {
         self.meter.upstream_elements(size as u64)?;
-        self.meter.elements(2 * size)?;
+        self.meter.elements(3 * size)?;
         let flat = self.take(2 * size)?;
         let mut entries = std::collections::BTreeMap::new();
         // The first of equal keys wins, as upstream fills the map from the back.
         for pair in flat.chunks_exact(2).rev() {
             let Value::Text(key) = &pair[0] else { return type_error("a key is not a string") };
+            self.meter.scan(key.len())?;
             entries.insert(Key::Text(key.clone()), pair[1].clone());
         }
         self.push(Value::Map(Map::new(MapKind::TextAny, entries)));

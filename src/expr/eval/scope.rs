@@ -133,10 +133,11 @@ impl Machine<'_> {
 
     fn group(&mut self) -> Result<(), RunError> {
         let key = self.pop()?;
-        self.meter.elements(2)?;
-        let scope = self.scope()?;
-        let item = scope.item()?;
-        append_group(&mut scope.groups, &key, item)
+        let mut groups = std::mem::take(&mut self.scope()?.groups);
+        let item = self.scope()?.item()?;
+        append_group(&mut groups, &key, item, &mut self.meter)?;
+        self.scope()?.groups = groups;
+        Ok(())
     }
 
     fn sort(&mut self) -> Result<(), RunError> {

@@ -1,10 +1,10 @@
 //! Nothing that can be written hangs, exhausts the memory or overflows the stack.
 
-use super::super::{Env, ErrorClass, Limits, Program, Template, Value, parse_json};
+use super::super::{Budget, CompileBudget, Env, ErrorClass, JsonError, Program, Template, Value, parse_json};
 use super::{run, run_error};
 
 fn compile_class(source: &str) -> Option<ErrorClass> {
-    Program::compile(source).err().map(|error| error.class())
+    Program::compile(source, &mut CompileBudget::default()).err().map(|error| error.class())
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn nesting_in_the_source_is_limited() {
         assert_eq!(compile_class(&nested(5_000)), Some(ErrorClass::Limit), "{open}");
         assert_eq!(compile_class(&nested(100_000)), Some(ErrorClass::Limit), "{open}");
         assert_eq!(compile_class(&open.repeat(5_000)), Some(ErrorClass::Limit), "{open}");
-        let shallow = Program::compile(&nested(100));
+        let shallow = Program::compile(&nested(100), &mut CompileBudget::default());
         assert!(shallow.is_ok() || open.starts_with("let"), "{open}: {:?}", shallow.err());
     }
 }
@@ -75,7 +75,7 @@ fn code_that_doubles_is_limited() {
 #[test]
 fn evaluations_are_limited() {
     // Less than usual, as the test is not about how long it takes to get there.
-    let limits = Limits { steps: 2_000_000, ..Limits::default() };
+    let limits = Budget { steps: 2_000_000, ..Budget::default() };
     let deep = "let x = reduce(1..100000, [#acc], 1);";
     for source in [
         "map(1..1000000000, #)",
@@ -103,8 +103,8 @@ fn evaluations_are_limited() {
         "map(1..999, lastIndexOf(repeat(fromBase64('/w=='), 9999), repeat(fromBase64('/w=='), 999) + 'x'))",
         "map(1..99999, trim(repeat('a', 999), repeat('b', 999)))",
     ] {
-        let program = Program::compile(source).unwrap();
-        let class = program.run(&super::env(), &limits).map_err(|error| error.class());
+        let program = Program::compile(source, &mut CompileBudget::default()).unwrap();
+        let class = program.run(&super::env(), &mut { limits }).map_err(|error| error.class());
         assert!(matches!(class, Err(ErrorClass::Limit)), "{source}: {class:?}");
     }
     for rest in ["toJSON(x)", "string(x)", "x == [x]", "flatten(x)", "max(x)", "mean(x)", "median(x)"] {
@@ -117,15 +117,80 @@ fn evaluations_are_limited() {
 }
 
 #[test]
+fn a_body_of_small_values_takes_little_room() {
+    assert!(size_of::<Value>() <= 32, "{}", size_of::<Value>());
+    assert!(size_of::<super::super::value::Key>() <= 24, "{}", size_of::<super::super::value::Key>());
+    let of_values = |count: usize| format!("[{}]", vec!["{\"\":0}"; count].join(","));
+    assert!(parse_json(of_values(100_000).as_bytes()).is_ok());
+    assert_eq!(parse_json(of_values(125_000).as_bytes()).unwrap_err(), JsonError::TooLarge);
+    assert_eq!(parse_json("[".repeat(300_000).as_bytes()).unwrap_err(), JsonError::Syntax);
+}
+
+#[test]
+fn long_texts_are_paid_for_wherever_they_are_read() {
+    // Each looks harmless, and reads a megabyte a hundred thousand times.
+    let body = format!("{{\"k\":\"{}\",\"{}\":1}}", " ".repeat(1_000_000), "9".repeat(1_000_000));
+    let env = Env::builder(jiff::Timestamp::UNIX_EPOCH).body(parse_json(body.as_bytes()).unwrap()).build();
+    for work in [
+        "request.body[n]",
+        "get(request.body, n)",
+        "n in request.body",
+        "{'a': 1}[n]",
+        "trim(s)",
+        "trim('a', n)",
+        "len(s)",
+        "float(n)",
+        "int(n) ?? 1",
+        "duration(n)",
+        "date(n)",
+        "date('a', n)",
+        "hasPrefix(n, n)",
+        "hasSuffix(n, n)",
+        "indexOf(s, 'x')",
+        "s contains 'x'",
+        "n == n + ''",
+        "n < n",
+        "split(s, 'x')",
+        "timezone(n)",
+        "n matches 'x'",
+        "'x' matches n",
+        "normalizeGit(n)",
+        "fromJSON(n)",
+        "fromBase64(n)",
+        "lower(s)",
+        "sort([n, n, n])",
+        "uniq([n, n])",
+        "fromPairs([[n, 1]])",
+        "{(n): 1} == {(n): 1}",
+        "request.header(n)",
+        "request.params(n)",
+        "toJSON(s)",
+        "string([s])",
+        "request.body == fromJSON(toJSON(request.body))",
+    ] {
+        let source = format!(
+            "let s = request.body.k; let n = keys(request.body)[0]; sum(map(1..100000, let x = {work}; 1)) > 0"
+        );
+        let program = Program::compile(&source, &mut CompileBudget::default()).unwrap();
+        let mut budget = Budget::default();
+        let outcome = program.run(&env, &mut budget);
+        let class = outcome.as_ref().map_err(|error| error.class());
+        // Whatever cannot be read as what it should be ends the evaluation at once.
+        let is_bounded = matches!(class, Err(ErrorClass::Limit | ErrorClass::Value | ErrorClass::Type));
+        assert!(is_bounded, "{work}: {class:?}");
+    }
+}
+
+#[test]
 fn limits_can_be_lowered() {
-    let program = Program::compile("sum(map(1..1000, # * 2.5))").unwrap();
+    let program = Program::compile("sum(map(1..1000, # * 2.5))", &mut CompileBudget::default()).unwrap();
     let env = super::env();
-    let few_steps = Limits { steps: 1_000, ..Limits::default() };
-    assert_eq!(program.run(&env, &few_steps).unwrap_err().class(), ErrorClass::Limit);
-    let program = Program::compile("len(map(1..1000, # * 2.5))").unwrap();
-    let little_memory = Limits { bytes: 1_000, ..Limits::default() };
-    assert_eq!(program.run(&env, &little_memory).unwrap_err().class(), ErrorClass::Limit);
-    assert!(program.run(&env, &Limits::default()).is_ok());
+    let few_steps = Budget { steps: 1_000, ..Budget::default() };
+    assert_eq!(program.run(&env, &mut { few_steps }).unwrap_err().class(), ErrorClass::Limit);
+    let program = Program::compile("len(map(1..1000, # * 2.5))", &mut CompileBudget::default()).unwrap();
+    let little_memory = Budget { bytes: 1_000, ..Budget::default() };
+    assert_eq!(program.run(&env, &mut { little_memory }).unwrap_err().class(), ErrorClass::Limit);
+    assert!(program.run(&env, &mut Budget::default()).is_ok());
 }
 
 #[test]
@@ -136,7 +201,9 @@ fn bodies_may_nest_as_deeply_as_go_allows() {
     assert!(parse_json("[{\"a\":".repeat(1_000_000).as_bytes()).is_err());
     let body = parse_json(nested(10_000).as_bytes()).unwrap();
     let env = Env::builder(jiff::Timestamp::UNIX_EPOCH).body(body).build();
-    let evaluate = |source: &str| Program::compile(source).unwrap().run(&env, &Limits::default());
+    let evaluate = |source: &str| {
+        Program::compile(source, &mut CompileBudget::default()).unwrap().run(&env, &mut Budget::default())
+    };
     assert_eq!(evaluate("len(request.body)").unwrap().go_type(), "int");
     assert_eq!(evaluate("toJSON(request.body)").unwrap_err().class(), ErrorClass::Limit);
     assert_eq!(evaluate("flatten(request.body)").unwrap_err().class(), ErrorClass::Limit);
@@ -144,14 +211,14 @@ fn bodies_may_nest_as_deeply_as_go_allows() {
 
 #[test]
 fn templates_are_limited() {
-    assert!(Template::parse(&"${{ 1 }}".repeat(100_000)).is_err());
+    assert!(Template::parse(&"${{ 1 }}".repeat(100_000), &mut CompileBudget::default()).is_err());
     let env = super::env();
-    let long = Template::parse(&"${{ repeat('a', 999998) }}".repeat(200)).unwrap();
-    assert_eq!(long.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
-    let deep = Template::parse("${{ reduce(1..100000, [#acc], 1) }}").unwrap();
-    assert_eq!(deep.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
-    let yaml = Template::parse("${{ asYAML(reduce(1..60, [#acc, #acc], 1)) }}").unwrap();
-    assert_eq!(yaml.render(&env, &Limits::default()).unwrap_err().class(), ErrorClass::Limit);
+    let long = Template::parse(&"${{ repeat('a', 999998) }}".repeat(200), &mut CompileBudget::default()).unwrap();
+    assert_eq!(long.render(&env, &mut Budget::default()).unwrap_err().class(), ErrorClass::Limit);
+    let deep = Template::parse("${{ reduce(1..100000, [#acc], 1) }}", &mut CompileBudget::default()).unwrap();
+    assert_eq!(deep.render(&env, &mut Budget::default()).unwrap_err().class(), ErrorClass::Limit);
+    let yaml = Template::parse("${{ asYAML(reduce(1..60, [#acc, #acc], 1)) }}", &mut CompileBudget::default()).unwrap();
+    assert_eq!(yaml.render(&env, &mut Budget::default()).unwrap_err().class(), ErrorClass::Limit);
 }
 
 #[test]
@@ -230,13 +297,13 @@ fn arbitrary_sources_never_panic() {
         "::",
         "0x1F",
     ];
-    let limits = Limits { steps: 20_000, ..Limits::default() };
+    let limits = Budget { steps: 20_000, ..Budget::default() };
     let env = super::env();
     for _ in 0..20_000 {
         let source: Vec<&str> = (0..1 + next(12)).map(|_| PIECES[next(PIECES.len())]).collect();
         let source = source.join(if next(2) == 0 { " " } else { "" });
-        if let Ok(program) = Program::compile(&source) {
-            drop(program.run(&env, &limits));
+        if let Ok(program) = Program::compile(&source, &mut CompileBudget::default()) {
+            drop(program.run(&env, &mut { limits }));
         }
     }
 }

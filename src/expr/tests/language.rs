@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::{Env, ErrorClass, Limits, Program, Template, Value, parse_json};
+use super::super::{Budget, CompileBudget, Env, ErrorClass, Program, Template, Value, parse_json};
 use super::{env, render, run, run_error};
 
 fn holds(source: &str) {
@@ -52,12 +52,15 @@ fn requests_are_visible() {
         holds(source);
     }
     let empty = Env::builder(Timestamp::UNIX_EPOCH).build();
-    let evaluate = |source: &str| Program::compile(source).unwrap().run(&empty, &Limits::default());
+    let evaluate = |source: &str| {
+        Program::compile(source, &mut CompileBudget::default()).unwrap().run(&empty, &mut Budget::default())
+    };
     assert_eq!(evaluate("request.body == nil and request.body?.x == nil").unwrap().as_bool(), Some(true));
     assert_eq!(evaluate("request.body.x").unwrap_err().class(), ErrorClass::NilMember);
     let other = env().with_params([("foo", "other")]);
-    let program = Program::compile("params.foo + request.header('x-event-type')").unwrap();
-    assert_eq!(program.run(&other, &Limits::default()).unwrap().as_str(), Some("otherpush"));
+    let program =
+        Program::compile("params.foo + request.header('x-event-type')", &mut CompileBudget::default()).unwrap();
+    assert_eq!(program.run(&other, &mut Budget::default()).unwrap().as_str(), Some("otherpush"));
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn errors_have_classes() {
         ("(nil).a", ErrorClass::NilMember),
         ("'a' matches '('", ErrorClass::Value),
     ] {
-        let error = Program::compile(source).unwrap_err();
+        let error = Program::compile(source, &mut CompileBudget::default()).unwrap_err();
         assert_eq!(error.class(), class, "{source}");
         assert!(error.position().is_some(), "{source}");
     }
@@ -189,9 +192,15 @@ fn templates_guess_the_type_of_their_result() {
     ] {
         assert!(render(template).is_err(), "{template}");
     }
-    assert_eq!(Template::parse("${{ 1 + }}").unwrap().first_error().unwrap().class(), ErrorClass::Syntax);
-    assert_eq!(Template::parse("${{ 1").unwrap().first_error().unwrap().class(), ErrorClass::Syntax);
-    assert!(Template::parse("${{ 1 }}").unwrap().first_error().is_none());
+    assert_eq!(
+        Template::parse("${{ 1 + }}", &mut CompileBudget::default()).unwrap().first_error().unwrap().class(),
+        ErrorClass::Syntax
+    );
+    assert_eq!(
+        Template::parse("${{ 1", &mut CompileBudget::default()).unwrap().first_error().unwrap().class(),
+        ErrorClass::Syntax
+    );
+    assert!(Template::parse("${{ 1 }}", &mut CompileBudget::default()).unwrap().first_error().is_none());
 }
 
 #[test]

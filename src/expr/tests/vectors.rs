@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::super::time::format::{month_name, weekday_name};
 use super::super::time::format_duration;
 use super::super::value::{Key, MapKind};
-use super::super::{Env, Limits, Program, Template, Value, parse_json};
+use super::super::{Budget, CompileBudget, Env, Program, Template, Value, parse_json};
 use crate::domain::vectors::{lines, text};
 
 /// A value the way the vectors spell it, except that every float is an object.
@@ -25,11 +25,11 @@ fn encoded(value: &Value) -> Json {
         Value::List(list) if list.is_nil() => Json::Null,
         Value::List(list) => list.iter().map(|item| encoded(&item)).collect(),
         Value::Map(map) if map.kind() == MapKind::TextAny => {
-            Json::Object(map.entries().iter().map(|(key, value)| (key_text(&key.to_value()), encoded(value))).collect())
+            Json::Object(map.entries().map(|(key, value)| (key_text(&key.to_value()), encoded(value))).collect())
         }
         Value::Map(map) => {
             let pair = |(key, value): (_, &Value)| json!([encoded(&Key::to_value(key)), encoded(value)]);
-            json!({ "$pairs": map.entries().iter().map(pair).collect::<Vec<_>>() })
+            json!({ "$pairs": map.entries().map(pair).collect::<Vec<_>>() })
         }
         Value::Func(_) => json!({ "$func": true }),
         Value::Time(time) => json!({ "$time": time.rfc3339() }),
@@ -108,8 +108,8 @@ fn difference(line: &Json, got: Result<Value, String>) -> Option<String> {
 }
 
 fn evaluate(source: &str, env: &Env) -> Result<Value, String> {
-    let program = Program::compile(source).map_err(|error| error.to_string())?;
-    program.run(env, &Limits::default()).map_err(|error| error.to_string())
+    let program = Program::compile(source, &mut CompileBudget::default()).map_err(|error| error.to_string())?;
+    program.run(env, &mut Budget::default()).map_err(|error| error.to_string())
 }
 
 fn compare(lines: &[Json]) {
@@ -118,7 +118,8 @@ fn compare(lines: &[Json]) {
     for line in &lines[1..] {
         let (source, got) = match line["template"].as_str() {
             Some(template) => {
-                let rendered = Template::parse(template).and_then(|parsed| parsed.render(&env, &Limits::default()));
+                let rendered = Template::parse(template, &mut CompileBudget::default())
+                    .and_then(|parsed| parsed.render(&env, &mut Budget::default()));
                 (template, rendered.map_err(|error| error.to_string()))
             }
             None => (text(line, "expr"), evaluate(text(line, "expr"), &env)),
@@ -143,8 +144,8 @@ fn every_template_has_the_outcome_that_upstream_has() {
     compare(&all);
     let env = env_of(&all[0]);
     for line in &all[1..] {
-        let rendered =
-            Template::parse(text(line, "template")).and_then(|parsed| parsed.render_text(&env, &Limits::default()));
+        let rendered = Template::parse(text(line, "template"), &mut CompileBudget::default())
+            .and_then(|parsed| parsed.render_text(&env, &mut Budget::default()));
         assert_eq!(rendered.is_ok(), line["usable"].as_bool().unwrap_or_default(), "{line}");
     }
 }

@@ -5,27 +5,40 @@
 
 use thiserror::Error;
 
+use super::super::limits::MAX_JSON_VALUES;
 use super::super::value::{Text, Value};
 
 /// Deeper nesting is refused, as Go does.
 const MAX_DEPTH: usize = 10_000;
 
-/// The text is not one JSON value.
+/// Why a text is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the text is not JSON")]
-pub struct JsonError;
+pub enum JsonError {
+    /// It is not exactly one JSON value, nests too deeply or has a number beyond `f64`.
+    #[error("it is not JSON")]
+    Syntax,
+    /// It has more values than this program is willing to keep.
+    #[error("it has more than {MAX_JSON_VALUES} values")]
+    TooLarge,
+}
 
 /// Reads a document the way Kargo reads the body of a request for the generic receiver.
 ///
 /// # Errors
-/// [`JsonError`] when it is not exactly one JSON value, nests too deeply or has a number beyond `f64`.
+/// A [`JsonError`] when it is something else, or too large.
 pub fn parse_json(text: &[u8]) -> Result<Value, JsonError> {
-    Reader { text, at: 0 }.document().ok_or(JsonError)
+    let mut reader = Reader { text, at: 0, values: 0 };
+    match reader.document() {
+        Some(value) => Ok(value),
+        None if reader.values > MAX_JSON_VALUES => Err(JsonError::TooLarge),
+        None => Err(JsonError::Syntax),
+    }
 }
 
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
+    values: usize,
 }
 
 /// A list or map that is not finished.
@@ -35,10 +48,14 @@ enum Open {
 }
 
 impl Reader<'_> {
-    fn document(mut self) -> Option<Value> {
+    fn document(&mut self) -> Option<Value> {
         let mut open: Vec<Open> = Vec::new();
         loop {
             self.skip_space();
+            self.values += 1;
+            if self.values > MAX_JSON_VALUES {
+                return None;
+            }
             let mut value = match self.peek()? {
                 b'[' | b'{' if open.len() >= MAX_DEPTH => return None,
                 b'[' => {

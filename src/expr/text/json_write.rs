@@ -28,6 +28,7 @@ fn unsupported<T>(message: &'static str) -> Result<T, RunError> {
 impl Writer<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), RunError> {
         check_value_depth(depth)?;
+        self.meter.work(4)?;
         let before = self.out.len();
         match value {
             Value::Nil => self.out.push_str("null"),
@@ -58,11 +59,12 @@ impl Writer<'_> {
                 None => self.sequence(b'[', list.iter().map(|item| (None, item)), depth)?,
             },
             Value::Map(map) if map.kind() == MapKind::TextAny => {
-                self.sequence(b'{', map.entries().iter().map(|(key, value)| (Some(key), value.clone())), depth)?;
+                self.sequence(b'{', map.entries().map(|(key, value)| (Some(key), value.clone())), depth)?;
             }
             Value::Map(_) => return unsupported("JSON has no keys but strings"),
         }
         if !matches!(value, Value::List(_) | Value::Map(_)) {
+            self.meter.read(self.out.len() - before)?;
             self.meter.allocate(self.out.len() - before)?;
         }
         Ok(())

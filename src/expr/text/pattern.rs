@@ -7,25 +7,37 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::domain::go_regex::{self, Pattern, RegexError};
-use crate::expr::{CompileError, ErrorClass};
+use crate::expr::{CompileBudget, CompileError, ErrorClass};
 
 /// Steps for the patterns that one program spells out: some thousand ordinary ones.
 const MAX_COMPILE_COST: u64 = 50_000_000;
 
 /// The patterns of one program. They are compiled once although two stages need them.
-#[derive(Default)]
 pub(in crate::expr) struct Patterns {
     known: HashMap<String, Arc<Pattern>>,
     cost: u64,
+    budget: CompileBudget,
 }
 
 impl Patterns {
+    /// No patterns yet.
+    pub(in crate::expr) fn new(budget: CompileBudget) -> Self {
+        Self { known: HashMap::new(), cost: 0, budget }
+    }
+
+    /// What compiling the patterns has left.
+    pub(in crate::expr) const fn left(&self) -> CompileBudget {
+        self.budget
+    }
+
     /// The pattern of that source, which stands at that position of the program.
     pub(in crate::expr) fn get(&mut self, source: &str, position: usize) -> Result<Arc<Pattern>, CompileError> {
         if let Some(known) = self.known.get(source) {
             return Ok(Arc::clone(known));
         }
-        self.cost = self.cost.saturating_add(compile_cost(source));
+        let cost = compile_cost(source);
+        self.budget.spend(cost)?;
+        self.cost = self.cost.saturating_add(cost);
         if self.cost > MAX_COMPILE_COST {
             return Err(CompileError::new(ErrorClass::Limit, "the regular expressions are too large"));
         }
@@ -51,9 +63,9 @@ pub(in crate::expr) fn compile_cost(pattern: &str) -> u64 {
     20_000 + weight(pattern).saturating_mul(50)
 }
 
-/// Steps for searching a text of that many bytes.
+/// Steps for searching a text of that many bytes. At worst every state of the program is looked at for every byte.
 pub(in crate::expr) fn search_cost(pattern: &str, text: usize) -> u64 {
-    1 + (text as u64).saturating_mul(weight(pattern)) / 64
+    1 + (text as u64).saturating_mul(2 + weight(pattern)) / 2
 }
 
 /// About the number of states of the program.

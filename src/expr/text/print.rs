@@ -15,7 +15,7 @@ pub(in crate::expr) fn print(
     depth: usize,
 ) -> Result<(), RunError> {
     check_value_depth(depth)?;
-    meter.work(1)?;
+    meter.work(4)?;
     let before = out.len();
     match value {
         Value::Nil => out.extend_from_slice(b"<nil>"),
@@ -45,7 +45,7 @@ pub(in crate::expr) fn print(
         }
         Value::Map(map) => {
             out.extend_from_slice(b"map[");
-            for (index, (key, value)) in map.entries().iter().enumerate() {
+            for (index, (key, value)) in map.entries().enumerate() {
                 if index > 0 {
                     out.push(b' ');
                 }

@@ -5,7 +5,7 @@ use crate::expr::RunError;
 
 /// Where the part occurs first.
 pub(in crate::expr) fn find(text: &[u8], part: &[u8], meter: &mut Meter) -> Result<Option<usize>, RunError> {
-    meter.scan(text.len())?;
+    meter.read(text.len())?;
     if let (Ok(text), Ok(part)) = (std::str::from_utf8(text), std::str::from_utf8(part)) {
         return Ok(text.find(part));
     }
@@ -16,7 +16,7 @@ pub(in crate::expr) fn find(text: &[u8], part: &[u8], meter: &mut Meter) -> Resu
 
 /// Where the part occurs last.
 pub(in crate::expr) fn find_last(text: &[u8], part: &[u8], meter: &mut Meter) -> Result<Option<usize>, RunError> {
-    meter.scan(text.len())?;
+    meter.read(text.len())?;
     if let (Ok(text), Ok(part)) = (std::str::from_utf8(text), std::str::from_utf8(part)) {
         return Ok(text.rfind(part));
     }
@@ -34,10 +34,13 @@ pub(in crate::expr) fn split<'a>(
     let mut pieces = Vec::new();
     let mut rest = text;
     if let (Ok(valid), Ok(separator)) = (std::str::from_utf8(text), std::str::from_utf8(separator)) {
-        meter.scan(text.len())?;
-        let count = valid.splitn(limit, separator).count();
-        meter.elements(count)?;
-        return Ok(valid.splitn(limit, separator).map(str::as_bytes).collect());
+        meter.read(text.len())?;
+        for piece in valid.splitn(limit, separator) {
+            meter.elements(1)?;
+            meter.work(2)?;
+            pieces.push(piece.as_bytes());
+        }
+        return Ok(pieces);
     }
     while pieces.len() + 1 < limit {
         let Some(at) = find(rest, separator, meter)? else { break };

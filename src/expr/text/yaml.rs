@@ -36,6 +36,7 @@ impl Writer<'_> {
     /// `indent` is that of the surrounding list or map.
     fn value(&mut self, value: &Value, place: Place, indent: usize, depth: usize) -> Result<(), RunError> {
         check_value_depth(depth)?;
+        self.meter.work(8)?;
         let inner = match place {
             Place::Root => 0,
             Place::Item => indent + 2,
@@ -47,7 +48,7 @@ impl Writer<'_> {
                 self.lines(items, place, inner, depth)
             }
             Value::Map(map) if !map.is_empty() => {
-                let mut entries: Vec<_> = map.entries().iter().collect();
+                let mut entries: Vec<_> = map.entries().collect();
                 self.meter.elements(entries.len())?;
                 entries.sort_by(|(left, _), (right, _)| natural(left, right));
                 let members = entries.into_iter().map(|(key, value)| {
@@ -66,6 +67,7 @@ impl Writer<'_> {
                     Value::Func(_) => return Err(RunError::new(ErrorClass::Value, "YAML has no functions")),
                     value => plain(value).unwrap_or_default().into_bytes(),
                 };
+                self.meter.read(4 * text.len())?;
                 self.meter.allocate(text.len() + 2)?;
                 // An empty text needs no space before it.
                 if place != Place::Root {

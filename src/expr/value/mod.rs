@@ -9,8 +9,6 @@ mod list;
 mod map;
 mod text;
 
-use std::collections::BTreeMap;
-
 pub use func::Func;
 pub(super) use func::{Callable, NativeFunc, Request};
 pub use list::List;
@@ -77,8 +75,7 @@ impl Value {
     /// A map with string keys.
     #[must_use]
     pub fn object(members: impl IntoIterator<Item = (Text, Self)>) -> Self {
-        let entries: BTreeMap<Key, Self> = members.into_iter().map(|(key, value)| (Key::Text(key), value)).collect();
-        Self::Map(Map::new(MapKind::TextAny, entries))
+        Self::Map(Map::of_members(members))
     }
 
     /// The string, unless this is something else or not UTF-8.

@@ -49,6 +49,14 @@ const DEVIATIONS: &[Deviation] = &[
     ("hmac-first", |_, ours| ours.status == 401 && ours.is_idle()),
     // A wrong type that nobody looks at.
     ("lenient-decode", |kargo, ours| kargo.status == 400 && ours.status == 200),
+    // The answer names the error; what is refreshed is the same.
+    ("generic-error", |kargo, ours| kargo.status == 500 && ours.status == 200 && ours.refreshes_as(kargo)),
+    // All requirements count, not only the last.
+    ("index-last-wins", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
+    // Works, where Kargo fails.
+    ("index-not-equals", |kargo, ours| kargo.status == 500 && ours.status == 200),
+    // Objects of one name and two kinds are both refreshed.
+    ("kind-collapse", |kargo, ours| ours.status == kargo.status && kargo.is_within(ours)),
     ("method", |_, ours| ours.status == 405 && ours.is_idle()),
     ("null-commit-panic", |kargo, ours| kargo.status == 0 && ours.status == 200),
     ("quay-envelope", |_, ours| ours.status == 200),
@@ -74,6 +82,10 @@ struct Verdict {
 impl Verdict {
     fn is_idle(&self) -> bool {
         self.refreshed.is_empty() && self.promotions.is_empty()
+    }
+
+    fn refreshes_as(&self, other: &Self) -> bool {
+        self.refreshed == other.refreshed && self.promotions == other.promotions
     }
 
     /// Whether the other refreshes all that this one does.
@@ -250,4 +262,11 @@ fn whole_requests_of_the_other_git_hosts_are_answered_as_kargo_answers_them_or_a
     agree("handlers.git", &[ReceiverKind::Bitbucket], 97);
     agree("handlers.git", &[ReceiverKind::Gitea], 98);
     agree("handlers.git", &[ReceiverKind::GitLab], 105);
+}
+
+#[test]
+fn whole_generic_requests_are_answered_as_kargo_answers_them_or_as_documented() {
+    agree("generic.when", &[ReceiverKind::Generic], 175);
+    agree("generic.targets", &[ReceiverKind::Generic], 160);
+    agree("handlers.registry", &[ReceiverKind::Generic], 43);
 }

@@ -1,0 +1,53 @@
+//! What became of the actions of a `generic` receiver, in words for a person.
+
+use serde_json::{Value, json};
+
+use crate::domain::event::ActionResult;
+use crate::domain::target::Target;
+use crate::http::delivery::JudgedAction;
+
+/// The actions, in their order.
+pub(super) fn outcomes(actions: &[JudgedAction]) -> Vec<Value> {
+    let outcome = |action: &JudgedAction| {
+        let outcome = match &action.verdict.result {
+            ActionResult::Refresh(_) => format!("selects {} object(s)", action.targets.len()),
+            other => without_selection(other),
+        };
+        json!({"action": action.verdict.action, "outcome": outcome})
+    };
+    actions.iter().map(outcome).collect()
+}
+
+/// Whether an object is selected, and by which actions or why by none.
+pub(super) fn fate(actions: &[JudgedAction], target: &Target) -> (bool, String) {
+    let selects = |action: &JudgedAction| action.targets.binary_search(target).is_ok();
+    let selecting: Vec<_> = (0..actions.len()).filter(|index| selects(&actions[*index])).map(name).collect();
+    if !selecting.is_empty() {
+        return (true, format!("selected by {}", selecting.join(" and ")));
+    }
+    let refusal = |(index, action): (usize, &JudgedAction)| {
+        let why = match &action.verdict.result {
+            ActionResult::Refresh(_) => "does not select it".to_owned(),
+            other => without_selection(other),
+        };
+        format!("{} {why}", name(index))
+    };
+    let refusals: Vec<_> = actions.iter().enumerate().map(refusal).collect();
+    match refusals.is_empty() {
+        true => (false, "the receiver has no actions".to_owned()),
+        false => (false, refusals.join("; ")),
+    }
+}
+
+fn name(index: usize) -> String {
+    format!("actions[{index}]")
+}
+
+fn without_selection(result: &ActionResult) -> String {
+    match result {
+        ActionResult::Failed { detail, .. } => format!("fails: {detail}"),
+        ActionResult::NotApplicable => "does not apply: its whenExpression is false".to_owned(),
+        ActionResult::Unknown => "does nothing: the only action is Refresh".to_owned(),
+        ActionResult::Refresh(_) => String::new(),
+    }
+}
