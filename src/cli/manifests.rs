@@ -118,10 +118,11 @@ impl Manifests {
 
     /// Adds an object that declares receivers.
     fn declare(&mut self, owner: Owner, object: &Value) -> anyhow::Result<()> {
-        let entries = resolve::declared(&owner, &object["spec"]);
-        if self.configs.insert(owner.clone(), entries).is_some() {
+        if self.configs.contains_key(&owner) {
             bail!("{owner} is there twice");
         }
+        let entries = resolve::declared(&owner, &object["spec"]);
+        self.configs.insert(owner, entries);
         Ok(())
     }
 

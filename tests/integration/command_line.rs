@@ -109,6 +109,40 @@ async fn explain_foretells_the_answer_of_the_server_word_for_word() {
 }
 
 #[test]
+fn explain_finds_receivers_of_our_own_and_tells_of_a_path_that_is_claimed_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let (body, config) = (folder.path().join("body"), folder.path().join("config.yaml"));
+    std::fs::write(&body, push_body("quay.io/northwind/storefront", &["1.4.2"])).unwrap();
+    let explain = |manifests: &str, receiver: &str| {
+        let body = body.to_str().unwrap();
+        let ran = quayside(["explain", "-f", manifests, "--receiver", receiver, "--body", body, "-o", "json"]);
+        serde_json::from_str::<Value>(&ran.success()).unwrap()
+    };
+    let own = explain("examples/receiver", "kargo-demo-receiver/quay");
+    assert_eq!(own["answer"]["body"]["msg"], "refreshed 1 warehouse(s)");
+    let cluster = explain("examples/clusterreceiver", "quay");
+    assert_eq!((&cluster["answer"]["status"], &cluster["delivery"]["kind"]), (&json!(200), &json!("quay")));
+
+    let entry = json!({"name": "quay", "quay": {"secretRef": {"name": "quay-webhook"}}});
+    let claimed = json!({"kind": "ProjectConfig", "metadata": {"name": "kargo-demo-receiver"}, "spec": {"webhookReceivers": [entry]}});
+    std::fs::write(&config, claimed.to_string()).unwrap();
+    let listed = quayside(["explain", "-f", "examples/receiver", "-f", config.to_str().unwrap(), "-o", "json"]);
+    let listed: Value = serde_json::from_str(&listed.success()).unwrap();
+    for (receiver, other) in listed["receivers"].as_array().unwrap().iter().zip(["Receiver", "ProjectConfig"]) {
+        let expected = format!("{other} kargo-demo-receiver");
+        assert!(
+            receiver["served"] == false && receiver["reason"].as_str().unwrap().starts_with(&expected),
+            "{receiver}"
+        );
+    }
+    // Others have kinds of that name, too.
+    let foreign =
+        json!({"apiVersion": "notification.toolkit.fluxcd.io/v1", "kind": "Receiver", "metadata": {"name": "quay"}});
+    std::fs::write(&config, foreign.to_string()).unwrap();
+    assert!(quayside(["explain", "-f", config.to_str().unwrap()]).err.contains("Receiver quay skipped"));
+}
+
+#[test]
 fn help_is_there_for_every_command() {
     for command in ["run", "crd", "url", "explain"] {
         let help = quayside([command, "--help"]).success();
