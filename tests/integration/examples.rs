@@ -13,11 +13,17 @@ const SYSTEM_NAMESPACE: &str = "kargo-system-resources";
 /// Applies a folder, reads the receiver's URL from the status with the command from its comment, and returns the receiver
 /// as this operator serves it.
 async fn apply(operator: &Operator, folder: &str, config: &str) -> (Project, Hook) {
+    apply_receiver(operator, folder, config, "quay", "quay").await
+}
+
+/// The same for a receiver of that kind and name.
+async fn apply_receiver(operator: &Operator, folder: &str, config: &str, kind: &str, name: &str) -> (Project, Hook) {
     let namespace = manifests(&format!("examples/{folder}/00-namespace.yaml"))[0]["metadata"]["name"].clone();
     let project = Project::named(ControlPlane::shared(), namespace.as_str().unwrap().to_owned()).await;
     let secret = &manifests(&format!("examples/{folder}/10-secret.yaml"))[0]["stringData"]["secret"];
     let scope = if config == "20-clusterconfig.yaml" { "" } else { project.namespace.as_str() };
-    let hook = Hook::derive(operator, scope, "quay", secret.as_str().unwrap());
+    let hook = Hook::derive(operator, scope, name, secret.as_str().unwrap());
+    let hook = Hook { path: hook.path.replace("/quay/", &format!("/{kind}/")), ..hook };
     project.keep_out_of_logs(hook.digest());
     project.plane.bash(&format!("kubectl apply -f examples/{folder}")).success();
     hook.served().await;
@@ -50,6 +56,37 @@ async fn quay() {
     assert_eq!(push(&project, &hook, repository, "2.0.1").await, ["storefront-next"]);
     assert!(push(&project, &hook, repository, "latest").await.is_empty());
     assert!(push(&project, &hook, "quay.io/northwind/another", "1.4.2").await.is_empty());
+}
+
+#[tokio::test]
+async fn generic() {
+    let operator = Operator::shared().await;
+    let (project, hook) = apply_receiver(operator, "generic", "20-projectconfig.yaml", "generic", "pipeline").await;
+    let url = hook.url();
+    let send = |arguments: &[&str]| {
+        project.plane.bash(&format!("quayside send generic {url} {}", arguments.join(" "))).success()
+    };
+    wait_until("the operator knows of all Warehouses", SOON, async || {
+        send(&["--event", "nightly", "--dry-run"]).contains("Would refresh 2 selected").then_some(())
+    })
+    .await;
+    let refreshed = async |arguments: &[&str]| {
+        let before = project.tokens().await;
+        assert!(send(arguments).starts_with("HTTP 200 OK\n"));
+        let after = project.tokens().await.into_iter();
+        after.filter(|(name, token)| before.get(name) != Some(token)).map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(refreshed(&["--tag", "1.4.2"]).await, ["everything", "storefront"]);
+    assert!(refreshed(&["--tag", "dev-7"]).await.is_empty());
+    assert!(refreshed(&["--tag", "1.4.2", "--repository", "registry.example.com/northwind/unknown"]).await.is_empty());
+    assert_eq!(refreshed(&["--event", "nightly"]).await, ["backoffice", "everything"]);
+    assert!(refreshed(&["--event", "ping"]).await.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    for (name, expected) in [("storefront", vec!["storefront"]), ("backoffice", vec![]), ("unknown", vec![])] {
+        let body = folder.path().join(name);
+        std::fs::write(&body, json!({"warehouse": name}).to_string()).unwrap();
+        assert_eq!(refreshed(&["--event", "ping", "--file", body.to_str().unwrap()]).await, expected, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -93,7 +130,7 @@ async fn clusterconfig_quay() {
 
 #[test]
 fn no_example_is_left_out() {
-    let tested = ["quay", "quay-helm-chart", "quay-strategies", "clusterconfig-quay"].map(str::to_owned);
+    let tested = ["generic", "quay", "quay-helm-chart", "quay-strategies", "clusterconfig-quay"].map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());
     let folders =
         entries.filter(|path| path.is_dir()).map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());

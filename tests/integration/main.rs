@@ -26,6 +26,7 @@ mod credentials;
 mod drain;
 mod end_to_end;
 mod examples;
+mod generic;
 mod manifests;
 mod outages;
 mod quay_events;
