@@ -79,7 +79,7 @@ enum Form {
     Json,
 }
 
-fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let malformed = || "write a header as 'Name: value'".to_owned();
     let (name, value) = text.split_once(':').ok_or_else(malformed)?;
     let name = name.trim().parse().map_err(|_| malformed())?;

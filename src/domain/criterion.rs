@@ -63,13 +63,27 @@ pub struct Looks(usize);
 pub struct TooManyLooks;
 
 impl Default for Looks {
-    /// Some tenths of a second at worst; ten criteria that name nothing but labels, over 100,000 objects.
+    /// Some tenths of a second at worst. The first action may use half of it: ten criteria that name nothing but labels,
+    /// over 100,000 objects.
     fn default() -> Self {
-        Self(1_000_000)
+        Self(2_000_000)
     }
 }
 
 impl Looks {
+    /// Takes half of what is left.
+    #[must_use]
+    pub const fn take_half(&mut self) -> Self {
+        let half = self.0 / 2;
+        self.0 -= half;
+        Self(half)
+    }
+
+    /// Adds what was not needed of another one.
+    pub const fn give_back(&mut self, rest: &Self) {
+        self.0 += rest.0;
+    }
+
     /// Those of the candidates that are selected.
     ///
     /// # Errors

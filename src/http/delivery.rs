@@ -120,12 +120,17 @@ pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgem
 }
 
 fn judged(scope: &Scope, verdict: ActionVerdict, tables: Tables<'_>, looks: &mut Looks) -> JudgedAction {
+    // As with the budget of the expressions, one action leaves half to the others whatever it wants.
+    let mut share = looks.take_half();
     let selected = match &verdict.result {
-        ActionResult::Refresh(criteria) => selected(scope, criteria, tables, looks),
+        ActionResult::Refresh(criteria) => selected(scope, criteria, tables, &mut share),
         ActionResult::Failed { .. } | ActionResult::NotApplicable | ActionResult::Unknown => Ok(Vec::new()),
     };
     match selected {
-        Ok(targets) => JudgedAction { verdict, targets },
+        Ok(targets) => {
+            looks.give_back(&share);
+            JudgedAction { verdict, targets }
+        }
         Err(TooManyLooks) => {
             let detail = "targetSelectionCriteria: the criteria of the request would look at too many objects (limit)";
             let result = ActionResult::criteria_failed("limit", detail.to_owned());

@@ -64,6 +64,37 @@ async fn quay() {
 }
 
 #[tokio::test]
+async fn generic() {
+    let operator = Operator::shared().await;
+    let (project, hook) = apply(operator, "generic", "20-projectconfig.yaml").await;
+    let url = hook.url();
+    let send = |arguments: &[&str]| {
+        project.plane.bash(&format!("quayside send generic {url} {}", arguments.join(" "))).success()
+    };
+    wait_until("the operator knows of all Warehouses", SOON, async || {
+        send(&["--event", "nightly", "--dry-run"]).contains("Would refresh 2 selected").then_some(())
+    })
+    .await;
+    let refreshed = async |arguments: &[&str]| {
+        let before = project.tokens().await;
+        assert!(send(arguments).starts_with("HTTP 200 OK\n"));
+        let after = project.tokens().await.into_iter();
+        after.filter(|(name, token)| before.get(name) != Some(token)).map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(refreshed(&["--tag", "1.4.2"]).await, ["everything", "storefront"]);
+    assert!(refreshed(&["--tag", "dev-7"]).await.is_empty());
+    assert!(refreshed(&["--tag", "1.4.2", "--repository", "registry.example.com/northwind/unknown"]).await.is_empty());
+    assert_eq!(refreshed(&["--event", "nightly"]).await, ["backoffice", "everything"]);
+    assert!(refreshed(&["--event", "ping"]).await.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    for (name, expected) in [("storefront", vec!["storefront"]), ("backoffice", vec![]), ("unknown", vec![])] {
+        let body = folder.path().join(name);
+        std::fs::write(&body, json!({"warehouse": name}).to_string()).unwrap();
+        assert_eq!(refreshed(&["--event", "ping", "--file", body.to_str().unwrap()]).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn quay_helm_chart() {
     let (project, hook) = apply(Operator::shared().await, "quay-helm-chart", "20-projectconfig.yaml").await;
     project.settle(&hook).await;
@@ -192,6 +223,7 @@ async fn git_hosts() {
 #[test]
 fn no_example_is_left_out() {
     let tested = [
+        "generic",
         "quay",
         "quay-helm-chart",
         "quay-strategies",

@@ -27,6 +27,7 @@ mod credentials;
 mod drain;
 mod end_to_end;
 mod examples;
+mod generic;
 mod git_hosts;
 mod hostile_connections;
 mod hostile_requests;

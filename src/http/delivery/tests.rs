@@ -207,6 +207,99 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
     assert!(agreed >= at_least, "only {agreed} agree, {deviated} deviate");
 }
 
+/// What the actions of a generic receiver of project `northwind` come to, and the answer.
+fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judgement, Value) {
+    let owner = Owner::ProjectConfig(Arc::from("northwind"));
+    let receiver = json!({"name": "any", "generic": {"secretRef": {"name": "s"}, "actions": actions}});
+    let entries = declared(&owner, &json!({"webhookReceivers": [receiver]}));
+    let data = BTreeMap::from([("secret".to_owned(), Secret::new(b"a long enough secret".to_vec()))]);
+    let secret = SecretState::Found(Arc::new(data));
+    let resolution = resolve(&owner, &entries, "northwind", &Defaults::default(), |_| secret.clone(), &[]);
+    let route = resolution.routes.into_iter().next().unwrap();
+    let (warehouses, promotions) = (SubscriptionIndex::default(), PromotionIndex::default());
+    for (kind, namespace, name) in objects {
+        let key = ObjectKey::new(namespace, name);
+        match *kind {
+            "Warehouse" => warehouses.apply(&key, None, Labels::new(), "{}"),
+            _ => promotions.apply(&key, Labels::new(), "{}", "{}"),
+        }
+    }
+    let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes() };
+    let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
+    let judgement = judge(&route, &request, tables);
+    let answer = serde_json::to_value(&Answer::of(&judgement, &[], false).body).unwrap();
+    (judgement, answer)
+}
+
+#[test]
+fn the_answer_to_a_generic_request_shows_results_and_counts_only() {
+    let named = |name: &str| json!([{"kind": "Warehouse", "name": name}]);
+    let actions = json!([
+        {"action": "Refresh", "targetSelectionCriteria": named("${{ request.body.name }}"), "parameters": {"a": "hidden"}},
+        {"action": "Refresh", "whenExpression": "request.body.name == 'hidden'"},
+        {"action": "Refresh", "whenExpression": "request.body.name.hidden == 'hidden'"},
+        {"action": "Refresh", "targetSelectionCriteria": named("${{ request.body.hidden }}")},
+    ]);
+    let objects = [("Warehouse", "northwind", "storefront"), ("Warehouse", "fabrikam", "storefront")];
+    let (judgement, answer) = generic(&actions, &objects, r#"{"name": "storefront"}"#);
+    let result = |matched, result, summary, error: Option<&str>, count| {
+        let mut result = json!({
+            "action": "Refresh", "matchedWhenExpression": matched, "result": result, "summary": summary,
+            "selected": count, "refreshed": count,
+        });
+        if let Some(error) = error {
+            result["error"] = error.into();
+        }
+        result
+    };
+    let expected = json!({"results": [
+        result(true, "Success", "Refreshed 1 of 1 selected resources", None, 1),
+        result(false, "NotApplicable", "Request did not match whenExpression", None, 0),
+        result(false, "Error", "Error evaluating whenExpression", Some("type"), 0),
+        result(true, "Error", "Error evaluating targetSelectionCriteria", Some("not_text"), 0),
+    ]});
+    assert_eq!(answer, expected);
+    let late = serde_json::to_value(&Answer::of(&judgement, &judgement.targets(), false).body).unwrap();
+    assert_eq!(late["results"][0]["summary"], "Refreshed 0 of 1 selected resources");
+    assert_eq!((&late["results"][0]["result"], &late["results"][1]), (&json!("Failure"), &expected["results"][1]));
+    let (_, idle) = generic(&json!([]), &objects, "");
+    assert_eq!(idle, json!({"results": []}));
+}
+
+#[test]
+fn objects_of_one_name_and_two_kinds_are_both_refreshed() {
+    let actions = json!([{"action": "Refresh", "targetSelectionCriteria": [
+        {"kind": "Promotion", "name": "storefront"}, {"kind": "Warehouse", "name": "storefront"},
+    ]}]);
+    let objects = [
+        ("Warehouse", "northwind", "storefront"),
+        ("Promotion", "northwind", "storefront"),
+        ("Promotion", "fabrikam", "storefront"),
+    ];
+    let (judgement, _) = generic(&actions, &objects, "");
+    let targets: Vec<_> = judgement.targets().iter().map(|target| (target.kind, target.to_string())).collect();
+    let name = || "northwind/storefront".to_owned();
+    assert_eq!(targets, [(TargetKind::Warehouse, name()), (TargetKind::Promotion, name())]);
+}
+
+#[test]
+fn criteria_that_would_look_at_too_many_objects_fail_and_select_nothing() {
+    let everything = json!({"kind": "Warehouse", "labelSelector": {"matchExpressions": [
+        {"key": "quiet", "operator": "DoesNotExist"},
+    ]}});
+    let names: Vec<String> = (0..2_000).map(|n| format!("w{n}")).collect();
+    let objects: Vec<_> = names.iter().map(|name| ("Warehouse", "northwind", name.as_str())).collect();
+    let actions = json!([
+        {"action": "Refresh", "targetSelectionCriteria": vec![everything.clone(); 500]},
+        {"action": "Refresh", "targetSelectionCriteria": vec![everything; 500]},
+        {"action": "Refresh", "targetSelectionCriteria": [{"kind": "Warehouse", "name": "w7"}]},
+    ]);
+    let (_, answer) = generic(&actions, &objects, "");
+    let results = &answer["results"];
+    assert_eq!((&results[0]["selected"], &results[1]["error"]), (&json!(2_000), &json!("limit")), "{answer}");
+    assert_eq!(results[2]["result"], "Success", "half of the rest is left to the next");
+}
+
 #[test]
 fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_names() {
     let warehouses = SubscriptionIndex::default();
