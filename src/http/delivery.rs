@@ -30,8 +30,8 @@ pub enum Judgement {
     Ignored(IgnoredEvent),
     /// Something was pushed.
     Push {
-        /// What.
-        event: PushEvent,
+        /// What; at least one.
+        events: Vec<PushEvent>,
         /// Whom it concerns.
         selection: Selection,
     },
@@ -73,7 +73,7 @@ impl Judgement {
         match self {
             Self::Rejected(_) | Self::Actions(_) => "",
             Self::Ignored(ignored) => &ignored.event,
-            Self::Push { event, .. } => &event.event,
+            Self::Push { events, .. } => events.first().map_or("", |event| &event.event),
             Self::PullRequest { event, .. } => &event.event,
         }
     }
@@ -99,14 +99,11 @@ pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgem
         // Such a kind gets no route in the first place.
         return Judgement::Rejected(Rejection::InvalidBody);
     };
-    match implementation.receive(request, &route.settings) {
+    match route.settings.admit(request).and_then(|()| implementation.receive(request, &route.settings)) {
         Err(rejection) => Judgement::Rejected(rejection),
         Ok(Verdict::Ignored(ignored)) => Judgement::Ignored(ignored),
-        Ok(Verdict::Push(event)) => {
-            let event = event.also_known_as([tables.aliases, &route.settings.aliases]);
-            let selection = tables.warehouses.select(&route.scope, &event);
-            Judgement::Push { event, selection }
-        }
+        Ok(Verdict::Push(event)) => push(route, vec![event], tables),
+        Ok(Verdict::Pushes(events)) => push(route, events, tables),
         Ok(Verdict::PullRequest(event)) => {
             let promotions = tables.promotions.waiting_for(&route.scope, &event.url);
             Judgement::PullRequest { event, promotions }
@@ -117,6 +114,13 @@ pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgem
             Judgement::Actions(judged.collect())
         }
     }
+}
+
+fn push(route: &Route, events: Vec<PushEvent>, tables: Tables<'_>) -> Judgement {
+    let aliases = [tables.aliases, &route.settings.aliases];
+    let events: Vec<_> = events.into_iter().map(|event| event.also_known_as(aliases)).collect();
+    let selection = tables.warehouses.select(&route.scope, &events);
+    Judgement::Push { events, selection }
 }
 
 fn judged(scope: &Scope, verdict: ActionVerdict, tables: Tables<'_>, looks: &mut Looks) -> JudgedAction {

@@ -116,7 +116,8 @@ impl Hooks {
             Err(unreadable) => return refused(unreadable.answer()),
         };
         let (arrived, arrival) = (Instant::now(), self.clock.now());
-        let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body };
+        let request =
+            receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body, arrived: arrival };
         let (judgement, dry_run) = (judge(route, &request, self.tables()), delivery::is_dry_run(&request));
         // Others may wait for its memory.
         drop(body);

@@ -111,7 +111,8 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) {
     let (run, targets) = match route {
         None => (Run::Dropped, Vec::new()),
         Some(route) => {
-            let request = receiver::Request { headers: &taken.headers, query: taken.query(), body: &taken.body };
+            let (headers, query) = (&taken.headers, taken.query());
+            let request = receiver::Request { headers, query, body: &taken.body, arrived: taken.arrival };
             let judgement = judge(&route, &request, hooks.tables());
             let targets = if delivery::is_dry_run(&request) { Vec::new() } else { judgement.targets() };
             let run = match judgement {

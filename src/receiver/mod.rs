@@ -3,10 +3,13 @@
 //! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
+pub mod artifact_registry;
 pub mod artifactory;
 pub mod azure;
 pub mod bitbucket;
+pub mod distribution;
 pub mod dockerhub;
+pub mod ecr;
 pub mod generic;
 mod git;
 pub mod gitea;
@@ -15,17 +18,24 @@ pub mod gitlab;
 pub mod harbor;
 pub mod json;
 pub mod media_type;
+pub mod msr;
+pub mod nexus;
+pub mod oidc;
 pub mod quay;
+mod registry_event;
 pub mod signature;
+pub mod zot;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use jiff::Timestamp;
 
 use crate::domain::alias::HostAliases;
 use crate::domain::event::Verdict;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::secret::Secret;
+use oidc::Oidc;
 
 /// An inbound request, after routing and with its body read.
 #[derive(Clone, Copy)]
@@ -36,6 +46,8 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// The raw body.
     pub body: &'a [u8],
+    /// When it arrived, by which credentials that expire are judged.
+    pub arrived: Timestamp,
 }
 
 impl Request<'_> {
@@ -71,6 +83,10 @@ pub struct Settings {
     pub actions: Arc<[generic::Action]>,
     /// Whether signatures made with SHA-1 are accepted from senders that can do better.
     pub allow_sha1: bool,
+    /// The whole value of the header `Authorization`, or of `X-Api-Key`, without which a request is refused.
+    pub auth_header: Option<Secret>,
+    /// What the token of a Pub/Sub subscription has to be; looked at by `artifactregistry` only.
+    pub oidc: Option<Oidc>,
 }
 
 impl Settings {
@@ -84,7 +100,26 @@ impl Settings {
             aliases: Arc::default(),
             actions: Arc::from([]),
             allow_sha1: false,
+            auth_header: None,
+            oidc: None,
         }
+    }
+
+    /// Checks what may be demanded of any kind of sender.
+    ///
+    /// # Errors
+    /// 401 when a header is demanded and is missing or another.
+    pub fn admit(&self, request: &Request<'_>) -> Result<(), Rejection> {
+        let Some(wanted) = &self.auth_header else {
+            return Ok(());
+        };
+        let names = [header::AUTHORIZATION, HeaderName::from_static("x-api-key")];
+        let mut presented = names.iter().flat_map(|name| request.headers.get_all(name)).peekable();
+        if presented.peek().is_none() {
+            return Err(Rejection::Unauthorized("missing Authorization header"));
+        }
+        let is_known = presented.any(|value| wanted.verify_eq(value.as_bytes()));
+        if is_known { Ok(()) } else { Err(Rejection::Unauthorized("unauthorized")) }
     }
 }
 
@@ -190,12 +225,12 @@ pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
         ReceiverKind::GitLab => Some(&gitlab::GitLab),
         ReceiverKind::Harbor => Some(&harbor::Harbor),
         ReceiverKind::Quay => Some(&quay::Quay),
-        ReceiverKind::Msr
-        | ReceiverKind::Distribution
-        | ReceiverKind::Zot
-        | ReceiverKind::Nexus
-        | ReceiverKind::Ecr
-        | ReceiverKind::ArtifactRegistry => None,
+        ReceiverKind::Msr => Some(&msr::Msr),
+        ReceiverKind::Distribution => Some(&distribution::Distribution),
+        ReceiverKind::Zot => Some(&zot::Zot),
+        ReceiverKind::Nexus => Some(&nexus::Nexus),
+        ReceiverKind::Ecr => Some(&ecr::Ecr),
+        ReceiverKind::ArtifactRegistry => Some(&artifact_registry::ArtifactRegistry),
     }
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::domain::event::PushEvent;
 
 fn kinds() -> impl Iterator<Item = (ReceiverKind, &'static dyn Receiver)> {
     ReceiverKind::ALL.into_iter().filter_map(|kind| Some((kind, implementation(kind)?)))
@@ -16,8 +17,14 @@ fn secret() -> Secret {
 
 fn receive(receiver: &dyn Receiver, sample: Sample) -> Result<Verdict, Rejection> {
     let headers: HeaderMap = sample.headers.into_iter().collect();
-    let request = Request { headers: &headers, query: Some("event=repo_push"), body: &sample.body };
-    receiver.receive(&request, &Settings::new(secret()))
+    let request = Request {
+        headers: &headers,
+        query: Some("event=repo_push"),
+        body: &sample.body,
+        arrived: Timestamp::UNIX_EPOCH,
+    };
+    let registry_host = Some("registry.example.com".to_owned());
+    receiver.receive(&request, &Settings { registry_host, ..Settings::new(secret()) })
 }
 
 /// Every sample of every kind, with other bodies put in their place.
@@ -97,12 +104,13 @@ fn the_first_sample_of_every_kind_is_a_push_of_the_given_tags() {
             continue;
         };
         let sample = receiver.sign(receiver.sample(first, &push).unwrap(), &secret());
+        let is_push = |event: &PushEvent| {
+            let full = [format!("refs/tags/{}", tags[0])];
+            !event.repositories.is_empty() && (event.qualifiers == tags || event.qualifiers == full)
+        };
         match receive(receiver, sample) {
-            Ok(Verdict::Push(event)) => {
-                let full = [format!("refs/tags/{}", tags[0])];
-                let of_tags = event.qualifiers == tags || event.qualifiers == full;
-                assert!(!event.repositories.is_empty() && of_tags, "{kind}: {event:?}");
-            }
+            Ok(Verdict::Push(event)) => assert!(is_push(&event), "{kind}: {event:?}"),
+            Ok(Verdict::Pushes(events)) => assert!(events.len() == 1 && is_push(&events[0]), "{kind}: {events:?}"),
             Ok(Verdict::Actions(_)) => {}
             other => panic!("{kind}: {other:?}"),
         }
@@ -138,5 +146,24 @@ fn a_kind_that_signs_reads_nothing_that_is_not_signed() {
                 assert!(matches!(verdict, Err(Rejection::Unauthorized(_))), "{kind} {event}: {verdict:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_demanded_header_is_compared_as_a_whole() {
+    let mut settings = Settings::new(secret());
+    let admit = |settings: &Settings, pairs: &[(&'static str, &str)]| {
+        let header = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
+        let headers: HeaderMap = pairs.iter().map(header).collect();
+        settings.admit(&Request { headers: &headers, query: None, body: b"", arrived: Timestamp::UNIX_EPOCH })
+    };
+    assert_eq!(admit(&settings, &[]), Ok(()));
+    settings.auth_header = Some(Secret::new(b"Bearer rosebud".to_vec()));
+    assert_eq!(admit(&settings, &[("authorization", "Bearer rosebud")]), Ok(()));
+    assert_eq!(admit(&settings, &[("x-api-key", "Bearer rosebud")]), Ok(()));
+    assert_eq!(admit(&settings, &[]), Err(Rejection::Unauthorized("missing Authorization header")));
+    for wrong in ["Bearer rosebu", "Bearer rosebud ", "bearer rosebud", "rosebud", ""] {
+        let refused = admit(&settings, &[("authorization", wrong)]);
+        assert_eq!(refused, Err(Rejection::Unauthorized("unauthorized")), "{wrong:?}");
     }
 }

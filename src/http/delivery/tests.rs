@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
@@ -126,7 +127,8 @@ fn verdict(case: &Value) -> Verdict {
         return Verdict { status: answer.status().as_u16(), ..Verdict::default() };
     }
     let headers = headers(case);
-    let request = Request { headers: &headers, query: case["url_query"].as_str(), body: &body };
+    let request =
+        Request { headers: &headers, query: case["url_query"].as_str(), body: &body, arrived: Timestamp::UNIX_EPOCH };
     let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &request, tables);
     let status = Answer::of(&judgement, &[], false).status().as_u16();
@@ -224,7 +226,7 @@ fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judg
             _ => promotions.apply(&key, Labels::new(), "{}", "{}"),
         }
     }
-    let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes() };
+    let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::now() };
     let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &request, tables);
     let answer = serde_json::to_value(&Answer::of(&judgement, &[], false).body).unwrap();
@@ -326,7 +328,8 @@ fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_na
         Route { path, owner: Owner::ProjectConfig(Arc::from("shop")), scope, receiver: Arc::from("quay"), settings };
     let tables = Tables { warehouses: &warehouses, promotions: &PromotionIndex::default(), aliases: &for_all };
     let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
-    let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes() };
+    let request =
+        Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::UNIX_EPOCH };
     let judgement = judge(&route, &request, tables);
     let refreshed: Vec<String> = judgement.targets().iter().map(ToString::to_string).collect();
     assert_eq!(refreshed, ["shop/for-all", "shop/own", "shop/pushed"]);

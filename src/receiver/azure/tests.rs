@@ -13,7 +13,10 @@ fn receive(agent: &str, body: &str) -> Result<Verdict, Rejection> {
     let mut headers = HeaderMap::new();
     headers.insert("user-agent", agent.parse().unwrap());
     let settings = Settings::new(Secret::new(b"s3cr3t".to_vec()));
-    Azure.receive(&Request { headers: &headers, query: None, body: body.as_bytes() }, &settings)
+    Azure.receive(
+        &Request { headers: &headers, query: None, body: body.as_bytes(), arrived: jiff::Timestamp::UNIX_EPOCH },
+        &settings,
+    )
 }
 
 fn push(agent: &str, body: &serde_json::Value) -> PushEvent {
@@ -141,7 +144,7 @@ fn every_sample_is_read_as_the_kind_it_plays() {
             Verdict::Push(push) => assert!(push.event == event && event.ends_with("push"), "{event}"),
             Verdict::PullRequest(closed) => assert_eq!((&*closed.event, event), ("git.pullrequest.merged", event)),
             Verdict::Ignored(ignored) => assert_eq!(ignored.event, event),
-            Verdict::Actions(_) => panic!("{event}"),
+            Verdict::Pushes(_) | Verdict::Actions(_) => panic!("{event}"),
         }
     }
     let defaults = SamplePush { repository: sample::IMAGE, qualifiers: &["latest".to_owned()], changed_files: &[] };

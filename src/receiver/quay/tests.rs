@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
@@ -11,7 +12,7 @@ use crate::domain::secret::Secret;
 fn receive(query: Option<&str>, body: &[u8]) -> Result<Verdict, Rejection> {
     let headers = HeaderMap::new();
     let settings = Settings::new(Secret::new(b"s3cr3t".to_vec()));
-    Quay.receive(&Request { headers: &headers, query, body }, &settings)
+    Quay.receive(&Request { headers: &headers, query, body, arrived: Timestamp::UNIX_EPOCH }, &settings)
 }
 
 fn push(body: &serde_json::Value) -> PushEvent {
