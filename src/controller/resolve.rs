@@ -399,12 +399,14 @@ mod tests {
         let own = Owner::Receiver(ObjectKey::new("northwind", "quay"));
         let secret = found("secret", "a long enough secret");
         let listed = run(&json!([quay("quay")]), &secret, &[]);
-        let spec = json!({"quay": {"secretRef": {"name": "s"}}, "registryHost": "registry.example.com", "allowSHA1Signatures": true});
+        let spec = json!({"quay": {"secretRef": {"name": "s"}}, "registryHost": "registry.example.com", "allowSHA1Signatures": true,
+            "hostAliases": [{"pushed": "a.example", "pulled": "b.example"}, {"pushed": "a.example", "pulled": "c.example/d"}]});
         let resolution = run_as(&own, &spec, &secret, &[]);
         let [route] = resolution.routes.as_slice() else { panic!("{:?}", causes(&resolution)) };
         assert!(route.path == listed.routes[0].path, "the URL depends on namespace, name and secret alone");
         assert_eq!((&route.owner, &*route.receiver), (&own, "quay"));
         assert_eq!(route.settings.registry_host.as_deref(), Some("registry.example.com"));
+        assert_eq!(route.settings.aliases.of("a.example/x").collect::<Vec<_>>(), ["b.example/x", "c.example/d/x"]);
         assert!(route.settings.allow_sha1 && !listed.routes[0].settings.allow_sha1);
     }
 
@@ -417,6 +419,10 @@ mod tests {
             (json!({}), "NoKind"),
             (json!({"quay": 7}), "Invalid"),
             (json!({"quay": reference, "github": reference}), "Invalid"),
+            (
+                json!({"quay": reference, "hostAliases": [{"pushed": "https://a", "pulled": "b.example"}]}),
+                "InvalidHostAlias",
+            ),
         ] {
             let resolution = run_as(&own, &spec, &secret, &[]);
             assert!(resolution.routes.is_empty());
