@@ -125,8 +125,11 @@ impl Args {
         }
         let request = Request { headers: &headers, query: self.query.as_deref(), body: &body };
         let judgement = delivery::judge(route, &request, manifests.tables());
-        let answer =
-            if delivery::is_dry_run(&request) { Answer::dry_run(&judgement) } else { Answer::of(&judgement, &[], false) };
+        let answer = if delivery::is_dry_run(&request) {
+            Answer::dry_run(&judgement)
+        } else {
+            Answer::of(&judgement, &[], false)
+        };
         Ok(Report::judged(&answer, route, &judgement, manifests.tables()))
     }
 }

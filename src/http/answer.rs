@@ -217,7 +217,10 @@ impl Answer {
     /// Nobody knows yet whether the path is a receiver's; the request is kept until somebody does.
     #[must_use]
     pub fn taken_in() -> Self {
-        Self::says(Outcome::TakenIn, "queued: receivers are not loaded yet, the request is run once they are".to_owned())
+        Self::says(
+            Outcome::TakenIn,
+            "queued: receivers are not loaded yet, the request is run once they are".to_owned(),
+        )
     }
 
     /// Another method than POST.
@@ -284,7 +287,8 @@ impl Answer {
             answer.outcome = Outcome::Queued;
             answer.body.error = None;
             let (queued, all) = (unfinished.len(), judgement.targets().len());
-            answer.body.msg = Some(format!("queued {queued} of {all} refresh(es), which are repeated until they are written"));
+            answer.body.msg =
+                Some(format!("queued {queued} of {all} refresh(es), which are repeated until they are written"));
         }
         answer.about(judgement.event())
     }

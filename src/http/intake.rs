@@ -121,7 +121,16 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) {
             };
             let (kind, project, receiver) = (route.kind().as_str(), route.scope.project(), &*route.receiver);
             let (event, matched, outcome) = (judgement.event(), targets.len(), run.as_str());
-            tracing::info!(delivery, kind, project, receiver, event, matched, outcome, "request that was taken in is run");
+            tracing::info!(
+                delivery,
+                kind,
+                project,
+                receiver,
+                event,
+                matched,
+                outcome,
+                "request that was taken in is run"
+            );
             (run, targets)
         }
     };
