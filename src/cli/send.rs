@@ -102,15 +102,14 @@ struct Target {
 
 /// The kinds that can be played.
 fn kind(name: &str) -> Result<ReceiverKind, String> {
-    let known = || ReceiverKind::ALL.into_iter().filter(|kind| receiver::implementation(*kind).is_some());
-    known().find(|kind| kind.as_str() == name).ok_or_else(|| {
-        let names: Vec<_> = known().map(ReceiverKind::as_str).collect();
+    ReceiverKind::parse(name).ok_or_else(|| {
+        let names = ReceiverKind::ALL.map(ReceiverKind::as_str);
         format!("the types are {}", names.join(", "))
     })
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let sender = receiver::implementation(args.kind).context("this kind cannot be played")?;
+    let sender = receiver::implementation(args.kind);
     let events = sender.events();
     let event = args.event.as_deref().or_else(|| events.first().copied()).unwrap_or_default();
     let qualifiers = match args.qualifiers.as_slice() {
