@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::credentials::{Previous, credentials, previous};
 use super::generic;
 use super::secrets::SecretState;
 use crate::api::own_kinds::ALL_KINDS;
@@ -21,7 +22,7 @@ use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
 use crate::receiver::Settings;
 use crate::receiver::generic::CompileBudget;
 use crate::receiver::oidc::Oidc;
-use crate::routing::{Clash, Route};
+use crate::routing::{Clash, Route, Standing};
 
 /// The receivers of one owner, as decoded from its spec.
 pub type Entries = [Result<Entry, EntryError>];
@@ -111,23 +112,36 @@ pub fn resolve(
             continue;
         }
         match resolve_one(owner, entry, secret_namespace, defaults, &secret, &mut budget) {
-            Ok(route) => {
+            Ok(Served { route, previous }) => {
                 resolution.warnings.extend(broken_actions(entry, &route.settings));
                 resolution.warnings.extend(weakness(entry, secret_namespace, &route.settings.secret));
+                let before = previous.as_ref().map(|previous| previous_route(&route, previous));
                 resolution.routes.push(route);
+                resolution.routes.extend(before);
+                resolution.warnings.extend(previous.and_then(|previous| {
+                    let cause = previous.mistake?;
+                    Some(Problem { served: true, ..problem(&entry.name, "InvalidExpiry", cause) })
+                }));
             }
             Err(mut problem) => {
                 // Keep what works while nobody can tell whether it has changed.
                 let same = |route: &&Arc<Route>| *route.receiver == *entry.name && Some(route.kind()) == kind_of(entry);
-                if let Some(kept) = before.iter().find(same).filter(|_| problem.passing) {
-                    problem.served = true;
-                    resolution.routes.push(copy(kept));
+                if problem.passing {
+                    let kept = before.iter().filter(same).map(|route| copy(route));
+                    problem.served = kept.clone().next().is_some();
+                    resolution.routes.extend(kept);
                 }
                 resolution.problems.push(problem);
             }
         }
     }
     resolution
+}
+
+/// A receiver that can be served.
+struct Served {
+    route: Route,
+    previous: Option<Previous>,
 }
 
 fn resolve_one(
@@ -137,7 +151,7 @@ fn resolve_one(
     defaults: &Defaults,
     secret: impl Fn(&ObjectKey) -> SecretState,
     budget: &mut CompileBudget,
-) -> Result<Route, Problem> {
+) -> Result<Served, Problem> {
     let fail = |reason, cause| Err(problem(&entry.name, reason, cause));
     let kinds = entry.kinds();
     if !owner.is_kargos() && kinds.len() > 1 {
@@ -195,43 +209,27 @@ fn resolve_one(
             .as_ref()
             .filter(|_| kind == ReceiverKind::Generic)
             .map_or_else(|| Arc::from([]), |config| generic::actions(config, budget)),
-        auth_header: auth_header(owner, entry, kind, &data)?,
+        credentials: credentials(owner, entry, kind, &data)
+            .map_err(|cause| problem(&entry.name, "InvalidCredentials", cause))?,
         oidc: oidc(entry, kind, &data)?,
         ..Settings::new(value.clone())
     };
-    Ok(Route { path, owner: owner.clone(), scope, receiver: Arc::from(entry.name.as_str()), settings })
+    let receiver = Arc::from(entry.name.as_str());
+    let route = Route { path, owner: owner.clone(), scope, receiver, settings, standing: Standing::Current };
+    Ok(Served { previous: previous(kind, &data), route })
+}
+
+/// The route of the secret before the current one: the same in everything else.
+fn previous_route(route: &Route, previous: &Previous) -> Route {
+    let path = ReceiverPath::derive(route.kind(), &route.scope, &route.receiver, &previous.secret);
+    let settings = Settings { secret: previous.secret.clone(), ..route.settings.clone() };
+    Route { path, settings, standing: Standing::Previous { until: previous.until }, ..copy(route) }
 }
 
 fn host_aliases(entry: &Entry) -> Result<HostAliases, Problem> {
     let pairs = entry.spec.host_aliases.iter().map(|alias| format!("{}={}", alias.pushed, alias.pulled));
     let text = pairs.collect::<Vec<_>>().join(",");
     HostAliases::parse(&text).map_err(|error| problem(&entry.name, "InvalidHostAlias", error.to_string()))
-}
-
-/// The header to demand. In Kargo's objects, and for Harbor, the key has another meaning: it is Harbor's secret.
-fn auth_header(
-    owner: &Owner,
-    entry: &Entry,
-    kind: ReceiverKind,
-    data: &BTreeMap<String, Secret>,
-) -> Result<Option<Secret>, Problem> {
-    if owner.is_kargos() || kind == ReceiverKind::Harbor {
-        return Ok(None);
-    }
-    let wanted = entry.spec.authentication.as_ref().and_then(|authentication| authentication.auth_header.as_ref());
-    let key = wanted.and_then(|wanted| wanted.key.as_deref()).unwrap_or("auth-header");
-    match data.get(key) {
-        Some(value) if value.is_empty() => {
-            let cause =
-                format!(r#"the key "{key}" of the Secret is empty; put the value of the demanded header there"#);
-            Err(problem(&entry.name, "SecretEmpty", cause))
-        }
-        None if wanted.is_some() => {
-            let cause = format!(r#"authentication.authHeader names the key "{key}", which the Secret does not have"#);
-            Err(problem(&entry.name, "SecretKeyMissing", cause))
-        }
-        value => Ok(value.cloned()),
-    }
 }
 
 fn oidc(entry: &Entry, kind: ReceiverKind, data: &BTreeMap<String, Secret>) -> Result<Option<Oidc>, Problem> {
@@ -246,13 +244,14 @@ fn kind_of(entry: &Entry) -> Option<ReceiverKind> {
 }
 
 fn copy(route: &Route) -> Route {
-    let Route { path, owner, scope, receiver, settings } = route;
+    let Route { path, owner, scope, receiver, settings, standing } = route;
     Route {
         path: path.clone(),
         owner: owner.clone(),
         scope: scope.clone(),
         receiver: Arc::clone(receiver),
         settings: settings.clone(),
+        standing: *standing,
     }
 }
 
@@ -335,7 +334,7 @@ mod tests {
         let zot = json!({"zot": {"secretRef": {"name": "s"}}});
         let demanding = data(&[("auth-header", "Bearer rosebud")]);
         let served = run_as(&own, &zot, &demanding, &[]);
-        let demanded = |resolution: &Resolution| resolution.routes[0].settings.auth_header.clone();
+        let demanded = |resolution: &Resolution| resolution.routes[0].settings.credentials.auth_header.clone();
         assert!(demanded(&served).is_some_and(|header| header.verify_eq(b"Bearer rosebud")));
         assert!(demanded(&run(&json!([quay("quay")]), &demanding, &[])).is_none());
         let harbor = json!({"harbor": {"secretRef": {"name": "s"}}});
@@ -345,13 +344,39 @@ mod tests {
         assert!(demanded(&run_as(&own, &named, &data(&[("header", "x")]), &[])).is_some());
         let registry = json!({"artifactregistry": {"secretRef": {"name": "s"}}});
         for (spec, data, reason) in [
-            (&named, demanding, "SecretKeyMissing"),
-            (&zot, data(&[("auth-header", "")]), "SecretEmpty"),
+            (&named, demanding, "InvalidCredentials"),
+            (&zot, data(&[("auth-header", "")]), "InvalidCredentials"),
             (&registry, data(&[("oidc-email", "x@y")]), "InvalidOIDC"),
         ] {
             let resolution = run_as(&own, spec, &data, &[]);
             assert_eq!((resolution.routes.len(), causes(&resolution)[0].0), (0, reason));
         }
+    }
+
+    #[test]
+    fn the_previous_secret_keeps_its_url_beside_the_new_one() {
+        let data = |pairs: &[(&str, &str)]| {
+            let value = |(key, value): &(&str, &str)| ((*key).to_owned(), Secret::new(value.as_bytes().to_vec()));
+            SecretState::Found(Arc::new(pairs.iter().map(value).collect()))
+        };
+        let (old, new) = ("the secret before this one", "the secret from now on");
+        let receivers = json!([quay("quay")]);
+        let before = run(&receivers, &data(&[("secret", old)]), &[]);
+        let rotated = [("secret", new), ("secret.previous", old), ("secret.previous-until", "2026-12-31T23:59:59Z")];
+        let during = run(&receivers, &data(&rotated), &[]);
+        assert_eq!(during.routes.len(), 2);
+        assert!(during.routes[0].standing == Standing::Current && during.routes[0].path != before.routes[0].path);
+        let until = Some("2026-12-31T23:59:59Z".parse().unwrap());
+        assert_eq!(during.routes[1].standing, Standing::Previous { until });
+        assert!(during.routes[1].path == before.routes[0].path);
+        assert!(during.routes[1].settings.secret.verify_eq(old.as_bytes()));
+        // While the Secret cannot be read, both stay.
+        let routes: Vec<_> = during.routes.into_iter().map(Arc::new).collect();
+        let unread = run(&receivers, &SecretState::Unavailable("timeout".to_owned()), &routes);
+        assert_eq!(unread.routes.len(), 2);
+        let wrong = [("secret", new), ("secret.previous", old), ("secret.previous-until", "soon")];
+        assert_eq!(run(&receivers, &data(&wrong), &[]).warnings[0].reason, "InvalidExpiry");
+        assert_eq!(run(&receivers, &data(&[("secret", new)]), &[]).routes.len(), 1);
     }
 
     #[test]

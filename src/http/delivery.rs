@@ -97,7 +97,7 @@ pub fn is_dry_run(request: &Request<'_>) -> bool {
 pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgement {
     let Route { settings, .. } = route;
     let read = |()| receiver::implementation(route.kind()).receive(request, settings);
-    match settings.admit(request).and_then(read) {
+    match settings.credentials.admit(request).and_then(read) {
         Err(rejection) => Judgement::Rejected(rejection),
         Ok(Verdict::Ignored(ignored)) => Judgement::Ignored(ignored),
         Ok(Verdict::Push(event)) => push(route, vec![event], tables),

@@ -7,6 +7,7 @@ pub mod artifact_registry;
 pub mod artifactory;
 pub mod azure;
 pub mod bitbucket;
+pub mod credentials;
 pub mod distribution;
 pub mod dockerhub;
 pub mod ecr;
@@ -28,13 +29,14 @@ pub mod zot;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::domain::alias::HostAliases;
 use crate::domain::event::Verdict;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::secret::Secret;
+use credentials::Credentials;
 use oidc::Oidc;
 
 /// An inbound request, after routing and with its body read.
@@ -83,8 +85,8 @@ pub struct Settings {
     pub actions: Arc<[generic::Action]>,
     /// Whether signatures made with SHA-1 are accepted from senders that can do better.
     pub allow_sha1: bool,
-    /// The whole value of the header `Authorization`, or of `X-Api-Key`, without which a request is refused.
-    pub auth_header: Option<Secret>,
+    /// What is demanded of senders besides.
+    pub credentials: Credentials,
     /// What the token of a Pub/Sub subscription has to be; looked at by `artifactregistry` only.
     pub oidc: Option<Oidc>,
 }
@@ -100,26 +102,9 @@ impl Settings {
             aliases: Arc::default(),
             actions: Arc::from([]),
             allow_sha1: false,
-            auth_header: None,
+            credentials: Credentials::default(),
             oidc: None,
         }
-    }
-
-    /// Checks what may be demanded of any kind of sender.
-    ///
-    /// # Errors
-    /// 401 when a header is demanded and is missing or another.
-    pub fn admit(&self, request: &Request<'_>) -> Result<(), Rejection> {
-        let Some(wanted) = &self.auth_header else {
-            return Ok(());
-        };
-        let names = [header::AUTHORIZATION, HeaderName::from_static("x-api-key")];
-        let mut presented = names.iter().flat_map(|name| request.headers.get_all(name)).peekable();
-        if presented.peek().is_none() {
-            return Err(Rejection::Unauthorized("missing Authorization header"));
-        }
-        let is_known = presented.any(|value| wanted.verify_eq(value.as_bytes()));
-        if is_known { Ok(()) } else { Err(Rejection::Unauthorized("unauthorized")) }
     }
 }
 
@@ -132,6 +117,12 @@ pub enum Rejection {
     Invalid(&'static str),
     /// The body is not what this kind sends (400).
     InvalidBody,
+}
+
+impl From<json::Malformed> for Rejection {
+    fn from(_: json::Malformed) -> Self {
+        Self::InvalidBody
+    }
 }
 
 /// What is pushed in a sample.

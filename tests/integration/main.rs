@@ -24,6 +24,7 @@ mod catch_up;
 mod cluster_scope;
 mod command_line;
 mod credentials;
+mod credentials_demanded;
 mod drain;
 mod end_to_end;
 mod examples;

@@ -18,7 +18,7 @@ use crate::domain::secret::Secret;
 use crate::domain::vectors::{self, base64, text};
 use crate::http::answer::Answer;
 use crate::receiver::Settings;
-use crate::routing::RouteTable;
+use crate::routing::{RouteTable, Standing};
 
 /// A mark, and whether it explains ours where Kargo's is another.
 type Deviation = (&'static str, fn(&Verdict, &Verdict) -> bool);
@@ -324,8 +324,14 @@ fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_na
         ..Settings::new(secret.clone())
     };
     let path = ReceiverPath::derive(ReceiverKind::Quay, &scope, "quay", &secret);
-    let route =
-        Route { path, owner: Owner::ProjectConfig(Arc::from("shop")), scope, receiver: Arc::from("quay"), settings };
+    let route = Route {
+        path,
+        owner: Owner::ProjectConfig(Arc::from("shop")),
+        scope,
+        receiver: Arc::from("quay"),
+        settings,
+        standing: Standing::Current,
+    };
     let tables = Tables { warehouses: &warehouses, promotions: &PromotionIndex::default(), aliases: &for_all };
     let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
     let request =
