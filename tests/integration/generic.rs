@@ -119,7 +119,7 @@ async fn a_broken_action_is_told_in_the_status_and_the_others_work() {
     let condition = project.condition("receiver.quayside.dev/any=True").await;
     assert_eq!(condition["reason"], "InvalidAction");
     let message = condition["message"].as_str().unwrap();
-    assert!(message.contains("actions[0].whenExpression: unexpected end of expression"), "{message}");
+    assert!(message.contains("actions[0].whenExpression: unexpected token (syntax, at byte 21"), "{message}");
     project.condition("Ready=True").await;
     let answer = hook.post("{}");
     let results = &answer.json()["results"];
