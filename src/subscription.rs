@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::RwLock;
 use serde_json::Value;
 
-use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks};
+use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks, Unmet};
 use crate::domain::event::PushEvent;
 use crate::domain::scope::{ObjectKey, Scope, within_reach};
 use crate::domain::subscription::{self, Repositories, Subscription, SubscriptionError};
@@ -81,8 +81,13 @@ impl Warehouse {
         Self { key, subscriptions, labels: Labels::new(), generation: None, list: AtomicU32::new(0) }
     }
 
-    fn subscribes_to(&self, url: &str) -> bool {
-        self.subscriptions.iter().flatten().any(|subscription| subscription.repository == url)
+    /// The first requirement of a criterion for Warehouses that this one does not meet.
+    #[must_use]
+    pub fn unmet<'a>(&self, criterion: &'a Criterion) -> Option<Unmet<'a>> {
+        criterion.unmet(&self.key.name, &self.labels, |index, value| {
+            let mut subscriptions = self.subscriptions.iter().flatten();
+            index == Index::SubscribedUrls && subscriptions.any(|subscription| subscription.repository == value)
+        })
     }
 
     /// Everything under which the Warehouse is found, each once.
@@ -182,10 +187,7 @@ impl SubscriptionIndex {
     ) -> Result<Vec<ObjectKey>, TooManyLooks> {
         let tables = self.tables.read();
         let selects = |warehouse: &&Arc<Warehouse>| {
-            scope.covers(&warehouse.key.namespace)
-                && criterion.selects(&warehouse.key.name, &warehouse.labels, |index, value| {
-                    index == Index::SubscribedUrls && warehouse.subscribes_to(value)
-                })
+            scope.covers(&warehouse.key.namespace) && warehouse.unmet(criterion).is_none()
         };
         // Whoever must subscribe to a repository is found by it, and whoever has a name in a project by that.
         let selected = match (criterion.indexed_by(Index::SubscribedUrls), scope, &criterion.name) {

@@ -119,7 +119,7 @@ async fn a_broken_action_is_told_in_the_status_and_the_others_work() {
     let condition = project.condition("receiver.quayside.dev/any=True").await;
     assert_eq!(condition["reason"], "InvalidAction");
     let message = condition["message"].as_str().unwrap();
-    assert!(message.contains("actions[0].whenExpression: unexpected end of expression"), "{message}");
+    assert!(message.contains("actions[0].whenExpression: unexpected token (syntax, at byte 21"), "{message}");
     project.condition("Ready=True").await;
     let answer = hook.post("{}");
     let results = &answer.json()["results"];
@@ -185,4 +185,34 @@ async fn a_request_of_ones_own_is_sent_by_the_command_line() {
     let sent = quayside(["send", "generic", &url, "--file", body, "--header", "X-Event: deploy"]).success();
     assert!(sent.contains("Refreshed 1 of 1 selected resources"), "{sent}");
     assert_eq!(project.refreshed().await, ["storefront"]);
+}
+
+#[test]
+fn explain_says_which_action_selects_a_warehouse_or_why_none_does() {
+    let explain = |header: &str, form: &str| {
+        quayside(["explain", "-f", "examples/generic", "--header", header, "-o", form]).success()
+    };
+    let nightly: Value = serde_json::from_str(&explain("X-Event: nightly", "json")).unwrap();
+    assert_eq!(nightly["answer"]["status"], 200);
+    assert_eq!(nightly["delivery"]["kind"], "generic");
+    assert_eq!(nightly["delivery"]["actions"][1], json!({"action": "Refresh", "outcome": "selects 2 object(s)"}));
+    let warehouses = nightly["warehouses"].as_array().unwrap();
+    let fates: Vec<_> = warehouses
+        .iter()
+        .map(|w| (w["name"].as_str().unwrap(), w["refresh"] == true, w["subscriptions"][0]["reason"].as_str().unwrap()))
+        .collect();
+    let not_applicable = "does not apply: its whenExpression is false";
+    let refused = format!(
+        "actions[0] {not_applicable}; actions[1] does not select it: its label refresh is none of [\"nightly\"]; \
+         actions[2] {not_applicable}"
+    );
+    let selected = "selected by actions[1]";
+    assert_eq!(
+        fates,
+        [("backoffice", true, selected), ("everything", true, selected), ("storefront", false, refused.as_str())]
+    );
+    let text = explain("X-Event: push", "text");
+    let failure = "actions[0] (Refresh) does not apply: its whenExpression is false";
+    assert!(text.contains("Warehouse kargo-demo-generic/storefront: would not be refreshed"), "{text}");
+    assert!(text.contains(failure), "no tags: {text}");
 }

@@ -77,8 +77,7 @@ impl Report {
                 let mut delivery = delivery(route, "", &[], &[], &[]);
                 delivery["actions"] = actions::outcomes(judged).into();
                 let fate = |warehouse: &Warehouse, _: &Subscription| {
-                    let target = Target::warehouse(warehouse.key.clone());
-                    out_of_reach(route, warehouse).unwrap_or_else(|| actions::fate(judged, &target))
+                    out_of_reach(route, warehouse).unwrap_or_else(|| actions::fate(judged, warehouse))
                 };
                 (delivery, Self::about(objects, fate))
             }
@@ -119,12 +118,14 @@ impl Report {
         }
         if !self.delivery.is_null() {
             let list = |member: &str| texts(&self.delivery[member]).join(", ");
-            line(&mut out, &format!("Event: {} ({})", text(&self.delivery["event"]), text(&self.delivery["kind"])));
-            line(&mut out, &format!("Repositories: {}", list("repositories")));
-            line(&mut out, &format!("Tags or refs: {}", list("qualifiers")));
+            if self.delivery["actions"].is_null() {
+                line(&mut out, &format!("Event: {} ({})", text(&self.delivery["event"]), text(&self.delivery["kind"])));
+                line(&mut out, &format!("Repositories: {}", list("repositories")));
+                line(&mut out, &format!("Tags or refs: {}", list("qualifiers")));
+            }
             for (index, action) in self.delivery["actions"].as_array().into_iter().flatten().enumerate() {
                 let (action, outcome) = (text(&action["action"]), text(&action["outcome"]));
-                line(&mut out, &format!("actions[{index}] {action} {outcome}"));
+                line(&mut out, &format!("actions[{index}] ({action}) {outcome}"));
             }
         }
         for receiver in self.receivers.iter().flatten() {
