@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::PartialObjectMeta;
@@ -247,7 +246,7 @@ impl App {
 
         let work: Arc<Queue<_>> = Arc::default();
         let secrets = Arc::new(SecretCache::new(client.clone()));
-        let catch_up = CatchUp {
+        let catch_up = Arc::new(CatchUp {
             leadership: leadership.clone(),
             routes: Arc::clone(&routes),
             index: Arc::clone(&index),
@@ -255,8 +254,11 @@ impl App {
             readiness: Arc::clone(&readiness),
             metrics: Arc::clone(&metrics),
             rate: config.catch_up_rate,
-        };
-        tasks.spawn(catch_up.run(stop.clone()));
+        });
+        tasks.spawn(Arc::clone(&catch_up).run(stop.clone()));
+        if let Some(spool) = &spool {
+            tasks.spawn(catch_up.run_after_losses(spool.losses(), stop.clone()));
+        }
         let stop_election = CancellationToken::new();
         let namespace = config.lease_namespace.clone().unwrap_or_default();
         let elector = Elector::new(client.clone(), namespace, leadership.clone(), Arc::clone(&metrics));
@@ -316,11 +318,11 @@ impl App {
     }
 }
 
-/// What the refresher tells: a target that owes nothing any more owes nothing on disk either.
+/// What the refresher tells: a target that owes nothing any more owes nothing on disk either, but for what came since.
 fn settled(spool: Option<Spool>) -> Settled {
-    Box::new(move |target| {
+    Box::new(move |target, up_to| {
         if let Some(spool) = spool.as_ref().filter(|spool| spool.counts().owed > 0) {
-            spool.settle(target, Timestamp::MAX);
+            spool.settle(target, up_to);
         }
     })
 }

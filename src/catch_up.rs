@@ -1,4 +1,5 @@
-//! Makes good what was missed while no replica lived: senders give up on pushes that nobody takes.
+//! Makes good what was missed while no replica lived, as senders give up on pushes that nobody takes; and what a damaged spool
+//! has forgotten.
 //!
 //! Owns the walk over the Warehouses that a receiver could have reached: once each, in their order, spread over time,
 //! giving way to pushes. Whether a catch-up is due, and how far it has come, is recorded in the Lease, so that another
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +46,7 @@ pub struct CatchUp {
 
 impl CatchUp {
     /// Does what is due whenever this replica becomes leader, until `stop` is cancelled or the process drains.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut term = 0;
         let next_term = async |term| {
             let term = self.leadership.next_term(term).await;
@@ -60,6 +62,27 @@ impl CatchUp {
         }
     }
 
+    /// Refreshes everything within reach whenever this replica's spool has lost what it held, since nobody knows what that was.
+    /// Whether it leads does not matter: no other replica knows of the loss.
+    pub async fn run_after_losses(self: Arc<Self>, mut losses: watch::Receiver<u64>, stop: CancellationToken) {
+        let all = async {
+            while losses.changed().await.is_ok() {
+                self.readiness.wait_for_tables().await;
+                let warehouses = self.reachable(None);
+                tracing::warn!(
+                    warehouses = warehouses.len(),
+                    "the spool has lost what it held: refreshing every Warehouse that a receiver could have reached"
+                );
+                let mut turns = self.turns();
+                for warehouse in &warehouses {
+                    self.turn(&mut turns).await;
+                    self.refresh(warehouse).await;
+                }
+            }
+        };
+        stop.run_until_cancelled(all).await;
+    }
+
     async fn catch_up(&self, due: Due, stop: &CancellationToken) {
         let warehouses = self.reachable(due.at.as_deref());
         let since = due.since;
@@ -67,8 +90,7 @@ impl CatchUp {
             %since, warehouses = warehouses.len(), continued = due.at.is_some(),
             "no replica lived for a while: refreshing every Warehouse that a receiver could have reached"
         );
-        let mut turns = interval(Duration::from_secs(1) / self.rate.max(1));
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut turns = self.turns();
         for (done, warehouse) in warehouses.iter().enumerate() {
             let remaining = warehouses.len() - done;
             self.metrics.catch_up_remaining.set(i64::try_from(remaining).unwrap_or(i64::MAX));
@@ -97,6 +119,12 @@ impl CatchUp {
         let warehouses = self.index.warehouses();
         let reachable = warehouses.iter().filter(|warehouse| is_reachable(warehouse, &scopes));
         reachable.map(|warehouse| &warehouse.key).filter(|key| Some(*key) > at.as_ref()).cloned().collect()
+    }
+
+    fn turns(&self) -> Interval {
+        let mut turns = interval(Duration::from_secs(1) / self.rate.max(1));
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        turns
     }
 
     /// Waits for this catch-up's turn: the next one at which no push is being written.

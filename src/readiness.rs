@@ -1,6 +1,6 @@
 //! Named gates that must all be open before a replica takes traffic.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -65,8 +65,8 @@ impl Gate {
 pub struct Readiness {
     open: [AtomicBool; Gate::ALL.len()],
     draining: AtomicBool,
-    /// The API server has answered something.
-    heard: AtomicBool,
+    /// How often the API server has answered something of use.
+    heard: AtomicU64,
     /// Requests are taken in although the tables are not filled, because the API server is away.
     intake: AtomicBool,
     changed: Notify,
@@ -118,12 +118,12 @@ impl Readiness {
 
     /// The API server has answered, so the tables will be filled soon.
     pub fn hear(&self) {
-        self.heard.store(true, Ordering::Release);
+        self.heard.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether the API server has answered anything since the start.
+    /// How often the API server has answered since the start.
     #[must_use]
-    pub fn has_heard(&self) -> bool {
+    pub fn heard(&self) -> u64 {
         self.heard.load(Ordering::Acquire)
     }
 

@@ -114,12 +114,14 @@ impl Backoff for Pauses {
     fn reset(&mut self) {}
 }
 
-/// Whether the API server has said something; a list that begins is our own doing.
+/// Whether the API server has said something of use; a list that begins is our own doing. That it cannot serve, or not now,
+/// says as much as silence.
 fn is_answer<K>(event: &watcher::Result<Event<K>>) -> bool {
     match event {
         Ok(event) => !matches!(event, Event::Init),
         Err(watcher::Error::WatchError(_)) => true,
-        Err(error) => matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(_))),
+        Err(watcher::Error::InitialListFailed(kube::Error::Api(status))) => status.code != 429 && status.code < 500,
+        Err(_) => false,
     }
 }
 

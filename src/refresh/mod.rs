@@ -13,12 +13,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use coalesce::{End, Next, Slot, back_off};
 use patch::{PatchError, Patcher};
-use token::TokenSource;
+use token::{TokenSource, token};
 
 use crate::domain::target::Target;
 use crate::metrics::Metrics;
@@ -58,12 +59,13 @@ struct Shared {
     tokens: TokenSource,
     metrics: Arc<Metrics>,
     jitter: RandomState,
-    /// Called when nothing is owed to a target any more, before it can be owed anything new.
+    /// Called when nothing is owed to a target any more.
     settled: Settled,
 }
 
-/// Hears that nothing is owed to a target any more. It must not wait for anything.
-pub type Settled = Box<dyn Fn(&Target) + Send + Sync>;
+/// Hears that nothing is owed to a target any more that arrived up to that time, when the last PATCH began. It must not wait
+/// for anything.
+pub type Settled = Box<dyn Fn(&Target, Timestamp) + Send + Sync>;
 
 struct Owed {
     slot: Slot<oneshot::Sender<Outcome>>,
@@ -161,10 +163,10 @@ impl Refresher {
     /// Runs one Warehouse until nothing is owed to it.
     async fn settle(self, target: Target, joined: Arc<Notify>) {
         loop {
-            let Some((outcome, wait)) = self.attempt(&target).await else {
+            let Some((outcome, wait, begun)) = self.attempt(&target).await else {
                 return;
             };
-            let Some(next) = self.shared.end(&target, outcome.end()) else {
+            let Some(next) = self.shared.end(&target, outcome.end(), begun) else {
                 return;
             };
             match next {
@@ -186,15 +188,15 @@ impl Refresher {
         }
     }
 
-    /// Waits for a turn and sends one PATCH. `None` when the refresher is being dropped.
-    async fn attempt(&self, target: &Target) -> Option<(Attempt, Option<Duration>)> {
+    /// Waits for a turn and sends one PATCH. Says how it ended, how long the API server asks to wait, and when the PATCH
+    /// began. `None` when the refresher is being dropped.
+    async fn attempt(&self, target: &Target) -> Option<(Attempt, Option<Duration>, Timestamp)> {
         let _turn = self.shared.in_flight.acquire().await.ok()?;
         self.shared.slots.lock().get_mut(target)?.slot.begin();
-        let token = self.shared.tokens.next();
-        let began = Instant::now();
-        let result = self.patcher.patch(target, &token).await;
-        self.shared.metrics.patched(result.as_ref().map_or_else(PatchError::label, |()| "written"), began.elapsed());
-        Some(match result {
+        let (begun, timer) = (self.shared.tokens.next(), Instant::now());
+        let result = self.patcher.patch(target, &token(begun)).await;
+        self.shared.metrics.patched(result.as_ref().map_or_else(PatchError::label, |()| "written"), timer.elapsed());
+        let (attempt, wait) = match result {
             Ok(()) => (Attempt::Written, None),
             Err(PatchError::Gone) => (Attempt::Gone, None),
             Err(PatchError::Transient { status, retry_after }) => {
@@ -205,18 +207,19 @@ impl Refresher {
                 tracing::error!(%target, kind = target.kind.as_str(), status, reason = message, "the API server refuses the refresh, will be repeated slowly");
                 (Attempt::Refused, Some(JOINED_PAUSE))
             }
-        })
+        };
+        Some((attempt, wait, begun))
     }
 }
 
 impl Shared {
     /// Ends the PATCH; a finished slot is dropped under the same lock, so that no request can join it any more.
-    fn end(&self, target: &Target, end: End) -> Option<Next<oneshot::Sender<Outcome>>> {
+    fn end(&self, target: &Target, end: End, begun: Timestamp) -> Option<Next<oneshot::Sender<Outcome>>> {
         let mut slots = self.slots.lock();
         let next = slots.get_mut(target)?.slot.end(end);
         if matches!(next, Next::Finished(_)) {
             slots.remove(target);
-            (self.settled)(target);
+            (self.settled)(target, begun);
         }
         Some(next)
     }
