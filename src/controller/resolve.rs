@@ -477,7 +477,10 @@ mod tests {
         assert!(route.path == listed.routes[0].path, "the URL depends on namespace, name and secret alone");
         assert_eq!((&route.owner, &*route.receiver), (&own, "quay"));
         assert_eq!(route.settings.registry_host.as_deref(), Some("registry.example.com"));
-        assert_eq!(route.settings.aliases.of("a.example/app").collect::<Vec<_>>(), ["b.example/app", "c.example/d/app"]);
+        assert_eq!(
+            route.settings.aliases.of("a.example/app").collect::<Vec<_>>(),
+            ["b.example/app", "c.example/d/app"]
+        );
         assert!(route.settings.allow_sha1 && !listed.routes[0].settings.allow_sha1);
     }
 

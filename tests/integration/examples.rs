@@ -188,6 +188,24 @@ async fn receiver() {
 }
 
 #[tokio::test]
+async fn registries_that_kargo_has_no_receiver_for() {
+    let operator = Operator::shared().await;
+    for (kind, repository) in [
+        ("msr", "msr.example.com/northwind/storefront"),
+        ("distribution", "registry.example.com/northwind/storefront"),
+        ("zot", "zot.example.com/northwind/storefront"),
+        ("nexus", "nexus.example.com:8083/northwind/storefront"),
+        ("ecr", "111122223333.dkr.ecr.eu-west-1.amazonaws.com/northwind/storefront"),
+        ("artifactregistry", "europe-docker.pkg.dev/northwind/apps/storefront"),
+    ] {
+        let (project, hook) = apply(operator, kind, "20-receiver.yaml").await;
+        project.settle(&hook).await;
+        assert_eq!(push(&project, &hook, repository, "1.4.2").await, ["storefront"], "{kind}");
+        assert!(push(&project, &hook, repository, "2.0.1").await.is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn clusterreceiver() {
     let operator = Operator::shared().await;
     let reached = Project::new("example-cluster-receiver").await;
@@ -238,6 +256,12 @@ fn no_example_is_left_out() {
         "bitbucket",
         "receiver",
         "clusterreceiver",
+        "msr",
+        "distribution",
+        "zot",
+        "nexus",
+        "ecr",
+        "artifactregistry",
     ];
     let tested = tested.map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());
