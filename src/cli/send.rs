@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Parser;
-use http::{Request, Uri, header};
+use http::{HeaderName, HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -74,6 +74,10 @@ struct Target {
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 
+    /// Add a header, such as the Authorization that a receiver can demand; can be given several times.
+    #[arg(long = "header", value_name = "K: V", value_parser = super::header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+
     /// Ask the receiver to do everything but the refresh, and to say what it would have done.
     #[arg(long)]
     dry_run: bool,
@@ -97,15 +101,14 @@ struct Target {
 
 /// The kinds that can be played.
 fn kind(name: &str) -> Result<ReceiverKind, String> {
-    let known = || ReceiverKind::ALL.into_iter().filter(|kind| receiver::implementation(*kind).is_some());
-    known().find(|kind| kind.as_str() == name).ok_or_else(|| {
-        let names: Vec<_> = known().map(ReceiverKind::as_str).collect();
+    ReceiverKind::parse(name).ok_or_else(|| {
+        let names = ReceiverKind::ALL.map(ReceiverKind::as_str);
         format!("the types are {}", names.join(", "))
     })
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let sender = receiver::implementation(args.kind).context("this kind cannot be played")?;
+    let sender = receiver::implementation(args.kind);
     let events = sender.events();
     let event = args.event.as_deref().or_else(|| events.first().copied()).unwrap_or_default();
     let qualifiers = match args.qualifiers.as_slice() {
@@ -132,7 +135,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn post(target: &Target, sample: Sample) -> Outcome {
     let uri = address(&target.url, target.dry_run)?;
     let mut request = Request::post(uri);
-    for (name, value) in sample.headers {
+    for (name, value) in sample.headers.iter().chain(&target.headers) {
         request = request.header(name, value);
     }
     if !request.headers_ref().is_some_and(|headers| headers.contains_key(header::USER_AGENT)) {

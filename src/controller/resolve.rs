@@ -3,7 +3,7 @@
 //! One receiver never affects another: each comes out as a route, as a problem, or (while its Secret cannot be read) as
 //! the route it had before.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -18,8 +18,9 @@ use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
+use crate::receiver::Settings;
 use crate::receiver::generic::CompileBudget;
-use crate::receiver::{self, Settings};
+use crate::receiver::oidc::Oidc;
 use crate::routing::{Clash, Route};
 
 /// The receivers of one owner, as decoded from its spec.
@@ -72,7 +73,7 @@ pub fn declared(owner: &Owner, spec: &Value) -> Vec<Result<Entry, EntryError>> {
 /// Which Secrets the entries reference, in the namespace where they are looked for.
 #[must_use]
 pub fn references(entries: &Entries, secret_namespace: &str) -> HashSet<ObjectKey> {
-    let names = entries.iter().flatten().filter(|entry| kind_of(entry).is_some_and(is_supported));
+    let names = entries.iter().flatten().filter(|entry| kind_of(entry).is_some());
     names
         .filter_map(Entry::secret_name)
         .filter(|name| !name.is_empty())
@@ -152,9 +153,6 @@ fn resolve_one(
             },
         );
     };
-    if !is_supported(kind) {
-        return fail("UnsupportedKind", format!("receivers of kind {kind} are not served by this version of Quayside"));
-    }
     let name = entry.secret_name().unwrap_or_default();
     let not_read = |why: &str| format!(r#"error getting Secret "{name}" in namespace "{namespace}": {why}"#);
     if name.is_empty() {
@@ -197,6 +195,8 @@ fn resolve_one(
             .as_ref()
             .filter(|_| kind == ReceiverKind::Generic)
             .map_or_else(|| Arc::from([]), |config| generic::actions(config, budget)),
+        auth_header: auth_header(owner, entry, kind, &data)?,
+        oidc: oidc(entry, kind, &data)?,
         ..Settings::new(value.clone())
     };
     Ok(Route { path, owner: owner.clone(), scope, receiver: Arc::from(entry.name.as_str()), settings })
@@ -208,12 +208,41 @@ fn host_aliases(entry: &Entry) -> Result<HostAliases, Problem> {
     HostAliases::parse(&text).map_err(|error| problem(&entry.name, "InvalidHostAlias", error.to_string()))
 }
 
-fn kind_of(entry: &Entry) -> Option<ReceiverKind> {
-    entry.kinds().first().and_then(|kind| ReceiverKind::parse(kind))
+/// The header to demand. In Kargo's objects, and for Harbor, the key has another meaning: it is Harbor's secret.
+fn auth_header(
+    owner: &Owner,
+    entry: &Entry,
+    kind: ReceiverKind,
+    data: &BTreeMap<String, Secret>,
+) -> Result<Option<Secret>, Problem> {
+    if owner.is_kargos() || kind == ReceiverKind::Harbor {
+        return Ok(None);
+    }
+    let wanted = entry.spec.authentication.as_ref().and_then(|authentication| authentication.auth_header.as_ref());
+    let key = wanted.and_then(|wanted| wanted.key.as_deref()).unwrap_or("auth-header");
+    match data.get(key) {
+        Some(value) if value.is_empty() => {
+            let cause =
+                format!(r#"the key "{key}" of the Secret is empty; put the value of the demanded header there"#);
+            Err(problem(&entry.name, "SecretEmpty", cause))
+        }
+        None if wanted.is_some() => {
+            let cause = format!(r#"authentication.authHeader names the key "{key}", which the Secret does not have"#);
+            Err(problem(&entry.name, "SecretKeyMissing", cause))
+        }
+        value => Ok(value.cloned()),
+    }
 }
 
-fn is_supported(kind: ReceiverKind) -> bool {
-    receiver::implementation(kind).is_some()
+fn oidc(entry: &Entry, kind: ReceiverKind, data: &BTreeMap<String, Secret>) -> Result<Option<Oidc>, Problem> {
+    if kind != ReceiverKind::ArtifactRegistry {
+        return Ok(None);
+    }
+    Oidc::from_secret(data).map_err(|error| problem(&entry.name, "InvalidOIDC", error.to_string()))
+}
+
+fn kind_of(entry: &Entry) -> Option<ReceiverKind> {
+    entry.kinds().first().and_then(|kind| ReceiverKind::parse(kind))
 }
 
 fn copy(route: &Route) -> Route {
@@ -266,8 +295,6 @@ fn weakness(entry: &Entry, namespace: &str, secret: &Secret) -> Option<Problem> 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -298,14 +325,33 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_of_an_unserved_kind_says_so_and_leaves_its_siblings_alone() {
-        let receivers = json!([{"name": "any", "generic": {"secretRef": {"name": "s"}}}, quay("quay")]);
-        let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
-        assert_eq!(resolution.routes.len(), 1);
-        assert_eq!(
-            causes(&resolution),
-            [("UnsupportedKind", "receivers of kind generic are not served by this version of Quayside")]
-        );
+    fn what_else_a_secret_demands_is_read_for_our_own_objects_only() {
+        let data = |pairs: &[(&str, &str)]| {
+            let value = |(key, value): &(&str, &str)| ((*key).to_owned(), Secret::new(value.as_bytes().to_vec()));
+            let long = ("secret".to_owned(), Secret::new(b"a long enough secret".to_vec()));
+            SecretState::Found(Arc::new(pairs.iter().map(value).chain([long]).collect()))
+        };
+        let own = Owner::Receiver(ObjectKey::new("northwind", "own"));
+        let zot = json!({"zot": {"secretRef": {"name": "s"}}});
+        let demanding = data(&[("auth-header", "Bearer rosebud")]);
+        let served = run_as(&own, &zot, &demanding, &[]);
+        let demanded = |resolution: &Resolution| resolution.routes[0].settings.auth_header.clone();
+        assert!(demanded(&served).is_some_and(|header| header.verify_eq(b"Bearer rosebud")));
+        assert!(demanded(&run(&json!([quay("quay")]), &demanding, &[])).is_none());
+        let harbor = json!({"harbor": {"secretRef": {"name": "s"}}});
+        assert!(demanded(&run_as(&own, &harbor, &demanding, &[])).is_none());
+        let mut named = zot.clone();
+        named["authentication"] = json!({"authHeader": {"key": "header"}});
+        assert!(demanded(&run_as(&own, &named, &data(&[("header", "x")]), &[])).is_some());
+        let registry = json!({"artifactregistry": {"secretRef": {"name": "s"}}});
+        for (spec, data, reason) in [
+            (&named, demanding, "SecretKeyMissing"),
+            (&zot, data(&[("auth-header", "")]), "SecretEmpty"),
+            (&registry, data(&[("oidc-email", "x@y")]), "InvalidOIDC"),
+        ] {
+            let resolution = run_as(&own, spec, &data, &[]);
+            assert_eq!((resolution.routes.len(), causes(&resolution)[0].0), (0, reason));
+        }
     }
 
     #[test]

@@ -95,11 +95,9 @@ pub fn is_dry_run(request: &Request<'_>) -> bool {
 /// Authenticates and reads a request, and selects the objects it concerns.
 #[must_use]
 pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgement {
-    let Some(implementation) = receiver::implementation(route.kind()) else {
-        // Such a kind gets no route in the first place.
-        return Judgement::Rejected(Rejection::InvalidBody);
-    };
-    match route.settings.admit(request).and_then(|()| implementation.receive(request, &route.settings)) {
+    let Route { settings, .. } = route;
+    let read = |()| receiver::implementation(route.kind()).receive(request, settings);
+    match settings.admit(request).and_then(read) {
         Err(rejection) => Judgement::Rejected(rejection),
         Ok(Verdict::Ignored(ignored)) => Judgement::Ignored(ignored),
         Ok(Verdict::Push(event)) => push(route, vec![event], tables),

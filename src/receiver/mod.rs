@@ -211,26 +211,26 @@ pub trait Receiver: Send + Sync {
     }
 }
 
-/// The implementation of a kind, or `None` where this version does not serve the kind yet.
+/// The implementation of a kind.
 #[must_use]
-pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
+pub fn implementation(kind: ReceiverKind) -> &'static dyn Receiver {
     match kind {
-        ReceiverKind::Artifactory => Some(&artifactory::Artifactory),
-        ReceiverKind::Azure => Some(&azure::Azure),
-        ReceiverKind::Bitbucket => Some(&bitbucket::Bitbucket),
-        ReceiverKind::DockerHub => Some(&dockerhub::DockerHub),
-        ReceiverKind::Generic => Some(&generic::Generic),
-        ReceiverKind::Gitea => Some(&gitea::Gitea),
-        ReceiverKind::GitHub => Some(&github::GitHub),
-        ReceiverKind::GitLab => Some(&gitlab::GitLab),
-        ReceiverKind::Harbor => Some(&harbor::Harbor),
-        ReceiverKind::Quay => Some(&quay::Quay),
-        ReceiverKind::Msr => Some(&msr::Msr),
-        ReceiverKind::Distribution => Some(&distribution::Distribution),
-        ReceiverKind::Zot => Some(&zot::Zot),
-        ReceiverKind::Nexus => Some(&nexus::Nexus),
-        ReceiverKind::Ecr => Some(&ecr::Ecr),
-        ReceiverKind::ArtifactRegistry => Some(&artifact_registry::ArtifactRegistry),
+        ReceiverKind::Artifactory => &artifactory::Artifactory,
+        ReceiverKind::Azure => &azure::Azure,
+        ReceiverKind::Bitbucket => &bitbucket::Bitbucket,
+        ReceiverKind::DockerHub => &dockerhub::DockerHub,
+        ReceiverKind::Generic => &generic::Generic,
+        ReceiverKind::Gitea => &gitea::Gitea,
+        ReceiverKind::GitHub => &github::GitHub,
+        ReceiverKind::GitLab => &gitlab::GitLab,
+        ReceiverKind::Harbor => &harbor::Harbor,
+        ReceiverKind::Quay => &quay::Quay,
+        ReceiverKind::Msr => &msr::Msr,
+        ReceiverKind::Distribution => &distribution::Distribution,
+        ReceiverKind::Zot => &zot::Zot,
+        ReceiverKind::Nexus => &nexus::Nexus,
+        ReceiverKind::Ecr => &ecr::Ecr,
+        ReceiverKind::ArtifactRegistry => &artifact_registry::ArtifactRegistry,
     }
 }
 
