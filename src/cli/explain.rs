@@ -54,7 +54,7 @@ pub(super) struct Args {
     query: Option<String>,
 
     /// A header of the request; can be given several times.
-    #[arg(long = "header", value_name = "K: V", value_parser = header)]
+    #[arg(long = "header", value_name = "K: V", value_parser = super::header)]
     headers: Vec<(HeaderName, HeaderValue)>,
 
     /// The file with the request's body, or - for standard input.
@@ -78,14 +78,6 @@ enum Form {
     Text,
     /// For scripts.
     Json,
-}
-
-pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let malformed = || "write a header as 'Name: value'".to_owned();
-    let (name, value) = text.split_once(':').ok_or_else(malformed)?;
-    let name = name.trim().parse().map_err(|_| malformed())?;
-    let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| malformed())?;
-    Ok((name, value))
 }
 
 pub(super) fn run(args: &Args) -> Outcome {

@@ -105,6 +105,15 @@ fn note(text: &str) {
     drop(writeln!(std::io::stderr(), "note: {text}"));
 }
 
+/// Reads a header as people write it.
+fn header(text: &str) -> Result<(http::HeaderName, http::HeaderValue), String> {
+    let malformed = || "write a header as 'Name: value'".to_owned();
+    let (name, value) = text.split_once(':').ok_or_else(malformed)?;
+    let name = name.trim().parse().map_err(|_| malformed())?;
+    let value = http::HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| malformed())?;
+    Ok((name, value))
+}
+
 /// Reads a file, or standard input for `-`.
 fn read(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
     use std::io::Read;

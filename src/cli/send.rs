@@ -60,8 +60,9 @@ pub(super) struct Args {
     #[arg(long = "changed-file", value_name = "PATH", conflicts_with = "file")]
     changed_files: Vec<String>,
 
-    /// A header of the request, beside the sender's own or in place of one of that name; can be given several times.
-    #[arg(long = "header", value_name = "K: V", value_parser = super::explain::header)]
+    /// A header of the request, such as the Authorization that a receiver can demand, beside the sender's own or in place
+    /// of one of that name; can be given several times.
+    #[arg(long = "header", value_name = "K: V", value_parser = super::header)]
     headers: Vec<(HeaderName, HeaderValue)>,
 
     /// The file that holds the receiver's secret, byte for byte, for senders that sign or send it; - is standard input.
