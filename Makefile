@@ -19,7 +19,7 @@ SECONDS ?= 60
 PUSHES ?= 0
 SENDERS ?= 32
 
-.PHONY: help check tools test chaos generate demo bench bench-scale image chart e2e ci clean
+.PHONY: help check tools test chaos generate demo fuzz bench bench-scale image chart e2e ci clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,14 @@ generate: ## write the CRDs, the chart's copies and the configuration reference 
 	rm -f charts/quayside/files/crds/*.yaml
 	cp crds/*.yaml charts/quayside/files/crds/
 	QUAYSIDE_GENERATE=1 cargo test --quiet --locked --lib reference
+
+fuzz: ## every fuzz target for SECONDS (10), from the recorded cases; installs cargo-fuzz if it is missing
+	@command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz@0.13.2
+	@fuzz/seed.sh
+	@for target in $$(sed -n 's/^name = "\(.*\)"$$/\1/p' fuzz/Cargo.toml | tail -n +2); do \
+	  echo "fuzz: $$target"; \
+	  cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(or $(SECONDS),10) -print_final_stats=1 -verbosity=0 || exit 1; \
+	done
 
 demo: ## the main job on a throw-away control plane, start to finish
 	@tests/demo.sh

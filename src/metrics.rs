@@ -4,6 +4,7 @@ pub mod spool;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -158,6 +159,8 @@ pub struct Metrics {
     /// What the spool does and holds.
     pub spool: SpoolMetrics,
     intake_runs: Family<OutcomeLabel, Counter>,
+    previous_secret_deliveries: Family<KindLabel, Counter>,
+    previous_secret_last_used: Family<KindLabel, Gauge>,
     /// TLS on the webhook port.
     pub tls: TlsMetrics,
 }
@@ -203,6 +206,8 @@ impl Metrics {
             connections: ConnectionMetrics::default(),
             spool: SpoolMetrics::default(),
             intake_runs: Family::default(),
+            previous_secret_deliveries: Family::default(),
+            previous_secret_last_used: Family::default(),
             tls: TlsMetrics::default(),
         };
         metrics.registered()
@@ -255,6 +260,16 @@ impl Metrics {
             "Requests run that were taken in before the tables were filled",
             self.intake_runs.clone(),
         );
+        r.register(
+            "previous_secret_deliveries",
+            "Requests to the URL of a previous secret",
+            self.previous_secret_deliveries.clone(),
+        );
+        r.register(
+            "previous_secret_last_used_timestamp_seconds",
+            "When the URL of a previous secret was last used, in seconds since 1970",
+            self.previous_secret_last_used.clone(),
+        );
         r.register("connections", "Open connections on the webhook port", self.connections.open.clone());
         r.register(
             "connections_closed",
@@ -291,6 +306,12 @@ impl Metrics {
                 TargetKind::Promotion => self.promotions_matched.inc(),
             };
         }
+    }
+
+    /// Notes that a URL of a previous secret was used.
+    pub fn previous_secret_used(&self, kind: &'static str, now: Timestamp) {
+        self.previous_secret_deliveries.get_or_create(&KindLabel { kind }).inc();
+        self.previous_secret_last_used.get_or_create(&KindLabel { kind }).set(now.as_second());
     }
 
     /// Counts a request that was taken in and has been run.

@@ -91,9 +91,11 @@ impl PromotionIndex {
         let tables = self.tables.read();
         let selects = |(key, promotion): &(&ObjectKey, &Promotion)| {
             scope.covers(&key.namespace)
-                && criterion.selects(&key.name, &promotion.labels, |index, value| {
-                    index == Index::PullRequestUrl && promotion.pull_requests.iter().any(|url| **url == *value)
-                })
+                && criterion
+                    .unmet(&key.name, &promotion.labels, |index, value| {
+                        index == Index::PullRequestUrl && promotion.pull_requests.iter().any(|url| **url == *value)
+                    })
+                    .is_none()
         };
         let selected = match criterion.indexed_by(Index::PullRequestUrl) {
             Some(url) => {

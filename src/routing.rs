@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use parking_lot::RwLock;
 
 use crate::domain::kind::ReceiverKind;
@@ -26,6 +27,20 @@ pub struct Route {
     pub receiver: Arc<str>,
     /// What else it is configured with.
     pub settings: Settings,
+    /// Whether its secret is the one in force.
+    pub standing: Standing,
+}
+
+/// Which secret a route hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The one in force, whose URL is in the status.
+    Current,
+    /// The one before, whose URL senders may still have.
+    Previous {
+        /// When it stops to count; `None` for as long as it is in the Secret.
+        until: Option<Timestamp>,
+    },
 }
 
 impl Route {
@@ -33,6 +48,12 @@ impl Route {
     #[must_use]
     pub fn kind(&self) -> ReceiverKind {
         self.path.kind()
+    }
+
+    /// Whether the route counts at this time.
+    #[must_use]
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        !matches!(self.standing, Standing::Previous { until: Some(until) } if until <= now)
     }
 }
 
@@ -215,7 +236,19 @@ mod tests {
     fn route(owner: &Owner, receiver: &str, secret: &str) -> Route {
         let (scope, secret) = (owner.scope(), Secret::new(secret.as_bytes().to_vec()));
         let path = ReceiverPath::derive(ReceiverKind::Quay, &scope, receiver, &secret);
-        Route { path, owner: owner.clone(), scope, receiver: Arc::from(receiver), settings: Settings::new(secret) }
+        let (receiver, settings) = (Arc::from(receiver), Settings::new(secret));
+        Route { path, owner: owner.clone(), scope, receiver, settings, standing: Standing::Current }
+    }
+
+    #[test]
+    fn a_previous_secret_ends_at_its_time() {
+        let until: Timestamp = "2026-12-31T23:59:59Z".parse().unwrap();
+        let mut route = route(&project("northwind"), "quay", "old");
+        assert!(route.is_in_force(Timestamp::MAX));
+        route.standing = Standing::Previous { until: Some(until) };
+        assert!(route.is_in_force("2026-12-31T23:59:58Z".parse().unwrap()) && !route.is_in_force(until));
+        route.standing = Standing::Previous { until: None };
+        assert!(route.is_in_force(Timestamp::MAX));
     }
 
     fn table() -> RouteTable {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::RwLock;
 use serde_json::Value;
 
-use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks};
+use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks, Unmet};
 use crate::domain::event::PushEvent;
 use crate::domain::scope::{ObjectKey, Scope, within_reach};
 use crate::domain::subscription::{self, Repositories, Subscription, SubscriptionError};
@@ -81,8 +81,13 @@ impl Warehouse {
         Self { key, subscriptions, labels: Labels::new(), generation: None, list: AtomicU32::new(0) }
     }
 
-    fn subscribes_to(&self, url: &str) -> bool {
-        self.subscriptions.iter().flatten().any(|subscription| subscription.repository == url)
+    /// The first requirement of a criterion for Warehouses that this one does not meet.
+    #[must_use]
+    pub fn unmet<'a>(&self, criterion: &'a Criterion) -> Option<Unmet<'a>> {
+        criterion.unmet(&self.key.name, &self.labels, |index, value| {
+            let mut subscriptions = self.subscriptions.iter().flatten();
+            index == Index::SubscribedUrls && subscriptions.any(|subscription| subscription.repository == value)
+        })
     }
 
     /// Everything under which the Warehouse is found, each once.
@@ -148,17 +153,25 @@ impl SubscriptionIndex {
         gone.iter().for_each(|key| tables.remove(key));
     }
 
-    /// The Warehouses within reach that an event concerns.
+    /// The Warehouses within reach that one of the events concerns.
     #[must_use]
-    pub fn select(&self, scope: &Scope, event: &PushEvent) -> Selection {
-        let about = Repositories::new(&event.repositories);
-        let tables = self.tables.read();
-        let found = about.keys().filter_map(|key| tables.by_repository.get(key)).flatten();
-        let mut found: Vec<_> = found.filter(|warehouse| scope.covers(&warehouse.key.namespace)).collect();
-        found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        found.dedup_by(|a, b| a.key == b.key);
+    pub fn select(&self, scope: &Scope, events: &[PushEvent]) -> Selection {
         let mut selection = Selection::default();
-        found.into_iter().for_each(|warehouse| selection.add(warehouse, &about, event));
+        let tables = self.tables.read();
+        let mut subscribed = Vec::new();
+        for event in events {
+            let about = Repositories::new(&event.repositories);
+            let found = about.keys().filter_map(|key| tables.by_repository.get(key)).flatten();
+            let mut found: Vec<_> = found.filter(|warehouse| scope.covers(&warehouse.key.namespace)).collect();
+            found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            found.dedup_by(|a, b| a.key == b.key);
+            subscribed.extend(found.into_iter().filter(|warehouse| selection.add(warehouse, &about, event)));
+        }
+        subscribed.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        subscribed.dedup_by(|a, b| a.key == b.key);
+        selection.subscribed = subscribed.len();
+        selection.warehouses.sort_unstable();
+        selection.warehouses.dedup();
         selection
     }
 
@@ -174,10 +187,7 @@ impl SubscriptionIndex {
     ) -> Result<Vec<ObjectKey>, TooManyLooks> {
         let tables = self.tables.read();
         let selects = |warehouse: &&Arc<Warehouse>| {
-            scope.covers(&warehouse.key.namespace)
-                && criterion.selects(&warehouse.key.name, &warehouse.labels, |index, value| {
-                    index == Index::SubscribedUrls && warehouse.subscribes_to(value)
-                })
+            scope.covers(&warehouse.key.namespace) && warehouse.unmet(criterion).is_none()
         };
         // Whoever must subscribe to a repository is found by it, and whoever has a name in a project by that.
         let selected = match (criterion.indexed_by(Index::SubscribedUrls), scope, &criterion.name) {
@@ -208,7 +218,8 @@ impl SubscriptionIndex {
 
 impl Selection {
     /// Adds the Warehouse if one of its subscriptions to the repositories accepts the event; notes why the others do not.
-    fn add(&mut self, warehouse: &Warehouse, about: &Repositories<'_>, event: &PushEvent) {
+    /// Says whether it subscribes to them at all.
+    fn add(&mut self, warehouse: &Warehouse, about: &Repositories<'_>, event: &PushEvent) -> bool {
         let (mut subscribed, mut matched) = (false, false);
         for subscription in warehouse.subscriptions.iter().flatten().filter(|s| about.include(s)) {
             subscribed = true;
@@ -217,22 +228,26 @@ impl Selection {
                 Some(reason) => *self.not_matched.entry(reason).or_default() += 1,
             }
         }
-        self.subscribed += usize::from(subscribed);
         if matched {
             self.warehouses.push(warehouse.key.clone());
         }
+        subscribed
     }
 }
 
-/// Whether a subscription is concerned by an event, and why, in words for a person.
+/// Whether a subscription is concerned by one of the events, and why, in words for a person.
 #[must_use]
-pub fn explain(subscription: &Subscription, event: &PushEvent) -> (bool, String) {
-    let PushEvent { repositories, qualifiers, changed_files, default_branch, .. } = event;
-    if !Repositories::new(repositories).include(subscription) {
-        return (false, "another repository than the one the event is about".to_owned());
+pub fn explain(subscription: &Subscription, events: &[PushEvent]) -> (bool, String) {
+    let mut explanation = (false, "another repository than the one the event is about".to_owned());
+    for event in events.iter().filter(|event| Repositories::new(&event.repositories).include(subscription)) {
+        let PushEvent { qualifiers, changed_files, default_branch, .. } = event;
+        let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref());
+        explanation = (judgement.matched, judgement.reason.to_string());
+        if judgement.matched {
+            break;
+        }
     }
-    let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref());
-    (judgement.matched, judgement.reason.to_string())
+    explanation
 }
 
 /// Why a subscription to the pushed repository does not accept the event; `None` when it does.
@@ -333,12 +348,29 @@ mod tests {
             ("a", "other", json!([image("quay.io/x/z", "^1.0.0")])),
             ("b", "one", json!([image("quay.io/x/y", "^1.0.0")])),
         ]);
-        let selection = index.select(&project("a"), &event("quay.io/x/y", &["1.4.2"]));
+        let selection = index.select(&project("a"), &[event("quay.io/x/y", &["1.4.2"])]);
         assert_eq!(names(&selection), ["a/one"]);
         assert_eq!(selection.subscribed, 2);
         assert_eq!(selection.not_matched.values().sum::<usize>(), 1);
-        assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.4.2"]))), ["a/one", "b/one"]);
-        assert_eq!(names(&index.select(&project("a"), &event("quay.io/x/y", &[]))), ["a/one", "a/two"]);
+        assert_eq!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/y", &["1.4.2"])])), ["a/one", "b/one"]);
+        assert_eq!(names(&index.select(&project("a"), &[event("quay.io/x/y", &[])])), ["a/one", "a/two"]);
+    }
+
+    #[test]
+    fn the_qualifiers_of_one_event_do_not_count_for_another() {
+        let index = index(&[
+            ("a", "one", json!([image("quay.io/x/y", "^1.0.0")])),
+            ("a", "two", json!([image("quay.io/x/z", "^2.0.0")])),
+        ]);
+        let crossed = [event("quay.io/x/y", &["2.0.0"]), event("quay.io/x/z", &["1.0.0"])];
+        let selection = index.select(&Scope::Cluster, &crossed);
+        assert_eq!((names(&selection).len(), selection.subscribed), (0, 2));
+        let straight = [event("quay.io/x/y", &["1.0.0"]), event("quay.io/x/z", &["2.0.0"])];
+        assert_eq!(names(&index.select(&Scope::Cluster, &straight)), ["a/one", "a/two"]);
+        for warehouse in index.warehouses() {
+            let subscription = warehouse.subscriptions[0].as_ref().unwrap();
+            assert!(explain(subscription, &straight).0 && !explain(subscription, &crossed).0);
+        }
     }
 
     #[test]
@@ -355,7 +387,7 @@ mod tests {
         ]);
         let pushed = |urls: &[&str]| {
             let urls = urls.iter().map(|url| (*url).to_owned()).collect();
-            index.select(&project("a"), &PushEvent::new("push".into(), urls, vec!["refs/heads/main".to_owned()]))
+            index.select(&project("a"), &[PushEvent::new("push".into(), urls, vec!["refs/heads/main".to_owned()])])
         };
         let all = ["a/https", "a/port", "a/scp", "a/user"];
         for url in ["https://git.example.com/x/y", "ssh://git@git.example.com/x/y", "ssh://git.example.com:7999/x/y"] {
@@ -364,7 +396,7 @@ mod tests {
         // Of several spellings in one event each Warehouse counts once.
         let both = pushed(&["https://git.example.com/x/y", "ssh://git@git.example.com/x/y"]);
         assert_eq!((names(&both).len(), both.subscribed), (4, 4));
-        let image = index.select(&project("a"), &event("git.example.com/x/y", &["1.0.0"]));
+        let image = index.select(&project("a"), &[event("git.example.com/x/y", &["1.0.0"])]);
         assert_eq!((names(&image), image.subscribed), (vec!["a/chart".to_owned(), "a/image".to_owned()], 2));
     }
 
@@ -376,7 +408,7 @@ mod tests {
             ("a", "both", json!([bad, image("quay.io/x/y", "^1.0.0")])),
             ("a", "odd", json!(["text", 7, {"image": []}, image("quay.io/x/y", "^1.0.0")])),
         ]);
-        let selection = index.select(&project("a"), &event("quay.io/x/y", &["1.4.2"]));
+        let selection = index.select(&project("a"), &[event("quay.io/x/y", &["1.4.2"])]);
         assert_eq!(names(&selection), ["a/both", "a/odd"]);
         assert_eq!(selection.not_matched["invalid_subscription"], 2);
         assert_eq!(index.totals().rejected, 5);
@@ -387,8 +419,8 @@ mod tests {
         let index = index(&[("a", "one", json!([image("quay.io/x/y", "^1.0.0")]))]);
         let key = ObjectKey::new("a", "one");
         index.apply(&key, None, Labels::new(), &json!({"subscriptions": [image("quay.io/x/z", "^1.0.0")]}).to_string());
-        assert!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))).is_empty());
-        assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/z", &["1.0.0"]))), ["a/one"]);
+        assert!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/y", &["1.0.0"])])).is_empty());
+        assert_eq!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/z", &["1.0.0"])])), ["a/one"]);
         index.remove(&key);
         assert_eq!(index.totals(), Totals { by_kind: BTreeMap::from([("image", 0)]), ..Totals::default() });
         assert!(index.tables.read().by_repository.is_empty());
@@ -407,7 +439,7 @@ mod tests {
         );
         assert_eq!(index.totals().warehouses, 2);
         index.end_list();
-        assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))), ["a/two"]);
+        assert_eq!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/y", &["1.0.0"])])), ["a/two"]);
     }
 
     #[test]
@@ -418,9 +450,9 @@ mod tests {
         index.begin_list();
         index.apply(&key, Some(1), Labels::new(), "not even JSON");
         index.end_list();
-        assert_eq!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))), ["a/one"]);
+        assert_eq!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/y", &["1.0.0"])])), ["a/one"]);
         index.apply(&key, Some(2), Labels::new(), &spec("quay.io/x/z"));
-        assert!(names(&index.select(&Scope::Cluster, &event("quay.io/x/y", &["1.0.0"]))).is_empty());
+        assert!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/y", &["1.0.0"])])).is_empty());
     }
 
     #[test]

@@ -32,7 +32,7 @@ const ARROWS: [(&str, &str); 22] = [
     ("controller", "routing subscription promotions receiver refresh lease api domain metrics readiness clock"),
     ("http", "routing subscription promotions receiver refresh spool domain metrics readiness clock"),
     ("admin", "routing subscription promotions receiver refresh lease spool domain metrics readiness"),
-    ("cli", "app controller http routing subscription promotions receiver api domain telemetry"),
+    ("cli", "app controller http routing subscription promotions receiver api domain clock telemetry"),
     (
         "app",
         "admin catch_up controller http lanes lease routing subscription promotions receiver recovery refresh spool api domain metrics \

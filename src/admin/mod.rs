@@ -68,10 +68,8 @@ impl Admin {
         self.metrics.refresh_owed.set(gauge(self.refresher.owed()));
         let routes = self.routes.counts();
         for kind in crate::domain::kind::ReceiverKind::ALL {
-            if crate::receiver::implementation(kind).is_some() {
-                let count = routes.get(&kind).copied().unwrap_or_default();
-                self.metrics.routes.get_or_create(&KindLabel { kind: kind.as_str() }).set(gauge(count));
-            }
+            let count = routes.get(&kind).copied().unwrap_or_default();
+            self.metrics.routes.get_or_create(&KindLabel { kind: kind.as_str() }).set(gauge(count));
         }
         self.metrics.promotions.set(gauge(self.promotions.len()));
         let totals = self.index.totals();

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use super::manifests::{Manifests, Resolved};
 use super::receivers::Receivers;
 use super::{AliasArgs, Outcome, note, print, read};
+use crate::clock::Clock;
 use crate::domain::owner::Owner;
 use crate::http::answer::Answer;
 use crate::http::delivery;
@@ -79,7 +80,7 @@ enum Form {
     Json,
 }
 
-fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let malformed = || "write a header as 'Name: value'".to_owned();
     let (name, value) = text.split_once(':').ok_or_else(malformed)?;
     let name = name.trim().parse().map_err(|_| malformed())?;
@@ -124,7 +125,8 @@ impl Args {
         if let Some(answer) = Answer::refused(self.method.as_ref().unwrap_or(&Method::POST), body.len()) {
             return Ok(Report::answered(&answer, manifests.tables()));
         }
-        let request = Request { headers: &headers, query: self.query.as_deref(), body: &body };
+        let request =
+            Request { headers: &headers, query: self.query.as_deref(), body: &body, arrived: Clock::system().now() };
         let judgement = delivery::judge(route, &request, manifests.tables());
         let answer = if delivery::is_dry_run(&request) {
             Answer::dry_run(&judgement)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Parser;
-use http::{Request, Uri, header};
+use http::{HeaderName, HeaderValue, Request, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -34,6 +34,7 @@ Examples:
   quayside send quay \"$URL\" --event vulnerability_found
   quayside send quay \"$URL\" --file delivery.json
   quayside send quay \"$URL\" --tag 1.4.2 --dry-run     # which Warehouses would be refreshed: only counts, nothing written
+  quayside send generic \"$URL\" --header 'X-Event: nightly' --file event.json
   quayside send github \"$URL\" --repository https://github.com/northwind/storefront --ref refs/heads/main --secret-file secret")]
 pub(super) struct Args {
     /// The kind of receiver, such as quay.
@@ -58,6 +59,10 @@ pub(super) struct Args {
     /// A path that a Git push changes; can be given several times.
     #[arg(long = "changed-file", value_name = "PATH", conflicts_with = "file")]
     changed_files: Vec<String>,
+
+    /// A header of the request, beside the sender's own or in place of one of that name; can be given several times.
+    #[arg(long = "header", value_name = "K: V", value_parser = super::explain::header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
 
     /// The file that holds the receiver's secret, byte for byte, for senders that sign or send it; - is standard input.
     #[arg(long, value_name = "FILE")]
@@ -97,15 +102,14 @@ struct Target {
 
 /// The kinds that can be played.
 fn kind(name: &str) -> Result<ReceiverKind, String> {
-    let known = || ReceiverKind::ALL.into_iter().filter(|kind| receiver::implementation(*kind).is_some());
-    known().find(|kind| kind.as_str() == name).ok_or_else(|| {
-        let names: Vec<_> = known().map(ReceiverKind::as_str).collect();
+    ReceiverKind::parse(name).ok_or_else(|| {
+        let names = ReceiverKind::ALL.map(ReceiverKind::as_str);
         format!("the types are {}", names.join(", "))
     })
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let sender = receiver::implementation(args.kind).context("this kind cannot be played")?;
+    let sender = receiver::implementation(args.kind);
     let events = sender.events();
     let event = args.event.as_deref().or_else(|| events.first().copied()).unwrap_or_default();
     let qualifiers = match args.qualifiers.as_slice() {
@@ -126,6 +130,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     if let Some(path) = &args.secret_file {
         sample = sender.sign(sample, &Secret::new(read(path)?));
     }
+    sample.headers.retain(|(name, _)| args.headers.iter().all(|(given, _)| given != name));
+    sample.headers.extend(args.headers.iter().cloned());
     post(&args.target, sample)
 }
 

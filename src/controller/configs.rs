@@ -30,7 +30,7 @@ use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::readiness::{Gate, Readiness};
 use crate::refresh::patch::FIELD_MANAGER;
-use crate::routing::{Replaced, RouteTable};
+use crate::routing::{Replaced, RouteTable, Standing};
 
 /// Owners resolved at a time; each may have to read a few Secrets.
 const RESOLVERS: usize = 16;
@@ -272,8 +272,8 @@ impl Configs {
     fn serve(&self, owner: &Owner, resolution: Resolution) -> Report {
         let Resolution { routes, mut problems, warnings } = resolution;
         let base = self.routes.base();
-        let mut receivers: Vec<ReceiverDetails> = routes
-            .iter()
+        let current = routes.iter().filter(|route| route.standing == Standing::Current);
+        let mut receivers: Vec<ReceiverDetails> = current
             .map(|route| ReceiverDetails {
                 name: Some(route.receiver.to_string()),
                 path: Some(route.path.expose_path(base)),

@@ -10,6 +10,7 @@
 
 pub mod config_feed;
 pub mod configs;
+mod credentials;
 mod generic;
 pub mod promotions;
 pub mod queue;

@@ -3,11 +3,12 @@
 //! One receiver never affects another: each comes out as a route, as a problem, or (while its Secret cannot be read) as
 //! the route it had before.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::credentials::{Previous, credentials, previous};
 use super::generic;
 use super::secrets::SecretState;
 use crate::api::own_kinds::ALL_KINDS;
@@ -18,9 +19,10 @@ use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
+use crate::receiver::Settings;
 use crate::receiver::generic::CompileBudget;
-use crate::receiver::{self, Settings};
-use crate::routing::{Clash, Route};
+use crate::receiver::oidc::Oidc;
+use crate::routing::{Clash, Route, Standing};
 
 /// The receivers of one owner, as decoded from its spec.
 pub type Entries = [Result<Entry, EntryError>];
@@ -72,7 +74,7 @@ pub fn declared(owner: &Owner, spec: &Value) -> Vec<Result<Entry, EntryError>> {
 /// Which Secrets the entries reference, in the namespace where they are looked for.
 #[must_use]
 pub fn references(entries: &Entries, secret_namespace: &str) -> HashSet<ObjectKey> {
-    let names = entries.iter().flatten().filter(|entry| kind_of(entry).is_some_and(is_supported));
+    let names = entries.iter().flatten().filter(|entry| kind_of(entry).is_some());
     names
         .filter_map(Entry::secret_name)
         .filter(|name| !name.is_empty())
@@ -110,23 +112,36 @@ pub fn resolve(
             continue;
         }
         match resolve_one(owner, entry, secret_namespace, defaults, &secret, &mut budget) {
-            Ok(route) => {
+            Ok(Served { route, previous }) => {
                 resolution.warnings.extend(broken_actions(entry, &route.settings));
                 resolution.warnings.extend(weakness(entry, secret_namespace, &route.settings.secret));
+                let before = previous.as_ref().map(|previous| previous_route(&route, previous));
                 resolution.routes.push(route);
+                resolution.routes.extend(before);
+                resolution.warnings.extend(previous.and_then(|previous| {
+                    let cause = previous.mistake?;
+                    Some(Problem { served: true, ..problem(&entry.name, "InvalidExpiry", cause) })
+                }));
             }
             Err(mut problem) => {
                 // Keep what works while nobody can tell whether it has changed.
                 let same = |route: &&Arc<Route>| *route.receiver == *entry.name && Some(route.kind()) == kind_of(entry);
-                if let Some(kept) = before.iter().find(same).filter(|_| problem.passing) {
-                    problem.served = true;
-                    resolution.routes.push(copy(kept));
+                if problem.passing {
+                    let kept = before.iter().filter(same).map(|route| copy(route));
+                    problem.served = kept.clone().next().is_some();
+                    resolution.routes.extend(kept);
                 }
                 resolution.problems.push(problem);
             }
         }
     }
     resolution
+}
+
+/// A receiver that can be served.
+struct Served {
+    route: Route,
+    previous: Option<Previous>,
 }
 
 fn resolve_one(
@@ -136,7 +151,7 @@ fn resolve_one(
     defaults: &Defaults,
     secret: impl Fn(&ObjectKey) -> SecretState,
     budget: &mut CompileBudget,
-) -> Result<Route, Problem> {
+) -> Result<Served, Problem> {
     let fail = |reason, cause| Err(problem(&entry.name, reason, cause));
     let kinds = entry.kinds();
     if !owner.is_kargos() && kinds.len() > 1 {
@@ -152,9 +167,6 @@ fn resolve_one(
             },
         );
     };
-    if !is_supported(kind) {
-        return fail("UnsupportedKind", format!("receivers of kind {kind} are not served by this version of Quayside"));
-    }
     let name = entry.secret_name().unwrap_or_default();
     let not_read = |why: &str| format!(r#"error getting Secret "{name}" in namespace "{namespace}": {why}"#);
     if name.is_empty() {
@@ -197,9 +209,21 @@ fn resolve_one(
             .as_ref()
             .filter(|_| kind == ReceiverKind::Generic)
             .map_or_else(|| Arc::from([]), |config| generic::actions(config, budget)),
+        credentials: credentials(owner, entry, kind, &data)
+            .map_err(|cause| problem(&entry.name, "InvalidCredentials", cause))?,
+        oidc: oidc(entry, kind, &data)?,
         ..Settings::new(value.clone())
     };
-    Ok(Route { path, owner: owner.clone(), scope, receiver: Arc::from(entry.name.as_str()), settings })
+    let receiver = Arc::from(entry.name.as_str());
+    let route = Route { path, owner: owner.clone(), scope, receiver, settings, standing: Standing::Current };
+    Ok(Served { previous: previous(kind, &data), route })
+}
+
+/// The route of the secret before the current one: the same in everything else.
+fn previous_route(route: &Route, previous: &Previous) -> Route {
+    let path = ReceiverPath::derive(route.kind(), &route.scope, &route.receiver, &previous.secret);
+    let settings = Settings { secret: previous.secret.clone(), ..route.settings.clone() };
+    Route { path, settings, standing: Standing::Previous { until: previous.until }, ..copy(route) }
 }
 
 fn host_aliases(entry: &Entry) -> Result<HostAliases, Problem> {
@@ -208,22 +232,26 @@ fn host_aliases(entry: &Entry) -> Result<HostAliases, Problem> {
     HostAliases::parse(&text).map_err(|error| problem(&entry.name, "InvalidHostAlias", error.to_string()))
 }
 
+fn oidc(entry: &Entry, kind: ReceiverKind, data: &BTreeMap<String, Secret>) -> Result<Option<Oidc>, Problem> {
+    if kind != ReceiverKind::ArtifactRegistry {
+        return Ok(None);
+    }
+    Oidc::from_secret(data).map_err(|error| problem(&entry.name, "InvalidOIDC", error.to_string()))
+}
+
 fn kind_of(entry: &Entry) -> Option<ReceiverKind> {
     entry.kinds().first().and_then(|kind| ReceiverKind::parse(kind))
 }
 
-fn is_supported(kind: ReceiverKind) -> bool {
-    receiver::implementation(kind).is_some()
-}
-
 fn copy(route: &Route) -> Route {
-    let Route { path, owner, scope, receiver, settings } = route;
+    let Route { path, owner, scope, receiver, settings, standing } = route;
     Route {
         path: path.clone(),
         owner: owner.clone(),
         scope: scope.clone(),
         receiver: Arc::clone(receiver),
         settings: settings.clone(),
+        standing: *standing,
     }
 }
 
@@ -266,8 +294,6 @@ fn weakness(entry: &Entry, namespace: &str, secret: &Secret) -> Option<Problem> 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -298,14 +324,59 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_of_an_unserved_kind_says_so_and_leaves_its_siblings_alone() {
-        let receivers = json!([{"name": "any", "generic": {"secretRef": {"name": "s"}}}, quay("quay")]);
-        let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
-        assert_eq!(resolution.routes.len(), 1);
-        assert_eq!(
-            causes(&resolution),
-            [("UnsupportedKind", "receivers of kind generic are not served by this version of Quayside")]
-        );
+    fn what_else_a_secret_demands_is_read_for_our_own_objects_only() {
+        let data = |pairs: &[(&str, &str)]| {
+            let value = |(key, value): &(&str, &str)| ((*key).to_owned(), Secret::new(value.as_bytes().to_vec()));
+            let long = ("secret".to_owned(), Secret::new(b"a long enough secret".to_vec()));
+            SecretState::Found(Arc::new(pairs.iter().map(value).chain([long]).collect()))
+        };
+        let own = Owner::Receiver(ObjectKey::new("northwind", "own"));
+        let zot = json!({"zot": {"secretRef": {"name": "s"}}});
+        let demanding = data(&[("auth-header", "Bearer rosebud")]);
+        let served = run_as(&own, &zot, &demanding, &[]);
+        let demanded = |resolution: &Resolution| resolution.routes[0].settings.credentials.auth_header.clone();
+        assert!(demanded(&served).is_some_and(|header| header.verify_eq(b"Bearer rosebud")));
+        assert!(demanded(&run(&json!([quay("quay")]), &demanding, &[])).is_none());
+        let harbor = json!({"harbor": {"secretRef": {"name": "s"}}});
+        assert!(demanded(&run_as(&own, &harbor, &demanding, &[])).is_none());
+        let mut named = zot.clone();
+        named["authentication"] = json!({"authHeader": {"key": "header"}});
+        assert!(demanded(&run_as(&own, &named, &data(&[("header", "x")]), &[])).is_some());
+        let registry = json!({"artifactregistry": {"secretRef": {"name": "s"}}});
+        for (spec, data, reason) in [
+            (&named, demanding, "InvalidCredentials"),
+            (&zot, data(&[("auth-header", "")]), "InvalidCredentials"),
+            (&registry, data(&[("oidc-email", "x@y")]), "InvalidOIDC"),
+        ] {
+            let resolution = run_as(&own, spec, &data, &[]);
+            assert_eq!((resolution.routes.len(), causes(&resolution)[0].0), (0, reason));
+        }
+    }
+
+    #[test]
+    fn the_previous_secret_keeps_its_url_beside_the_new_one() {
+        let data = |pairs: &[(&str, &str)]| {
+            let value = |(key, value): &(&str, &str)| ((*key).to_owned(), Secret::new(value.as_bytes().to_vec()));
+            SecretState::Found(Arc::new(pairs.iter().map(value).collect()))
+        };
+        let (old, new) = ("the secret before this one", "the secret from now on");
+        let receivers = json!([quay("quay")]);
+        let before = run(&receivers, &data(&[("secret", old)]), &[]);
+        let rotated = [("secret", new), ("secret.previous", old), ("secret.previous-until", "2026-12-31T23:59:59Z")];
+        let during = run(&receivers, &data(&rotated), &[]);
+        assert_eq!(during.routes.len(), 2);
+        assert!(during.routes[0].standing == Standing::Current && during.routes[0].path != before.routes[0].path);
+        let until = Some("2026-12-31T23:59:59Z".parse().unwrap());
+        assert_eq!(during.routes[1].standing, Standing::Previous { until });
+        assert!(during.routes[1].path == before.routes[0].path);
+        assert!(during.routes[1].settings.secret.verify_eq(old.as_bytes()));
+        // While the Secret cannot be read, both stay.
+        let routes: Vec<_> = during.routes.into_iter().map(Arc::new).collect();
+        let unread = run(&receivers, &SecretState::Unavailable("timeout".to_owned()), &routes);
+        assert_eq!(unread.routes.len(), 2);
+        let wrong = [("secret", new), ("secret.previous", old), ("secret.previous-until", "soon")];
+        assert_eq!(run(&receivers, &data(&wrong), &[]).warnings[0].reason, "InvalidExpiry");
+        assert_eq!(run(&receivers, &data(&[("secret", new)]), &[]).routes.len(), 1);
     }
 
     #[test]
@@ -399,12 +470,17 @@ mod tests {
         let own = Owner::Receiver(ObjectKey::new("northwind", "quay"));
         let secret = found("secret", "a long enough secret");
         let listed = run(&json!([quay("quay")]), &secret, &[]);
-        let spec = json!({"quay": {"secretRef": {"name": "s"}}, "registryHost": "registry.example.com", "allowSHA1Signatures": true});
+        let spec = json!({"quay": {"secretRef": {"name": "s"}}, "registryHost": "registry.example.com", "allowSHA1Signatures": true,
+            "hostAliases": [{"pushed": "a.example", "pulled": "b.example"}, {"pushed": "a.example", "pulled": "c.example/d"}]});
         let resolution = run_as(&own, &spec, &secret, &[]);
         let [route] = resolution.routes.as_slice() else { panic!("{:?}", causes(&resolution)) };
         assert!(route.path == listed.routes[0].path, "the URL depends on namespace, name and secret alone");
         assert_eq!((&route.owner, &*route.receiver), (&own, "quay"));
         assert_eq!(route.settings.registry_host.as_deref(), Some("registry.example.com"));
+        assert_eq!(
+            route.settings.aliases.of("a.example/app").collect::<Vec<_>>(),
+            ["b.example/app", "c.example/d/app"]
+        );
         assert!(route.settings.allow_sha1 && !listed.routes[0].settings.allow_sha1);
     }
 
@@ -417,6 +493,10 @@ mod tests {
             (json!({}), "NoKind"),
             (json!({"quay": 7}), "Invalid"),
             (json!({"quay": reference, "github": reference}), "Invalid"),
+            (
+                json!({"quay": reference, "hostAliases": [{"pushed": "https://a", "pulled": "b.example"}]}),
+                "InvalidHostAlias",
+            ),
         ] {
             let resolution = run_as(&own, &spec, &secret, &[]);
             assert!(resolution.routes.is_empty());

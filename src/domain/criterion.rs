@@ -1,6 +1,7 @@
 //! What a target of a `generic` receiver's action has to be, with every template already evaluated: pure.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::target::TargetKind;
 
@@ -63,13 +64,27 @@ pub struct Looks(usize);
 pub struct TooManyLooks;
 
 impl Default for Looks {
-    /// Some tenths of a second at worst; ten criteria that name nothing but labels, over 100,000 objects.
+    /// Some tenths of a second at worst. The first action may use half of it: ten criteria that name nothing but labels,
+    /// over 100,000 objects.
     fn default() -> Self {
-        Self(1_000_000)
+        Self(2_000_000)
     }
 }
 
 impl Looks {
+    /// Takes half of what is left.
+    #[must_use]
+    pub const fn take_half(&mut self) -> Self {
+        let half = self.0 / 2;
+        self.0 -= half;
+        Self(half)
+    }
+
+    /// Adds what was not needed of another one.
+    pub const fn give_back(&mut self, rest: &Self) {
+        self.0 += rest.0;
+    }
+
     /// Those of the candidates that are selected.
     ///
     /// # Errors
@@ -98,12 +113,46 @@ impl Criterion {
         requirement.map(|requirement| requirement.value.as_str())
     }
 
-    /// Whether an object of the kind meets every requirement. `indexed_by` says whether it has a value in an index.
-    pub fn selects(&self, name: &str, labels: &Labels, indexed_by: impl Fn(Index, &str) -> bool) -> bool {
-        self.name.as_deref().is_none_or(|wanted| wanted == name)
-            && self.labels.iter().all(|requirement| requirement.is_met(labels))
+    /// The first requirement that an object of the kind does not meet. `indexed_by` says whether it has a value in an
+    /// index.
+    pub fn unmet(&self, name: &str, labels: &Labels, indexed_by: impl Fn(Index, &str) -> bool) -> Option<Unmet<'_>> {
+        let named = self.name.as_deref().filter(|wanted| *wanted != name).map(Unmet::Name);
+        named
+            .or_else(|| self.labels.iter().find(|requirement| !requirement.is_met(labels)).map(Unmet::Label))
             // As in Kargo, nothing is indexed by an empty value.
-            && self.indices.iter().all(|r| indexed_by(r.index, &r.value) == r.must_be_there)
+            .or_else(|| {
+                self.indices.iter().find(|r| indexed_by(r.index, &r.value) != r.must_be_there).map(Unmet::Index)
+            })
+    }
+}
+
+/// A requirement that an object does not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmet<'a> {
+    /// Its name is another one.
+    Name(&'a str),
+    /// What its labels must be.
+    Label(&'a LabelRequirement),
+    /// What it must be indexed by.
+    Index(&'a IndexRequirement),
+}
+
+impl fmt::Display for Unmet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "its name is not {name:?}"),
+            Self::Label(LabelRequirement::In(key, values)) => write!(f, "its label {key} is none of {values:?}"),
+            Self::Label(LabelRequirement::NotIn(key, values)) => write!(f, "its label {key} is one of {values:?}"),
+            Self::Label(LabelRequirement::Exists(key)) => write!(f, "it has no label {key}"),
+            Self::Label(LabelRequirement::DoesNotExist(key)) => write!(f, "it has a label {key}"),
+            Self::Index(IndexRequirement { index, must_be_there, value }) => {
+                let not = if *must_be_there { "not " } else { "" };
+                match index {
+                    Index::SubscribedUrls => write!(f, "{value:?} is {not}among its repositories"),
+                    Index::PullRequestUrl => write!(f, "{value:?} is {not}among the pull requests it waits for"),
+                }
+            }
+        }
     }
 }
 
@@ -128,7 +177,8 @@ mod tests {
     fn selects(labels: Vec<LabelRequirement>, indices: Vec<IndexRequirement>, name: Option<&str>) -> bool {
         let criterion = Criterion { kind: TargetKind::Warehouse, name: name.map(str::to_owned), labels, indices };
         let has = Labels::from([("team".into(), "web".into())]);
-        criterion.selects("storefront", &has, |index, value| index == Index::SubscribedUrls && value == "quay.io/a/b")
+        let is_indexed = |index, value: &str| index == Index::SubscribedUrls && value == "quay.io/a/b";
+        criterion.unmet("storefront", &has, is_indexed).is_none()
     }
 
     #[test]
@@ -138,6 +188,23 @@ mod tests {
         assert_eq!(looks.select(0..2, |_| false), Ok(vec![]));
         assert_eq!(looks.select(0..1, |_| true), Err(TooManyLooks));
         assert_eq!(looks.select(0..0, |_| true), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_not_met_is_said_in_words() {
+        let values = || vec!["web".to_owned()];
+        let index = |must_be_there| IndexRequirement { index: Index::SubscribedUrls, must_be_there, value: "u".into() };
+        for (unmet, words) in [
+            (Unmet::Name("a"), r#"its name is not "a""#),
+            (Unmet::Label(&LabelRequirement::In("team".into(), values())), r#"its label team is none of ["web"]"#),
+            (Unmet::Label(&LabelRequirement::NotIn("team".into(), values())), r#"its label team is one of ["web"]"#),
+            (Unmet::Label(&LabelRequirement::Exists("team".into())), "it has no label team"),
+            (Unmet::Label(&LabelRequirement::DoesNotExist("team".into())), "it has a label team"),
+            (Unmet::Index(&index(true)), r#""u" is not among its repositories"#),
+            (Unmet::Index(&index(false)), r#""u" is among its repositories"#),
+        ] {
+            assert_eq!(unmet.to_string(), words);
+        }
     }
 
     #[test]

@@ -186,6 +186,9 @@ pub struct IgnoredEvent {
 pub enum Verdict {
     /// Refresh whoever subscribes to it.
     Push(PushEvent),
+    /// Refresh whoever subscribes to one of them. Each stands for itself: the qualifiers of one do not count for the
+    /// repositories of another.
+    Pushes(Vec<PushEvent>),
     /// Refresh the Promotions that wait for this pull request.
     PullRequest(PullRequestEvent),
     /// Do what the actions of a `generic` receiver came to, in their order.

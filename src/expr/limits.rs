@@ -92,10 +92,12 @@ impl CompileBudget {
         })
     }
 
+    /// Pays for work that may be done already, so whoever cannot pay has nothing left.
     pub(super) fn spend(&mut self, cost: u64) -> Result<(), CompileError> {
+        let left = self.0.checked_sub(cost);
+        self.0 = left.unwrap_or(0);
         let exceeded = || CompileError::new(ErrorClass::Limit, "the expressions of the configuration are too large");
-        self.0 = self.0.checked_sub(cost).ok_or_else(exceeded)?;
-        Ok(())
+        left.map(drop).ok_or_else(exceeded)
     }
 }
 

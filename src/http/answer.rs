@@ -271,7 +271,7 @@ impl Answer {
                 let msg = format!("event {} acknowledged, nothing to refresh: {}", ignored.event, ignored.because);
                 Self::says(Outcome::Ignored, msg)
             }
-            Judgement::Push { event, selection } => Self::of_push(event, selection, unfinished.len()),
+            Judgement::Push { events, selection } => Self::of_push(events, selection, unfinished.len()),
             Judgement::PullRequest { promotions, .. } => {
                 let (matched, refreshed) = (promotions.len(), promotions.len() - unfinished.len());
                 let answer = if matched == 0 {
@@ -294,13 +294,13 @@ impl Answer {
         answer.about(judgement.event())
     }
 
-    fn of_push(event: &PushEvent, selection: &Selection, unfinished: usize) -> Self {
+    fn of_push(events: &[PushEvent], selection: &Selection, unfinished: usize) -> Self {
         let (matched, subscribed) = (selection.warehouses.len(), selection.subscribed);
         let refreshed = matched - unfinished;
         let answer = if matched > 0 {
             Self::refreshed(TargetKind::Warehouse, matched, refreshed)
         } else {
-            let why = match (event.repositories.is_empty(), subscribed) {
+            let why = match (events.iter().all(|event| event.repositories.is_empty()), subscribed) {
                 (true, _) => "the event names no repository".to_owned(),
                 (false, 0) => "no warehouse within reach of this receiver subscribes to the repository".to_owned(),
                 (false, n) => format!("{n} warehouse(s) subscribe to the repository, none accepts what was pushed"),

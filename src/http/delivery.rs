@@ -30,8 +30,8 @@ pub enum Judgement {
     Ignored(IgnoredEvent),
     /// Something was pushed.
     Push {
-        /// What.
-        event: PushEvent,
+        /// What; at least one.
+        events: Vec<PushEvent>,
         /// Whom it concerns.
         selection: Selection,
     },
@@ -73,7 +73,7 @@ impl Judgement {
         match self {
             Self::Rejected(_) | Self::Actions(_) => "",
             Self::Ignored(ignored) => &ignored.event,
-            Self::Push { event, .. } => &event.event,
+            Self::Push { events, .. } => events.first().map_or("", |event| &event.event),
             Self::PullRequest { event, .. } => &event.event,
         }
     }
@@ -95,18 +95,13 @@ pub fn is_dry_run(request: &Request<'_>) -> bool {
 /// Authenticates and reads a request, and selects the objects it concerns.
 #[must_use]
 pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgement {
-    let Some(implementation) = receiver::implementation(route.kind()) else {
-        // Such a kind gets no route in the first place.
-        return Judgement::Rejected(Rejection::InvalidBody);
-    };
-    match implementation.receive(request, &route.settings) {
+    let Route { settings, .. } = route;
+    let read = |()| receiver::implementation(route.kind()).receive(request, settings);
+    match settings.credentials.admit(request).and_then(read) {
         Err(rejection) => Judgement::Rejected(rejection),
         Ok(Verdict::Ignored(ignored)) => Judgement::Ignored(ignored),
-        Ok(Verdict::Push(event)) => {
-            let event = event.also_known_as([tables.aliases, &route.settings.aliases]);
-            let selection = tables.warehouses.select(&route.scope, &event);
-            Judgement::Push { event, selection }
-        }
+        Ok(Verdict::Push(event)) => push(route, vec![event], tables),
+        Ok(Verdict::Pushes(events)) => push(route, events, tables),
         Ok(Verdict::PullRequest(event)) => {
             let promotions = tables.promotions.waiting_for(&route.scope, &event.url);
             Judgement::PullRequest { event, promotions }
@@ -119,13 +114,25 @@ pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgem
     }
 }
 
+fn push(route: &Route, events: Vec<PushEvent>, tables: Tables<'_>) -> Judgement {
+    let aliases = [tables.aliases, &route.settings.aliases];
+    let events: Vec<_> = events.into_iter().map(|event| event.also_known_as(aliases)).collect();
+    let selection = tables.warehouses.select(&route.scope, &events);
+    Judgement::Push { events, selection }
+}
+
 fn judged(scope: &Scope, verdict: ActionVerdict, tables: Tables<'_>, looks: &mut Looks) -> JudgedAction {
+    // As with the budget of the expressions, one action leaves half to the others whatever it wants.
+    let mut share = looks.take_half();
     let selected = match &verdict.result {
-        ActionResult::Refresh(criteria) => selected(scope, criteria, tables, looks),
+        ActionResult::Refresh(criteria) => selected(scope, criteria, tables, &mut share),
         ActionResult::Failed { .. } | ActionResult::NotApplicable | ActionResult::Unknown => Ok(Vec::new()),
     };
     match selected {
-        Ok(targets) => JudgedAction { verdict, targets },
+        Ok(targets) => {
+            looks.give_back(&share);
+            JudgedAction { verdict, targets }
+        }
         Err(TooManyLooks) => {
             let detail = "targetSelectionCriteria: the criteria of the request would look at too many objects (limit)";
             let result = ActionResult::criteria_failed("limit", detail.to_owned());

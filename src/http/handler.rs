@@ -19,6 +19,7 @@ use super::delivery::{self, JudgedAction, Judgement, Tables, judge};
 use super::intake;
 use crate::clock::Clock;
 use crate::domain::alias::HostAliases;
+use crate::domain::client_cert::ClientIdentity;
 use crate::domain::event::ActionResult;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
@@ -27,7 +28,7 @@ use crate::promotions::PromotionIndex;
 use crate::readiness::Readiness;
 use crate::receiver;
 use crate::refresh::{self, Refresher};
-use crate::routing::{Route, RouteTable};
+use crate::routing::{Route, RouteTable, Standing};
 use crate::spool::Spool;
 use crate::subscription::SubscriptionIndex;
 
@@ -91,7 +92,9 @@ async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Resp
         hooks.metrics.delivered("none", answer.outcome.as_str(), None);
         return answer.with_delivery(&id).into_response();
     }
-    let Some(route) = recognised.as_ref().and_then(|path| hooks.routes.find(path)) else {
+    let now = hooks.clock.now();
+    let route = recognised.as_ref().and_then(|path| hooks.routes.find(path)).filter(|route| route.is_in_force(now));
+    let Some(route) = route else {
         let answer = Answer::unknown_path();
         hooks.metrics.delivered("none", answer.outcome.as_str(), None);
         return answer.into_response();
@@ -116,8 +119,10 @@ impl Hooks {
             Err(unreadable) => return refused(unreadable.answer()),
         };
         let (arrived, arrival) = (Instant::now(), self.clock.now());
-        let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body };
-        let (judgement, dry_run) = (judge(route, &request, self.tables()), delivery::is_dry_run(&request));
+        let request =
+            receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body, arrived: arrival };
+        let client = head.extensions.get().copied().unwrap_or_default();
+        let (judgement, dry_run) = (self.judge(route, &client, &request), delivery::is_dry_run(&request));
         // Others may wait for its memory.
         drop(body);
         let answer = if dry_run {
@@ -131,6 +136,20 @@ impl Hooks {
         let took = arrived.elapsed();
         log(route, id, &answer, Some(&judgement), Some(took));
         (answer, Some(took))
+    }
+
+    /// Judges a request of somebody who proved this when connecting.
+    pub(super) fn judge(&self, route: &Route, client: &ClientIdentity, request: &receiver::Request<'_>) -> Judgement {
+        if let Err(rejection) = route.settings.credentials.admit_client(client) {
+            return Judgement::Rejected(rejection);
+        }
+        let judgement = judge(route, request, self.tables());
+        if matches!(route.standing, Standing::Previous { .. }) && !matches!(judgement, Judgement::Rejected(_)) {
+            self.metrics.previous_secret_used(route.kind().as_str(), self.clock.now());
+            let (project, receiver) = (route.scope.project(), &*route.receiver);
+            tracing::info!(project, receiver, "the URL of the previous secret is still in use");
+        }
+        judgement
     }
 
     /// What a request is looked up in.

@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::body;
-use super::delivery::{self, judge};
+use super::delivery;
 use super::handler::Hooks;
+use crate::domain::client_cert::ClientIdentity;
 use crate::domain::path::ReceiverPath;
 use crate::receiver;
 use crate::spool::{IntakeId, Spool, TakenIn};
@@ -47,6 +49,27 @@ impl Run {
     }
 }
 
+/// Keeps with a request what its sender proved when it connected. What a sender itself puts there is taken out.
+const IDENTITY: HeaderName = HeaderName::from_static("x-quayside-client-certificate");
+
+fn as_header(identity: &ClientIdentity) -> Option<HeaderValue> {
+    let text = match identity {
+        ClientIdentity::Verified { fingerprint } => format!("verified {fingerprint}"),
+        ClientIdentity::Unverified { fingerprint } => format!("unverified {fingerprint}"),
+        ClientIdentity::None => return None,
+    };
+    text.parse().ok()
+}
+
+fn from_header(value: Option<&HeaderValue>) -> ClientIdentity {
+    let parts = value.and_then(|value| value.to_str().ok()?.split_once(' '));
+    match parts.and_then(|(word, fingerprint)| Some((word, fingerprint.parse().ok()?))) {
+        Some(("verified", fingerprint)) => ClientIdentity::Verified { fingerprint },
+        Some((_, fingerprint)) => ClientIdentity::Unverified { fingerprint },
+        None => ClientIdentity::None,
+    }
+}
+
 /// Takes a request in, if there is a disk to keep it.
 pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) -> Answer {
     if let Some(answer) = Answer::refused(&head.method, 0) {
@@ -59,12 +82,17 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
         Ok(body) => body,
         Err(unreadable) => return unreadable.answer(),
     };
+    let mut headers = head.headers;
+    match head.extensions.get::<ClientIdentity>().and_then(as_header) {
+        Some(value) => drop(headers.insert(IDENTITY, value)),
+        None => drop(headers.remove(IDENTITY)),
+    }
     let path_and_query = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let request = TakenIn {
         arrival: hooks.clock.now(),
         delivery_id: id.to_owned(),
         path_and_query: Zeroizing::new(path_and_query.to_owned()),
-        headers: head.headers,
+        headers,
         body: body.to_vec().into(),
     };
     match spool.take_in(request).await {
@@ -106,13 +134,14 @@ pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
 
 async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) {
     let path = ReceiverPath::recognise(taken.path(), hooks.routes.base());
-    let route = path.and_then(|path| hooks.routes.find(&path));
+    let route = path.and_then(|path| hooks.routes.find(&path)).filter(|route| route.is_in_force(taken.arrival));
     let delivery = taken.delivery_id.as_str();
     let (run, targets) = match route {
         None => (Run::Dropped, Vec::new()),
         Some(route) => {
-            let request = receiver::Request { headers: &taken.headers, query: taken.query(), body: &taken.body };
-            let judgement = judge(&route, &request, hooks.tables());
+            let (headers, query) = (&taken.headers, taken.query());
+            let request = receiver::Request { headers, query, body: &taken.body, arrived: taken.arrival };
+            let judgement = hooks.judge(&route, &from_header(taken.headers.get(IDENTITY)), &request);
             let targets = if delivery::is_dry_run(&request) { Vec::new() } else { judgement.targets() };
             let run = match judgement {
                 delivery::Judgement::Rejected(_) => Run::Dropped,
@@ -141,4 +170,21 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) {
     }
     drop(hooks.refresher.request(&targets));
     hooks.metrics.ran_from_intake(run.as_str());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::client_cert::Fingerprint;
+
+    #[test]
+    fn what_a_client_proved_survives_the_disk() {
+        let fingerprint = Fingerprint::of(b"certificate");
+        for identity in [ClientIdentity::Verified { fingerprint }, ClientIdentity::Unverified { fingerprint }] {
+            assert_eq!(from_header(as_header(&identity).as_ref()), identity);
+        }
+        assert_eq!(as_header(&ClientIdentity::None), None);
+        assert_eq!(from_header(None), ClientIdentity::None);
+        assert_eq!(from_header(Some(&HeaderValue::from_static("verified nonsense"))), ClientIdentity::None);
+    }
 }

@@ -1,8 +1,8 @@
 //! Azure: Container Registry (ACR) and DevOps, which Kargo serves with one kind.
 //!
 //! Neither signs anything: the unguessable path is the credential. The `User-Agent` tells which of the two sends. ACR names
-//! its host and one tag an event. DevOps knows one repository under several URLs, so an event about one of them concerns
-//! whoever subscribes to any.
+//! its host and one tag an event. DevOps names one of the URLs under which it knows a repository; the others have the same
+//! identity.
 
 mod sample;
 
@@ -90,7 +90,7 @@ fn devops_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
     let closed = |event| Verdict::PullRequest(PullRequestEvent::new(Cow::Borrowed(event), web_url));
     Ok(match kind.as_str() {
         "git.push" => {
-            let event = PushEvent::new(Cow::Borrowed("git.push"), spellings(&remote_url), pushed.names)
+            let event = PushEvent::new(Cow::Borrowed("git.push"), vec![normalize_git(&remote_url)], pushed.names)
                 .with_git(Vec::new(), default_branch(&repository));
             if pushed.only_deletions {
                 Verdict::Ignored(IgnoredEvent::about(event, "only branches or tags were deleted"))
@@ -137,40 +137,6 @@ fn is_deletion(update: &Object<'_>) -> bool {
 fn default_branch(repository: &Object<'_>) -> Option<String> {
     let full = repository.last("defaultBranch").and_then(Value::string)?;
     full.strip_prefix("refs/heads/").map(str::to_owned)
-}
-
-/// The URLs under which Azure DevOps serves the repository: of the organisation's new and old host, over HTTPS and SSH. Only
-/// the one given, where it is of another server.
-fn spellings(remote_url: &str) -> Vec<String> {
-    let given = normalize_git(remote_url);
-    let mut all = Vec::new();
-    if let Some((organisation, project, repository)) = hosted(&given) {
-        let path = format!("v3/{organisation}/{project}/{repository}");
-        all = vec![
-            format!("https://dev.azure.com/{organisation}/{project}/_git/{repository}"),
-            format!("ssh://git@ssh.dev.azure.com/{path}"),
-            format!("https://{organisation}.visualstudio.com/{project}/_git/{repository}"),
-            format!("ssh://{organisation}@vs-ssh.visualstudio.com/{path}"),
-        ];
-    }
-    all.push(given);
-    all
-}
-
-/// Organisation, project and repository of a normalised URL at Microsoft's service.
-fn hosted(url: &str) -> Option<(&str, &str, &str)> {
-    let (host, path) = url.strip_prefix("https://")?.split_once('/')?;
-    let (organisation, path) = match host.strip_suffix(".visualstudio.com") {
-        Some(organisation) => (organisation, path.strip_prefix("defaultcollection/").unwrap_or(path)),
-        None if host == "dev.azure.com" => path.split_once('/')?,
-        None => return None,
-    };
-    match *path.split('/').collect::<Vec<_>>() {
-        [project, "_git", repository] => Some((organisation, project, repository)),
-        // The repository that has the project's name.
-        ["_git", repository] => Some((organisation, repository, repository)),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -211,7 +211,11 @@ mod tests {
     fn only_a_form_with_a_payload_is_unpacked() {
         let json = |content_type: &'static str, body: &'static [u8]| {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
-            String::from_utf8(json_of(&Request { headers: &headers, query: None, body }).into_owned()).unwrap()
+            String::from_utf8(
+                json_of(&Request { headers: &headers, query: None, body, arrived: jiff::Timestamp::UNIX_EPOCH })
+                    .into_owned(),
+            )
+            .unwrap()
         };
         assert_eq!(json("application/x-www-form-urlencoded", b"payload=%7B%22a+b%22%3A1%7D&x=1"), r#"{"a b":1}"#);
         assert_eq!(json("Application/x-www-form-urlencoded; charset=utf-8", b"payload=1"), "1");

@@ -3,10 +3,14 @@
 //! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
+pub mod artifact_registry;
 pub mod artifactory;
 pub mod azure;
 pub mod bitbucket;
+pub mod credentials;
+pub mod distribution;
 pub mod dockerhub;
+pub mod ecr;
 pub mod generic;
 mod git;
 pub mod gitea;
@@ -15,17 +19,25 @@ pub mod gitlab;
 pub mod harbor;
 pub mod json;
 pub mod media_type;
+pub mod msr;
+pub mod nexus;
+pub mod oidc;
 pub mod quay;
+mod registry_event;
 pub mod signature;
+pub mod zot;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 
 use crate::domain::alias::HostAliases;
 use crate::domain::event::Verdict;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::secret::Secret;
+use credentials::Credentials;
+use oidc::Oidc;
 
 /// An inbound request, after routing and with its body read.
 #[derive(Clone, Copy)]
@@ -36,6 +48,8 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// The raw body.
     pub body: &'a [u8],
+    /// When it arrived, by which credentials that expire are judged.
+    pub arrived: Timestamp,
 }
 
 impl Request<'_> {
@@ -71,6 +85,10 @@ pub struct Settings {
     pub actions: Arc<[generic::Action]>,
     /// Whether signatures made with SHA-1 are accepted from senders that can do better.
     pub allow_sha1: bool,
+    /// What is demanded of senders besides.
+    pub credentials: Credentials,
+    /// What the token of a Pub/Sub subscription has to be; looked at by `artifactregistry` only.
+    pub oidc: Option<Oidc>,
 }
 
 impl Settings {
@@ -84,6 +102,8 @@ impl Settings {
             aliases: Arc::default(),
             actions: Arc::from([]),
             allow_sha1: false,
+            credentials: Credentials::default(),
+            oidc: None,
         }
     }
 }
@@ -97,6 +117,12 @@ pub enum Rejection {
     Invalid(&'static str),
     /// The body is not what this kind sends (400).
     InvalidBody,
+}
+
+impl From<json::Malformed> for Rejection {
+    fn from(_: json::Malformed) -> Self {
+        Self::InvalidBody
+    }
 }
 
 /// What is pushed in a sample.
@@ -176,26 +202,26 @@ pub trait Receiver: Send + Sync {
     }
 }
 
-/// The implementation of a kind, or `None` where this version does not serve the kind yet.
+/// The implementation of a kind.
 #[must_use]
-pub fn implementation(kind: ReceiverKind) -> Option<&'static dyn Receiver> {
+pub fn implementation(kind: ReceiverKind) -> &'static dyn Receiver {
     match kind {
-        ReceiverKind::Artifactory => Some(&artifactory::Artifactory),
-        ReceiverKind::Azure => Some(&azure::Azure),
-        ReceiverKind::Bitbucket => Some(&bitbucket::Bitbucket),
-        ReceiverKind::DockerHub => Some(&dockerhub::DockerHub),
-        ReceiverKind::Generic => Some(&generic::Generic),
-        ReceiverKind::Gitea => Some(&gitea::Gitea),
-        ReceiverKind::GitHub => Some(&github::GitHub),
-        ReceiverKind::GitLab => Some(&gitlab::GitLab),
-        ReceiverKind::Harbor => Some(&harbor::Harbor),
-        ReceiverKind::Quay => Some(&quay::Quay),
-        ReceiverKind::Msr
-        | ReceiverKind::Distribution
-        | ReceiverKind::Zot
-        | ReceiverKind::Nexus
-        | ReceiverKind::Ecr
-        | ReceiverKind::ArtifactRegistry => None,
+        ReceiverKind::Artifactory => &artifactory::Artifactory,
+        ReceiverKind::Azure => &azure::Azure,
+        ReceiverKind::Bitbucket => &bitbucket::Bitbucket,
+        ReceiverKind::DockerHub => &dockerhub::DockerHub,
+        ReceiverKind::Generic => &generic::Generic,
+        ReceiverKind::Gitea => &gitea::Gitea,
+        ReceiverKind::GitHub => &github::GitHub,
+        ReceiverKind::GitLab => &gitlab::GitLab,
+        ReceiverKind::Harbor => &harbor::Harbor,
+        ReceiverKind::Quay => &quay::Quay,
+        ReceiverKind::Msr => &msr::Msr,
+        ReceiverKind::Distribution => &distribution::Distribution,
+        ReceiverKind::Zot => &zot::Zot,
+        ReceiverKind::Nexus => &nexus::Nexus,
+        ReceiverKind::Ecr => &ecr::Ecr,
+        ReceiverKind::ArtifactRegistry => &artifact_registry::ArtifactRegistry,
     }
 }
 

@@ -12,13 +12,14 @@ use super::json::{self, Malformed, Object, Value};
 use super::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
 use crate::domain::repo::{normalize_chart, normalize_image};
+use crate::domain::secret::Secret;
 
 /// The Quay receiver.
 pub struct Quay;
 
 impl Receiver for Quay {
-    fn receive(&self, request: &Request<'_>, _settings: &Settings) -> Result<Verdict, Rejection> {
-        read(request).map_err(|Malformed| Rejection::InvalidBody)
+    fn receive(&self, request: &Request<'_>, settings: &Settings) -> Result<Verdict, Rejection> {
+        read(request, settings.credentials.body_token.as_ref())
     }
 
     fn events(&self) -> &'static [&'static str] {
@@ -35,9 +36,17 @@ impl Receiver for Quay {
     }
 }
 
-fn read(request: &Request<'_>) -> Result<Verdict, Malformed> {
+fn read(request: &Request<'_>, token: Option<&Secret>) -> Result<Verdict, Rejection> {
     let text = json::prepared(request.body)?;
-    let (envelope_event, body) = opened(Value::parse(&text)?.object()?)?;
+    let (envelope, body) = opened(Value::parse(&text)?.object()?)?;
+    if let Some(token) = token {
+        let presented = envelope.as_ref().and_then(|envelope| envelope.token.as_deref());
+        let presented = presented.ok_or(Rejection::Unauthorized("missing token"))?;
+        if !token.verify_eq(presented.as_bytes()) {
+            return Err(Rejection::Unauthorized("unauthorized"));
+        }
+    }
+    let envelope_event = envelope.and_then(|envelope| envelope.event);
     let named = request.query_value("event").or(envelope_event);
     let kind = named.as_deref().and_then(EventKind::parse).unwrap_or_else(|| EventKind::of_shape(&body));
 
@@ -50,13 +59,19 @@ fn read(request: &Request<'_>) -> Result<Verdict, Malformed> {
     })
 }
 
-/// Takes the event out of the recommended POST template `{"event":…,"token":…,"data":"${$}"}`; a bare body stays itself.
-fn opened(body: Object<'_>) -> Result<(Option<String>, Object<'_>), Malformed> {
+/// What the recommended POST template `{"event":…,"token":…,"data":"${$}"}` has around the event.
+struct Envelope {
+    event: Option<String>,
+    token: Option<String>,
+}
+
+/// Takes the event out of its envelope; a bare body stays itself.
+fn opened(body: Object<'_>) -> Result<(Option<Envelope>, Object<'_>), Malformed> {
     let data = body.last("data").filter(|data| data.is_object());
     match data {
         Some(data) if !body.has("docker_url") && !body.has("updated_tags") => {
-            let event = body.last("event").and_then(Value::string);
-            Ok((event, data.object()?))
+            let text = |key| body.last(key).and_then(Value::string);
+            Ok((Some(Envelope { event: text("event"), token: text("token") }), data.object()?))
         }
         _ => Ok((None, body)),
     }

@@ -27,7 +27,10 @@ pub(super) fn event(header: &'static str, name: &str, body: &serde_json::Value) 
 /// What the receiver makes of a request as it is.
 pub(super) fn receive(receiver: &dyn Receiver, sample: &Sample, settings: &Settings) -> Result<Verdict, Rejection> {
     let headers: HeaderMap<HeaderValue> = sample.headers.iter().cloned().collect::<HeaderMap>();
-    receiver.receive(&Request { headers: &headers, query: None, body: &sample.body }, settings)
+    receiver.receive(
+        &Request { headers: &headers, query: None, body: &sample.body, arrived: jiff::Timestamp::UNIX_EPOCH },
+        settings,
+    )
 }
 
 /// What the receiver makes of a request after it was signed.

@@ -7,7 +7,8 @@ use redb::{ReadableTable, Table, TableDefinition};
 use zeroize::Zeroizing;
 
 /// Arrival in nanoseconds since 1970, delivery id, path and query, headers, body.
-type Row = (i128, &'static str, &'static str, Vec<(&'static str, &'static [u8])>, &'static [u8]);
+type Row = RowOf<'static>;
+type RowOf<'a> = (i128, &'a str, &'a str, Vec<(&'a str, &'a [u8])>, &'a [u8]);
 
 /// A change of the types needs a new name, and a look at what older versions left.
 pub(super) const TABLE: TableDefinition<'static, u64, Row> = TableDefinition::new("intake.1");
@@ -75,7 +76,7 @@ impl TakenIn {
         tally(&self.path_and_query, headers, &self.body)
     }
 
-    fn from_row((arrival, id, path_and_query, headers, body): (i128, &str, &str, Vec<(&str, &[u8])>, &[u8])) -> Self {
+    fn from_row((arrival, id, path_and_query, headers, body): RowOf<'_>) -> Self {
         // What was written was valid. Whatever is not any more is left out, and the request then fails its verification.
         let header = |(name, value): (&str, &[u8])| {
             Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?))

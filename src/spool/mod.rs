@@ -137,8 +137,8 @@ impl Spool {
     /// Puts down that these targets owe a refresh because of a delivery that arrived then. Once this returns, the disk
     /// has it. Callers at the same time share a transaction.
     ///
-    /// Whoever refreshes calls [`Spool::settle`] after that. If the refresh may have ended before this returned, the
-    /// caller must see to it, or the target stays until its next refresh.
+    /// Whoever refreshes calls [`Spool::settle`] when that is done. If it was done before this call, the caller must see to
+    /// it afterwards, or the entry stays until the next refresh of the target.
     ///
     /// # Errors
     /// When the disk is full or fails, or does not answer in time. The delivery must not be acknowledged then.
@@ -153,13 +153,13 @@ impl Spool {
         .await
     }
 
-    /// Says that a refresh has covered everything that arrived up to then for this target, which need not be in the
-    /// spool. An entry with a later arrival stays.
+    /// Says that a refresh has covered everything that was owed to this target before this call and arrived up to then.
+    /// What is owed after this call stays, and so does an entry with a later arrival. The target need not be in the spool.
     ///
-    /// Both times must come from one clock that does not step back. For what [`Spool::owed`] returned, give at least its
-    /// last arrival, as the clock may have been set back since.
+    /// Whoever knows that nothing at all is owed at this moment may give the latest time there is, and need not trust a
+    /// clock that may be set back.
     pub fn settle(&self, target: &Target, up_to: Timestamp) {
-        self.0.queue.remove(|waiting| waiting.settle(target.clone(), up_to));
+        self.0.queue.remove(|waiting| waiting.settle(target, up_to));
     }
 
     /// Everything that is owed, to be refreshed at the start.

@@ -34,7 +34,8 @@ pub(super) struct Waiting {
     pub(super) deliveries: Vec<(Delivery, Reply<()>)>,
     pub(super) requests: Vec<(TakenIn, Reply<IntakeId>)>,
     pub(super) reads: Vec<Read>,
-    /// For each target the latest arrival that a refresh has covered. Bounded by the number of targets.
+    /// For each target the latest arrival that a refresh has covered, of what was owed before these deliveries. Bounded by
+    /// the number of targets.
     pub(super) settled: HashMap<Target, Timestamp>,
     /// Bounded by the number of requests in the store.
     pub(super) done: Vec<IntakeId>,
@@ -64,6 +65,23 @@ pub(super) struct Queue {
 impl Waiting {
     fn calls(&self) -> usize {
         self.deliveries.len() + self.requests.len() + self.reads.len()
+    }
+
+    /// Settles a target. What is owed after this stays, whatever its arrival, since no refresh can have covered it yet; so
+    /// the order of the calls is kept although one transaction writes them all.
+    pub(super) fn settle(&mut self, target: &Target, up_to: Timestamp) {
+        for (delivery, _) in &mut self.deliveries {
+            if delivery.arrival <= up_to {
+                delivery.targets.retain(|owed| owed != target);
+            }
+        }
+        self.settle_before(target.clone(), up_to);
+    }
+
+    /// Settles what was owed before the deliveries that wait.
+    fn settle_before(&mut self, target: Target, up_to: Timestamp) {
+        let covered = self.settled.entry(target).or_insert(up_to);
+        *covered = up_to.max(*covered);
     }
 
     fn has_removals(&self) -> bool {
@@ -145,7 +163,7 @@ impl Queue {
     pub(super) fn put_back(&self, settled: HashMap<Target, Timestamp>, done: Vec<IntakeId>) {
         let mut state = self.state.lock();
         for (target, up_to) in settled {
-            state.waiting.settle(target, up_to);
+            state.waiting.settle_before(target, up_to);
         }
         state.waiting.done.extend(done);
     }
@@ -156,13 +174,6 @@ impl Queue {
         (state.closing, state.closed) = (true, true);
         state.waiting = Waiting::default();
         state.closers.clear();
-    }
-}
-
-impl Waiting {
-    pub(super) fn settle(&mut self, target: Target, up_to: Timestamp) {
-        let covered = self.settled.entry(target).or_insert(up_to);
-        *covered = up_to.max(*covered);
     }
 }
 

@@ -41,12 +41,11 @@ pub struct Counts {
     pub intake: Tally,
 }
 
-/// What one transaction does, in this order. Settling comes after owing: whatever arrived before the refresh began is
-/// covered by it, whichever of the two is heard of first.
+/// What one transaction does, in this order.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) deliveries: Vec<Delivery>,
     pub(super) settled: HashMap<Target, Timestamp>,
+    pub(super) deliveries: Vec<Delivery>,
     pub(super) requests: Vec<TakenIn>,
     pub(super) done: Vec<IntakeId>,
 }
@@ -61,7 +60,7 @@ pub(super) struct Written {
 
 impl Batch {
     fn is_empty(&self) -> bool {
-        let Self { deliveries, settled, requests, done } = self;
+        let Self { settled, deliveries, requests, done } = self;
         deliveries.is_empty() && settled.is_empty() && requests.is_empty() && done.is_empty()
     }
 }
@@ -230,17 +229,18 @@ fn survey(database: &Database) -> Result<Known, redb::Error> {
 
 /// Writes a batch in one transaction. Returns what is in the store then, `None` if the batch changes nothing.
 fn commit(database: &Database, batch: &Batch, mut known: Known) -> Result<Option<Known>, redb::Error> {
-    let Batch { deliveries, settled, requests, done } = batch;
-    let mut changed = !deliveries.is_empty() || !requests.is_empty();
+    let Batch { settled, deliveries, requests, done } = batch;
+    // A delivery may have been settled while it waited.
+    let mut changed = deliveries.iter().any(|delivery| !delivery.targets.is_empty()) || !requests.is_empty();
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     {
         let mut table = transaction.open_table(owed::TABLE)?;
-        for delivery in deliveries {
-            owed::owe(&mut table, delivery)?;
-        }
         for (target, up_to) in settled {
             changed |= owed::settle(&mut table, target, *up_to)?;
+        }
+        for delivery in deliveries {
+            owed::owe(&mut table, delivery)?;
         }
         known.counts.owed = table.len()?;
     }

@@ -157,17 +157,28 @@ async fn an_entry_stays_while_something_newer_arrived_than_the_refresh_covers() 
 }
 
 #[tokio::test]
-async fn a_refresh_that_is_heard_of_before_the_push_it_covers_settles_it() {
+async fn a_settlement_covers_what_was_owed_before_it_and_nothing_that_is_owed_after_it() {
     let parent = TempDir::new().unwrap();
     let metrics = SpoolMetrics::default();
     let (spool, begin) = idle(Limits::default(), &metrics);
-    let target = [warehouse("a")];
-    spool.settle(&target[0], at(10));
-    let mut owing = Box::pin(spool.owe(&target, at(9), "d1"));
-    assert!(futures::poll!(&mut owing).is_pending());
+    let (a, b) = ([warehouse("a")], [warehouse("a"), warehouse("b")]);
+    // All of it in one transaction, as on a slow disk.
+    let mut before = Box::pin(spool.owe(&b, at(1), "d1"));
+    assert!(futures::poll!(&mut before).is_pending());
+    spool.settle(&a[0], Timestamp::MAX);
+    let mut after = Box::pin(spool.owe(&a, at(2), "d2"));
+    assert!(futures::poll!(&mut after).is_pending());
     begin(parent.path());
-    owing.await.unwrap();
-    assert!(owed_targets(&spool).await.is_empty());
+    before.await.unwrap();
+    after.await.unwrap();
+    assert_eq!(metrics.commits(), 1);
+    let owed = spool.owed().await.unwrap();
+    let owed: Vec<_> = owed.iter().map(|owed| (&owed.target, owed.first_arrival, owed.deliveries)).collect();
+    assert_eq!(owed, [(&b[0], at(2), 1), (&b[1], at(1), 1)]);
+
+    spool.settle(&a[0], Timestamp::MAX);
+    spool.owe(&a, at(3), "d3").await.unwrap();
+    assert_eq!(owed_targets(&spool).await, b, "it waited for company, and this is owed after it");
 }
 
 #[tokio::test]

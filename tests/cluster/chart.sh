@@ -82,6 +82,7 @@ refused "at '/registryAliases/0': 'a.example' does not match pattern" --set 'reg
 refused "at '/ackDeadline': got number, want string" --set ackDeadline=2
 refused "at '/ackDeadline': '2 seconds' does not match pattern" --set-string "ackDeadline=2 seconds"
 refused "at '/refreshConcurrency': maximum: got 5,000, want 1,024" --set refreshConcurrency=5000
+refused "at '/autoscaling/maxReplicas': minimum: got 0, want 1" --set autoscaling.maxReplicas=0
 refused "at '/spool/sizeLimit': '1 GB' does not match pattern" --set-string "spool.sizeLimit=1 GB"
 refused "at '/spool/persistence/enabled': got string, want boolean" --set-string spool.persistence.enabled=yes
 refused "at '/catchUp/after': '1 minute' does not match pattern" --set-string "catchUp.after=1 minute"
@@ -185,10 +186,11 @@ dry_run() { # dry_run WHAT FLAG…: what is rendered passes the API server, whic
 }
 dry_run "with the required values" "${needed[@]}"
 dry_run "with everything on" --values "$fixtures/everything.yaml"
-for kind in ingress httproute networkpolicy servicemonitor poddisruptionbudget; do
+for kind in ingress httproute networkpolicy servicemonitor poddisruptionbudget horizontalpodautoscaler; do
   grep -q "^$kind" "$dir/applied" || die "$kind is not among: $(cat "$dir/applied")"
 done
-ok "Ingress, HTTPRoute, NetworkPolicy, ServiceMonitor and PodDisruptionBudget among them"
+ok "Ingress, HTTPRoute, NetworkPolicy, ServiceMonitor, PodDisruptionBudget and HorizontalPodAutoscaler among them"
+dry_run "with a disk for each replica" "${needed[@]}" --set spool.persistence.enabled=true --set spool.persistence.storageClassName=fast
 dry_run "for a take-over" "${needed[@]}" --set takeOver.enabled=true --set serviceMonitor.enabled=true --set ingress.enabled=true
 
 # A Deployment is taken whatever its Pods are like, so the Pod itself.

@@ -263,10 +263,20 @@ push() { # prints status and seconds of one push, as a new connection each
   curl -sS -o /dev/null --max-time 10 -w '%{http_code} %{time_total}\n' -H 'Content-Type: application/json' \
     --data-binary "@$work/push.json" "$reach$path" 2>&1
 }
-load() { while [[ ! -e $work/stop ]]; do push || true; done; }
+# Several senders at a time, each without a pause.
+load() {
+  local sender
+  for sender in {1..6}; do
+    while [[ ! -e $work/stop ]]; do push || true; done >"$work/load.$sender" &
+  done
+  wait
+}
 same "a push from here is answered" "200" "$(push | cut -d' ' -f1)"
-load >"$work/load" &
+load_began=$SECONDS
+load &
 load_pid=$!
+leader() { kubectl get lease quayside -n quayside -o=jsonpath='{.spec.holderIdentity}'; }
+led_by_another() { [[ -n $(leader) && $(leader) != "$1" ]]; }
 
 say "Upgrade"
 before=$(revision)
@@ -280,12 +290,34 @@ old=$(pods quayside)
 show 'kubectl rollout restart deployment/quayside -n quayside'
 show 'kubectl rollout status deployment/quayside -n quayside --timeout=180s | tail -n 1'
 until_true 60 "the old Pods are gone" pods_are_new "$old"
+
+say "The leader's Pod is deleted, then the other one's"
+holder=$(leader)
+pod=$(pods quayside | tr ' ' '\n' | while read -r name; do if [[ $holder == "$name"* ]]; then echo "$name"; fi; done)
+[[ -n $pod ]] || die "the Lease is held by '$holder', which is no Pod of ours"
+other=$(pods quayside | tr ' ' '\n' | grep -vxF "$pod")
+show "kubectl delete pod $pod -n quayside --wait=false"
+until_true 30 "another replica leads" led_by_another "$holder"
+kubectl create secret generic quay-webhook -n "$project" --from-literal=secret=another-secret-0123456789 \
+  --from-literal=secret.previous=the-secret-before-that-one --dry-run=client -o yaml | kubectl apply -f - >/dev/null 2>&1
+kubectl patch projectconfigs "$project" -n "$project" --type=merge \
+  --patch '{"metadata":{"annotations":{"kargo.akuity.io/refresh":"after-the-election"}}}' >/dev/null
+handled() { [[ $(kubectl get projectconfigs "$project" -n "$project" -o=jsonpath='{.status.lastHandledRefresh}') == after-the-election ]]; }
+until_true 30 "the new leader writes statuses" handled
+ok "the other replica leads and writes statuses"
+two_are_ready() { [[ $(kubectl get deployment quayside -n quayside -o=jsonpath='{.status.readyReplicas}') == 2 ]]; }
+until_true 60 "there are two ready Pods again" two_are_ready
+show "kubectl delete pod $other -n quayside --wait=false"
+until_true 60 "the old Pods are gone" pods_are_new "$pod $other"
+show 'kubectl rollout status deployment/quayside -n quayside --timeout=180s | tail -n 1'
 touch "$work/stop"
 wait "$load_pid"
 load_pid=''
+took=$((SECONDS - load_began))
+cat "$work"/load.* >"$work/load"
 failures=$(grep -v '^200 ' "$work/load" | sort | uniq -c || true)
-[[ -z $failures ]] || die "not every push was answered with 200 while it was upgraded and restarted:" "$failures"
-ok "$(wc -l <"$work/load") pushes while it was upgraded and restarted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
+[[ -z $failures ]] || die "not every push was answered with 200 while Pods came and went:" "$failures"
+ok "$(wc -l <"$work/load") pushes in $took s ($(($(wc -l <"$work/load") / took)) a second) while it was upgraded and restarted and Pods were deleted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
 if [[ -n $proxy_pid ]]; then
   kill "$proxy_pid"
   wait "$proxy_pid" 2>/dev/null || true

@@ -97,18 +97,6 @@ async fn a_weak_secret_is_served_with_a_warning() {
 }
 
 #[tokio::test]
-async fn a_kind_that_is_not_served_yet_says_so_and_leaves_its_sibling_alone() {
-    let operator = Operator::shared().await;
-    let project = Project::new("unsupported").await;
-    project.secret("good", SECRET).await;
-    let odd = json!({"name": "odd", "generic": {"secretRef": {"name": "good"}}});
-    project.receivers(json!([odd, quay_receiver("good", "good")])).await;
-    project.hook(operator, "good", SECRET).served().await;
-    let cause = "receivers of kind generic are not served by this version of Quayside";
-    only_the_good_one_is_served(operator, &project, "UnsupportedKind", cause).await;
-}
-
-#[tokio::test]
 async fn a_bad_expression_excludes_its_own_subscription_only() {
     let operator = Operator::shared().await;
     let project = Project::new("bad-regex").await;

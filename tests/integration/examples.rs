@@ -64,6 +64,37 @@ async fn quay() {
 }
 
 #[tokio::test]
+async fn generic() {
+    let operator = Operator::shared().await;
+    let (project, hook) = apply(operator, "generic", "20-projectconfig.yaml").await;
+    let url = hook.url();
+    let send = |arguments: &[&str]| {
+        project.plane.bash(&format!("quayside send generic {url} {}", arguments.join(" "))).success()
+    };
+    wait_until("the operator knows of all Warehouses", SOON, async || {
+        send(&["--event", "nightly", "--dry-run"]).contains("Would refresh 2 selected").then_some(())
+    })
+    .await;
+    let refreshed = async |arguments: &[&str]| {
+        let before = project.tokens().await;
+        assert!(send(arguments).starts_with("HTTP 200 OK\n"));
+        let after = project.tokens().await.into_iter();
+        after.filter(|(name, token)| before.get(name) != Some(token)).map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(refreshed(&["--tag", "1.4.2"]).await, ["everything", "storefront"]);
+    assert!(refreshed(&["--tag", "dev-7"]).await.is_empty());
+    assert!(refreshed(&["--tag", "1.4.2", "--repository", "registry.example.com/northwind/unknown"]).await.is_empty());
+    assert_eq!(refreshed(&["--event", "nightly"]).await, ["backoffice", "everything"]);
+    assert!(refreshed(&["--event", "ping"]).await.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    for (name, expected) in [("storefront", vec!["storefront"]), ("backoffice", vec![]), ("unknown", vec![])] {
+        let body = folder.path().join(name);
+        std::fs::write(&body, json!({"warehouse": name}).to_string()).unwrap();
+        assert_eq!(refreshed(&["--event", "ping", "--file", body.to_str().unwrap()]).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn quay_helm_chart() {
     let (project, hook) = apply(Operator::shared().await, "quay-helm-chart", "20-projectconfig.yaml").await;
     project.settle(&hook).await;
@@ -157,6 +188,24 @@ async fn receiver() {
 }
 
 #[tokio::test]
+async fn registries_that_kargo_has_no_receiver_for() {
+    let operator = Operator::shared().await;
+    for (kind, repository) in [
+        ("msr", "msr.example.com/northwind/storefront"),
+        ("distribution", "registry.example.com/northwind/storefront"),
+        ("zot", "zot.example.com/northwind/storefront"),
+        ("nexus", "nexus.example.com:8083/northwind/storefront"),
+        ("ecr", "111122223333.dkr.ecr.eu-west-1.amazonaws.com/northwind/storefront"),
+        ("artifactregistry", "europe-docker.pkg.dev/northwind/apps/storefront"),
+    ] {
+        let (project, hook) = apply(operator, kind, "20-receiver.yaml").await;
+        project.settle(&hook).await;
+        assert_eq!(push(&project, &hook, repository, "1.4.2").await, ["storefront"], "{kind}");
+        assert!(push(&project, &hook, repository, "2.0.1").await.is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn clusterreceiver() {
     let operator = Operator::shared().await;
     let reached = Project::new("example-cluster-receiver").await;
@@ -192,6 +241,7 @@ async fn git_hosts() {
 #[test]
 fn no_example_is_left_out() {
     let tested = [
+        "generic",
         "quay",
         "quay-helm-chart",
         "quay-strategies",
@@ -206,6 +256,12 @@ fn no_example_is_left_out() {
         "bitbucket",
         "receiver",
         "clusterreceiver",
+        "msr",
+        "distribution",
+        "zot",
+        "nexus",
+        "ecr",
+        "artifactregistry",
     ];
     let tested = tested.map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());

@@ -187,7 +187,7 @@ async fn an_answer_of_200_is_true_even_when_the_api_server_dies_between_the_push
 #[tokio::test]
 async fn a_refresh_that_the_api_server_refuses_is_told_at_once() {
     let plane = ControlPlane::shared();
-    let binding = "kubectl create clusterrole reader --verb=get,list,watch --resource=secrets,projectconfigs.kargo.akuity.io,clusterconfigs.kargo.akuity.io,warehouses.kargo.akuity.io,promotions.kargo.akuity.io
+    let binding = "kubectl create clusterrole reader --verb=get,list,watch --resource=secrets,projectconfigs.kargo.akuity.io,clusterconfigs.kargo.akuity.io,warehouses.kargo.akuity.io,promotions.kargo.akuity.io,receivers.quayside.dev,clusterreceivers.quayside.dev
         kubectl create clusterrolebinding reader --clusterrole=reader --serviceaccount=quayside:reader";
     // Everything but the one write.
     let kubeconfig = plane.service_account("quayside", "reader");
@@ -209,7 +209,7 @@ async fn a_refresh_that_the_api_server_refuses_is_told_at_once() {
 #[tokio::test]
 async fn a_refusal_that_is_mended_is_over_soon() {
     let plane = ControlPlane::shared();
-    let role = "kubectl create clusterrole late-reader --verb=get,list,watch --resource=secrets,projectconfigs.kargo.akuity.io,clusterconfigs.kargo.akuity.io,warehouses.kargo.akuity.io,promotions.kargo.akuity.io
+    let role = "kubectl create clusterrole late-reader --verb=get,list,watch --resource=secrets,projectconfigs.kargo.akuity.io,clusterconfigs.kargo.akuity.io,warehouses.kargo.akuity.io,promotions.kargo.akuity.io,receivers.quayside.dev,clusterreceivers.quayside.dev
         kubectl create clusterrolebinding late-reader --clusterrole=late-reader --serviceaccount=quayside:late";
     let kubeconfig = plane.service_account("quayside", "late");
     plane.bash(role).success();

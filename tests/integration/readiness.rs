@@ -18,7 +18,12 @@ async fn a_replica_is_not_ready_before_its_tables_are_filled() {
     })
     .await;
     assert_eq!((get(operator.admin, "/livez").status, get(operator.admin, "/livez").body.as_str()), (200, "ok\n"));
-    let gates = |tables: bool| json!({"projectconfigs": tables, "clusterconfigs": tables, "warehouses": tables, "promotions": tables, "listener": true});
+    let gates = |tables: bool| {
+        json!({
+            "projectconfigs": tables, "clusterconfigs": tables, "receivers": tables, "clusterreceivers": tables,
+            "warehouses": tables, "promotions": tables, "listener": true,
+        })
+    };
     let readyz = get(operator.admin, "/readyz");
     assert_eq!(readyz.status, 503);
     assert_eq!(readyz.json(), json!({"ready": false, "draining": false, "gates": gates(false)}));

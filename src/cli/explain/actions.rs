@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::criterion::Criterion;
 use crate::domain::event::ActionResult;
-use crate::domain::target::Target;
+use crate::domain::target::{Target, TargetKind};
 use crate::http::delivery::JudgedAction;
+use crate::subscription::Warehouse;
 
 /// The actions, in their order.
 pub(super) fn outcomes(actions: &[JudgedAction]) -> Vec<Value> {
@@ -18,16 +20,17 @@ pub(super) fn outcomes(actions: &[JudgedAction]) -> Vec<Value> {
     actions.iter().map(outcome).collect()
 }
 
-/// Whether an object is selected, and by which actions or why by none.
-pub(super) fn fate(actions: &[JudgedAction], target: &Target) -> (bool, String) {
-    let selects = |action: &JudgedAction| action.targets.binary_search(target).is_ok();
+/// Whether a Warehouse is selected, and by which actions or why by none.
+pub(super) fn fate(actions: &[JudgedAction], warehouse: &Warehouse) -> (bool, String) {
+    let target = Target::warehouse(warehouse.key.clone());
+    let selects = |action: &JudgedAction| action.targets.binary_search(&target).is_ok();
     let selecting: Vec<_> = (0..actions.len()).filter(|index| selects(&actions[*index])).map(name).collect();
     if !selecting.is_empty() {
         return (true, format!("selected by {}", selecting.join(" and ")));
     }
     let refusal = |(index, action): (usize, &JudgedAction)| {
         let why = match &action.verdict.result {
-            ActionResult::Refresh(_) => "does not select it".to_owned(),
+            ActionResult::Refresh(criteria) => not_selected(criteria, warehouse),
             other => without_selection(other),
         };
         format!("{} {why}", name(index))
@@ -37,6 +40,18 @@ pub(super) fn fate(actions: &[JudgedAction], target: &Target) -> (bool, String) 
         true => (false, "the receiver has no actions".to_owned()),
         false => (false, refusals.join("; ")),
     }
+}
+
+fn not_selected(criteria: &[Criterion], warehouse: &Warehouse) -> String {
+    let unmet = |criterion: &Criterion| match criterion.kind {
+        TargetKind::Warehouse => warehouse.unmet(criterion).map(|unmet| unmet.to_string()),
+        TargetKind::Promotion => Some("it is no Promotion".to_owned()),
+    };
+    let reasons: Vec<_> = criteria.iter().filter_map(unmet).collect();
+    if reasons.is_empty() {
+        return "selects nothing, as it has no criteria".to_owned();
+    }
+    format!("does not select it: {}", reasons.join(", "))
 }
 
 fn name(index: usize) -> String {

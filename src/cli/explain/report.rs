@@ -1,5 +1,6 @@
 //! The output of `quayside explain`. The JSON form is a contract for scripts.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -56,10 +57,16 @@ impl Report {
                 delivery(route, &ignored.event, &ignored.repositories, &ignored.qualifiers, &[]),
                 Self::about(objects, |_, _| (false, format!("the event is ignored: {}", ignored.because))),
             ),
-            Judgement::Push { event, .. } => (
-                delivery(route, &event.event, &event.repositories, &event.qualifiers, &event.changed_files),
-                Self::about(objects, |warehouse, s| within_reach(route, warehouse, s, event)),
-            ),
+            Judgement::Push { events, .. } => {
+                let all = |list: fn(&PushEvent) -> &[String]| -> Vec<String> {
+                    events.iter().flat_map(list).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+                };
+                let (repositories, qualifiers) = (all(|event| &event.repositories), all(|event| &event.qualifiers));
+                (
+                    delivery(route, judgement.event(), &repositories, &qualifiers, &all(|event| &event.changed_files)),
+                    Self::about(objects, |warehouse, s| within_reach(route, warehouse, s, events)),
+                )
+            }
             Judgement::PullRequest { event, .. } => {
                 let mut delivery = delivery(route, &event.event, &[], &[], &[]);
                 delivery["pullRequest"] = event.url.clone().into();
@@ -70,8 +77,7 @@ impl Report {
                 let mut delivery = delivery(route, "", &[], &[], &[]);
                 delivery["actions"] = actions::outcomes(judged).into();
                 let fate = |warehouse: &Warehouse, _: &Subscription| {
-                    let target = Target::warehouse(warehouse.key.clone());
-                    out_of_reach(route, warehouse).unwrap_or_else(|| actions::fate(judged, &target))
+                    out_of_reach(route, warehouse).unwrap_or_else(|| actions::fate(judged, warehouse))
                 };
                 (delivery, Self::about(objects, fate))
             }
@@ -112,12 +118,14 @@ impl Report {
         }
         if !self.delivery.is_null() {
             let list = |member: &str| texts(&self.delivery[member]).join(", ");
-            line(&mut out, &format!("Event: {} ({})", text(&self.delivery["event"]), text(&self.delivery["kind"])));
-            line(&mut out, &format!("Repositories: {}", list("repositories")));
-            line(&mut out, &format!("Tags or refs: {}", list("qualifiers")));
+            if self.delivery["actions"].is_null() {
+                line(&mut out, &format!("Event: {} ({})", text(&self.delivery["event"]), text(&self.delivery["kind"])));
+                line(&mut out, &format!("Repositories: {}", list("repositories")));
+                line(&mut out, &format!("Tags or refs: {}", list("qualifiers")));
+            }
             for (index, action) in self.delivery["actions"].as_array().into_iter().flatten().enumerate() {
                 let (action, outcome) = (text(&action["action"]), text(&action["outcome"]));
-                line(&mut out, &format!("actions[{index}] {action} {outcome}"));
+                line(&mut out, &format!("actions[{index}] ({action}) {outcome}"));
             }
         }
         for receiver in self.receivers.iter().flatten() {
@@ -184,9 +192,9 @@ fn within_reach(
     route: &Route,
     warehouse: &Warehouse,
     subscription: &Subscription,
-    event: &PushEvent,
+    events: &[PushEvent],
 ) -> (bool, String) {
-    out_of_reach(route, warehouse).unwrap_or_else(|| subscription::explain(subscription, event))
+    out_of_reach(route, warehouse).unwrap_or_else(|| subscription::explain(subscription, events))
 }
 
 fn out_of_reach(route: &Route, warehouse: &Warehouse) -> Option<(bool, String)> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
@@ -17,7 +18,7 @@ use crate::domain::secret::Secret;
 use crate::domain::vectors::{self, base64, text};
 use crate::http::answer::Answer;
 use crate::receiver::Settings;
-use crate::routing::RouteTable;
+use crate::routing::{RouteTable, Standing};
 
 /// A mark, and whether it explains ours where Kargo's is another.
 type Deviation = (&'static str, fn(&Verdict, &Verdict) -> bool);
@@ -126,7 +127,8 @@ fn verdict(case: &Value) -> Verdict {
         return Verdict { status: answer.status().as_u16(), ..Verdict::default() };
     }
     let headers = headers(case);
-    let request = Request { headers: &headers, query: case["url_query"].as_str(), body: &body };
+    let request =
+        Request { headers: &headers, query: case["url_query"].as_str(), body: &body, arrived: Timestamp::UNIX_EPOCH };
     let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &request, tables);
     let status = Answer::of(&judgement, &[], false).status().as_u16();
@@ -207,6 +209,99 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
     assert!(agreed >= at_least, "only {agreed} agree, {deviated} deviate");
 }
 
+/// What the actions of a generic receiver of project `northwind` come to, and the answer.
+fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judgement, Value) {
+    let owner = Owner::ProjectConfig(Arc::from("northwind"));
+    let receiver = json!({"name": "any", "generic": {"secretRef": {"name": "s"}, "actions": actions}});
+    let entries = declared(&owner, &json!({"webhookReceivers": [receiver]}));
+    let data = BTreeMap::from([("secret".to_owned(), Secret::new(b"a long enough secret".to_vec()))]);
+    let secret = SecretState::Found(Arc::new(data));
+    let resolution = resolve(&owner, &entries, "northwind", &Defaults::default(), |_| secret.clone(), &[]);
+    let route = resolution.routes.into_iter().next().unwrap();
+    let (warehouses, promotions) = (SubscriptionIndex::default(), PromotionIndex::default());
+    for (kind, namespace, name) in objects {
+        let key = ObjectKey::new(namespace, name);
+        match *kind {
+            "Warehouse" => warehouses.apply(&key, None, Labels::new(), "{}"),
+            _ => promotions.apply(&key, Labels::new(), "{}", "{}"),
+        }
+    }
+    let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::now() };
+    let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
+    let judgement = judge(&route, &request, tables);
+    let answer = serde_json::to_value(&Answer::of(&judgement, &[], false).body).unwrap();
+    (judgement, answer)
+}
+
+#[test]
+fn the_answer_to_a_generic_request_shows_results_and_counts_only() {
+    let named = |name: &str| json!([{"kind": "Warehouse", "name": name}]);
+    let actions = json!([
+        {"action": "Refresh", "targetSelectionCriteria": named("${{ request.body.name }}"), "parameters": {"a": "hidden"}},
+        {"action": "Refresh", "whenExpression": "request.body.name == 'hidden'"},
+        {"action": "Refresh", "whenExpression": "request.body.name.hidden == 'hidden'"},
+        {"action": "Refresh", "targetSelectionCriteria": named("${{ request.body.hidden }}")},
+    ]);
+    let objects = [("Warehouse", "northwind", "storefront"), ("Warehouse", "fabrikam", "storefront")];
+    let (judgement, answer) = generic(&actions, &objects, r#"{"name": "storefront"}"#);
+    let result = |matched, result, summary, error: Option<&str>, count| {
+        let mut result = json!({
+            "action": "Refresh", "matchedWhenExpression": matched, "result": result, "summary": summary,
+            "selected": count, "refreshed": count,
+        });
+        if let Some(error) = error {
+            result["error"] = error.into();
+        }
+        result
+    };
+    let expected = json!({"results": [
+        result(true, "Success", "Refreshed 1 of 1 selected resources", None, 1),
+        result(false, "NotApplicable", "Request did not match whenExpression", None, 0),
+        result(false, "Error", "Error evaluating whenExpression", Some("type"), 0),
+        result(true, "Error", "Error evaluating targetSelectionCriteria", Some("not_text"), 0),
+    ]});
+    assert_eq!(answer, expected);
+    let late = serde_json::to_value(&Answer::of(&judgement, &judgement.targets(), false).body).unwrap();
+    assert_eq!(late["results"][0]["summary"], "Refreshed 0 of 1 selected resources");
+    assert_eq!((&late["results"][0]["result"], &late["results"][1]), (&json!("Failure"), &expected["results"][1]));
+    let (_, idle) = generic(&json!([]), &objects, "");
+    assert_eq!(idle, json!({"results": []}));
+}
+
+#[test]
+fn objects_of_one_name_and_two_kinds_are_both_refreshed() {
+    let actions = json!([{"action": "Refresh", "targetSelectionCriteria": [
+        {"kind": "Promotion", "name": "storefront"}, {"kind": "Warehouse", "name": "storefront"},
+    ]}]);
+    let objects = [
+        ("Warehouse", "northwind", "storefront"),
+        ("Promotion", "northwind", "storefront"),
+        ("Promotion", "fabrikam", "storefront"),
+    ];
+    let (judgement, _) = generic(&actions, &objects, "");
+    let targets: Vec<_> = judgement.targets().iter().map(|target| (target.kind, target.to_string())).collect();
+    let name = || "northwind/storefront".to_owned();
+    assert_eq!(targets, [(TargetKind::Warehouse, name()), (TargetKind::Promotion, name())]);
+}
+
+#[test]
+fn criteria_that_would_look_at_too_many_objects_fail_and_select_nothing() {
+    let everything = json!({"kind": "Warehouse", "labelSelector": {"matchExpressions": [
+        {"key": "quiet", "operator": "DoesNotExist"},
+    ]}});
+    let names: Vec<String> = (0..2_000).map(|n| format!("w{n}")).collect();
+    let objects: Vec<_> = names.iter().map(|name| ("Warehouse", "northwind", name.as_str())).collect();
+    let actions = json!([
+        {"action": "Refresh", "targetSelectionCriteria": vec![everything.clone(); 500]},
+        {"action": "Refresh", "targetSelectionCriteria": vec![everything; 500]},
+        {"action": "Refresh", "targetSelectionCriteria": [{"kind": "Warehouse", "name": "w7"}]},
+    ]);
+    let (_, answer) = generic(&actions, &objects, "");
+    let results = &answer["results"];
+    assert_eq!((&results[0]["selected"], &results[1]["error"]), (&json!(2_000), &json!("limit")), "{answer}");
+    assert_eq!(results[2]["result"], "Success", "half of the rest is left to the next");
+}
+
 #[test]
 fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_names() {
     let warehouses = SubscriptionIndex::default();
@@ -229,11 +324,18 @@ fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_na
         ..Settings::new(secret.clone())
     };
     let path = ReceiverPath::derive(ReceiverKind::Quay, &scope, "quay", &secret);
-    let route =
-        Route { path, owner: Owner::ProjectConfig(Arc::from("shop")), scope, receiver: Arc::from("quay"), settings };
+    let route = Route {
+        path,
+        owner: Owner::ProjectConfig(Arc::from("shop")),
+        scope,
+        receiver: Arc::from("quay"),
+        settings,
+        standing: Standing::Current,
+    };
     let tables = Tables { warehouses: &warehouses, promotions: &PromotionIndex::default(), aliases: &for_all };
     let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
-    let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes() };
+    let request =
+        Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::UNIX_EPOCH };
     let judgement = judge(&route, &request, tables);
     let refreshed: Vec<String> = judgement.targets().iter().map(ToString::to_string).collect();
     assert_eq!(refreshed, ["shop/for-all", "shop/own", "shop/pushed"]);

@@ -18,7 +18,10 @@ fn with(body: &str, signature: Option<&str>, settings: &Settings) -> Result<Verd
     if let Some(signature) = signature {
         headers.insert("X-JFrog-Event-Auth", signature.parse().unwrap());
     }
-    Artifactory.receive(&Request { headers: &headers, query: None, body: body.as_bytes() }, settings)
+    Artifactory.receive(
+        &Request { headers: &headers, query: None, body: body.as_bytes(), arrived: jiff::Timestamp::UNIX_EPOCH },
+        settings,
+    )
 }
 
 /// With the right signature.

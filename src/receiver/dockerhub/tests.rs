@@ -8,7 +8,10 @@ use crate::domain::secret::Secret;
 fn receive(body: &str) -> Result<Verdict, Rejection> {
     let headers = HeaderMap::new();
     let settings = Settings::new(Secret::new(b"s3cr3t".to_vec()));
-    DockerHub.receive(&Request { headers: &headers, query: None, body: body.as_bytes() }, &settings)
+    DockerHub.receive(
+        &Request { headers: &headers, query: None, body: body.as_bytes(), arrived: jiff::Timestamp::UNIX_EPOCH },
+        &settings,
+    )
 }
 
 fn push(body: &str) -> PushEvent {

@@ -5,19 +5,19 @@ use serde_json::json;
 use super::super::{Sample, SamplePush};
 
 /// The events that can be sampled. There is no sender that defines them; the example folder understands these.
-pub(super) const EVENTS: [&str; 2] = ["push", "ping"];
+pub(super) const EVENTS: [&str; 3] = ["push", "nightly", "ping"];
 
 /// The sample of one event, or `None` for an unknown one.
 pub(super) fn sample(event: &str, push: &SamplePush<'_>) -> Option<Sample> {
     let event = EVENTS.into_iter().find(|known| *known == event)?;
     let body = match event {
-        "ping" => json!({"event": event}),
-        _ => json!({
+        "push" => json!({
             "event": event,
             "repository": push.repository,
             "tags": push.qualifiers,
             "files": push.changed_files,
         }),
+        _ => json!({"event": event}),
     };
     Some(Sample::json(&body).with_header("x-event", event))
 }

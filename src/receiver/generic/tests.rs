@@ -35,7 +35,7 @@ fn receive(actions: &Arc<[Action]>, body: &[u8]) -> Result<Vec<ActionResult>, Re
     }
     let settings =
         Settings { actions: Arc::clone(actions), ..Settings::new(Secret::new(b"a long enough secret".to_vec())) };
-    let request = Request { headers: &headers, query: Some("p=1&p=2"), body };
+    let request = Request { headers: &headers, query: Some("p=1&p=2"), body, arrived: jiff::Timestamp::UNIX_EPOCH };
     match Generic.receive(&request, &settings)? {
         Verdict::Actions(verdicts) => Ok(verdicts.into_iter().map(|verdict| verdict.result).collect()),
         other => panic!("{other:?}"),

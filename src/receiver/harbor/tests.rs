@@ -13,7 +13,10 @@ fn with(headers: &[(&'static str, &str)], body: &str) -> Result<Verdict, Rejecti
         map.append(*name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     let settings = Settings::new(Secret::new(HEADER.as_bytes().to_vec()));
-    Harbor.receive(&Request { headers: &map, query: None, body: body.as_bytes() }, &settings)
+    Harbor.receive(
+        &Request { headers: &map, query: None, body: body.as_bytes(), arrived: jiff::Timestamp::UNIX_EPOCH },
+        &settings,
+    )
 }
 
 fn receive(body: &str) -> Result<Verdict, Rejection> {
@@ -121,7 +124,8 @@ fn every_sample_is_read_as_the_kind_it_plays() {
         let sample = Harbor.sign(sample, &secret);
         let headers: HeaderMap = sample.headers.into_iter().collect();
         let settings = Settings::new(secret.clone());
-        let request = Request { headers: &headers, query: None, body: &sample.body };
+        let request =
+            Request { headers: &headers, query: None, body: &sample.body, arrived: jiff::Timestamp::UNIX_EPOCH };
         let (name, refreshes) = match Harbor.receive(&request, &settings).unwrap() {
             Verdict::Push(push) => (push.event, true),
             Verdict::Ignored(ignored) => (ignored.event, false),

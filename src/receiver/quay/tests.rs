@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
@@ -11,7 +12,7 @@ use crate::domain::secret::Secret;
 fn receive(query: Option<&str>, body: &[u8]) -> Result<Verdict, Rejection> {
     let headers = HeaderMap::new();
     let settings = Settings::new(Secret::new(b"s3cr3t".to_vec()));
-    Quay.receive(&Request { headers: &headers, query, body }, &settings)
+    Quay.receive(&Request { headers: &headers, query, body, arrived: Timestamp::UNIX_EPOCH }, &settings)
 }
 
 fn push(body: &serde_json::Value) -> PushEvent {
@@ -145,5 +146,27 @@ fn every_sample_is_read_as_the_kind_it_plays() {
 fn a_body_that_quay_never_sends_is_invalid() {
     for body in ["", "[]", "1", "{", "{\"docker_url\":1}", "{\"docker_url\":[\"quay.io/a/b\"]}", "x=1"] {
         assert_eq!(receive(None, body.as_bytes()), Err(Rejection::InvalidBody), "{body}");
+    }
+}
+
+#[test]
+fn a_token_is_demanded_in_the_envelope_once_it_is_configured() {
+    let mut settings = Settings::new(Secret::new(b"s3cr3t".to_vec()));
+    settings.credentials.body_token = Some(Secret::new(b"rosebud".to_vec()));
+    let receive = |body: &serde_json::Value| {
+        let (headers, body) = (HeaderMap::new(), body.to_string());
+        let arrived = jiff::Timestamp::UNIX_EPOCH;
+        Quay.receive(&Request { headers: &headers, query: None, body: body.as_bytes(), arrived }, &settings)
+    };
+    let data = json!({"docker_url": "quay.io/a/b", "updated_tags": ["1.0"]});
+    let known = receive(&json!({"event": "repo_push", "token": "rosebud", "data": data}));
+    assert!(matches!(known, Ok(Verdict::Push(event)) if event.qualifiers == ["1.0"]));
+    for (body, told) in [
+        (data.clone(), "missing token"),
+        (json!({"event": "repo_push", "data": data}), "missing token"),
+        (json!({"token": 7, "data": data}), "missing token"),
+        (json!({"token": "Rosebud", "data": data}), "unauthorized"),
+    ] {
+        assert_eq!(receive(&body), Err(Rejection::Unauthorized(told)), "{body}");
     }
 }

@@ -22,7 +22,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn target(number: u8) -> Target {
-    let kind = if number % 2 == 0 { TargetKind::Warehouse } else { TargetKind::Promotion };
+    let kind = if number.is_multiple_of(2) { TargetKind::Warehouse } else { TargetKind::Promotion };
     Target { kind, key: ObjectKey::new("northwind", &format!("t{}", number / 2)) }
 }
 

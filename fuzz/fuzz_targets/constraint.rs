@@ -1,0 +1,17 @@
+//! Version constraints over versions; both stand in the input, divided by a line break.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use quayside::domain::semver::{Constraint, Strictness, Version};
+
+fuzz_target!(|text: &str| {
+    let (constraint, versions) = text.split_once('\n').unwrap_or((text, "1.2.3"));
+    let Ok(constraint) = Constraint::parse(constraint) else { return };
+    for version in versions.split(' ') {
+        for strictness in [Strictness::Lenient, Strictness::Strict] {
+            if let Some(version) = Version::parse(version, strictness) {
+                std::hint::black_box(constraint.matches(&version));
+            }
+        }
+    }
+});

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Fills fuzz/corpus from the recorded cases, so that no copy of them is kept.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+fixtures=../tests/fixtures
+for target in receiver quay envelope repository constraint regex path expression; do mkdir -p "corpus/$target"; done
+
+count=0
+for file in $(find $fixtures/payloads -name '*.json'); do
+  count=$((count + 1))
+  cp "$file" "corpus/quay/payload-$count"
+  printf '{"event":"repo_push","token":"t","data":%s}' "$(cat "$file")" >"corpus/envelope/payload-$count"
+  for kind in {0..15}; do
+    { printf "\\x$(printf %02x "$kind")"; cat "$file"; } >"corpus/receiver/payload-$count-$kind"
+  done
+done
+# One file for every distinct text of a member: fill TARGET FILE MEMBER
+fill() {
+  zcat "$fixtures/vectors/$2.jsonl.gz" | grep -oE "\"$3\": \"([^\"\\\\]|\\\\.)*\"" | sed -E "s/^\"$3\": \"(.*)\"$/\\1/" | sort -u | head -n 400 |
+    split --lines=1 --suffix-length=4 --additional-suffix="-$3" - "corpus/$1/"
+}
+fill repository urls in
+fill constraint semver constraint
+fill regex patterns pattern
+fill path paths path
+fill expression expressions expr
+fill expression templates template
