@@ -14,7 +14,12 @@ export IMAGE
 STATIC_TARGET = $(shell uname -m)-unknown-linux-gnu
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check tools test generate demo fuzz bench bench-scale image chart e2e ci clean
+# How long `make chaos` lasts and how many pushes it makes, each at least, and on how many connections.
+SECONDS ?= 60
+PUSHES ?= 0
+SENDERS ?= 32
+
+.PHONY: help check tools test chaos generate demo fuzz bench bench-scale image chart e2e ci clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +40,10 @@ test: ## all tests, doctests included, on a real control plane
 	@mkdir -p target; $(TOOLS); cargo test --locked 2>&1 | tee target/test.log
 	@awk '/^test result:/ { suites++; passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "tests: %d passed, %d failed, %d ignored, in %d binaries\n", passed, failed, ignored, suites }' target/test.log
+
+chaos: ## pushes while everything fails in turn: `make chaos SECONDS=60 PUSHES=0 SENDERS=32`
+	@$(TOOLS); QUAYSIDE_CHAOS_SECONDS=$(SECONDS) QUAYSIDE_CHAOS_PUSHES=$(PUSHES) QUAYSIDE_CHAOS_SENDERS=$(SENDERS) \
+	  cargo test --locked --test integration chaos:: -- --nocapture
 
 generate: ## write the CRDs, the chart's copies and the configuration reference anew
 	cargo run --quiet --locked -- crd --output crds

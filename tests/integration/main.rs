@@ -17,10 +17,12 @@
 mod harness;
 
 mod answers;
+mod api_trouble;
 mod bad_objects;
 mod bad_requests;
 mod burst;
 mod catch_up;
+mod chaos;
 mod cluster_scope;
 mod command_line;
 mod credentials;
@@ -45,5 +47,6 @@ mod registry_aliases;
 mod rights;
 mod secrets;
 mod slow_senders;
+mod spool;
 mod status;
 mod tls;

@@ -18,6 +18,9 @@ static LOGS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// Ends the operator when this process ends, however it does.
 const GUARDIAN: &str = r#"read -r _; kill -KILL "$1" 2>/dev/null"#;
 
+/// Runs a program that cannot write beyond a size. Its log is not concerned, and the program must bear it, not die of it.
+const SMALL_DISK: &str = r#"exec 2> >(exec cat >&2); trap '' XFSZ; ulimit -f "$1"; shift; exec "$@""#;
+
 pub(crate) struct Operator {
     child: Mutex<Child>,
     guardian: Child,
@@ -37,6 +40,8 @@ pub(crate) struct Setup {
     hooks: SocketAddr,
     arguments: Vec<String>,
     tls: Option<Arc<ClientConfig>>,
+    /// What no file that it writes may exceed, in KiB.
+    largest_file: Option<u32>,
 }
 
 impl Setup {
@@ -44,7 +49,7 @@ impl Setup {
     pub(crate) fn on(plane: &ControlPlane) -> Self {
         let kubeconfig = plane.operator_kubeconfig().to_owned();
         let (log_dir, hooks) = (plane.dir().to_owned(), free_address());
-        Self { log_dir, kubeconfig, hooks, arguments: Vec::new(), tls: None }
+        Self { log_dir, kubeconfig, hooks, arguments: Vec::new(), tls: None, largest_file: None }
     }
 
     /// With TLS, from those files; tests reach it as that client.
@@ -60,6 +65,17 @@ impl Setup {
 
     pub(crate) fn listening_on(mut self, hooks: SocketAddr) -> Self {
         self.hooks = hooks;
+        self
+    }
+
+    /// With a spool in that directory.
+    pub(crate) fn spool(self, directory: &Path) -> Self {
+        self.with(["--spool-dir", directory.to_str().unwrap()])
+    }
+
+    /// On a disk that is full as soon as a file has that many KiB.
+    pub(crate) fn largest_file(mut self, kib: u32) -> Self {
+        self.largest_file = Some(kib);
         self
     }
 
@@ -85,11 +101,20 @@ impl Operator {
         let (hooks, admin) = (setup.hooks, free_address());
         let log = setup.log_dir.join(format!("operator-{}.log", admin.port()));
         LOGS.lock().unwrap().push(log.clone());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quayside"));
+        let mut command = match setup.largest_file {
+            Some(kib) => {
+                let mut shell = Command::new("bash");
+                shell.args(["-c", SMALL_DISK, "small-disk", &kib.to_string(), env!("CARGO_BIN_EXE_quayside")]);
+                shell
+            }
+            None => Command::new(env!("CARGO_BIN_EXE_quayside")),
+        };
         command.arg("run").arg("--kubeconfig").arg(setup.kubeconfig).args(["--listen", &hooks.to_string()]);
-        command.args(["--admin-listen", &admin.to_string(), "--base-url", &base_url(), "--log-level", "trace"]);
-        if !setup.arguments.iter().any(|argument| argument == "--drain-delay") {
-            command.args(["--drain-delay", "50ms"]);
+        command.args(["--admin-listen", &admin.to_string(), "--base-url", &base_url()]);
+        for (flag, value) in [("--drain-delay", "50ms"), ("--log-level", "trace")] {
+            if !setup.arguments.iter().any(|argument| argument == flag) {
+                command.args([flag, value]);
+            }
         }
         command.args(setup.arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
