@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, header};
 use jiff::Timestamp;
 
 use super::answer::{Answer, Outcome};
@@ -83,12 +83,21 @@ pub fn router(hooks: Arc<Hooks>) -> Router {
 }
 
 async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Response {
+    let mut response = respond(&hooks, request).await;
+    if hooks.readiness.is_draining() {
+        // A proxy that kept the connection would send on it what crosses our end.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let recognised = ReceiverPath::recognise(head.uri.path(), hooks.routes.base());
     if recognised.is_some() && !hooks.readiness.tables_filled() {
         // Even a route that is known already could not see every Warehouse.
         let id = hooks.ids.next();
-        let answer = intake::take_in(&hooks, head, body, &id).await;
+        let answer = intake::take_in(hooks, head, body, &id).await;
         hooks.metrics.delivered("none", answer.outcome.as_str(), None);
         return answer.with_delivery(&id).into_response();
     }
@@ -162,15 +171,15 @@ impl Hooks {
         let Some(spool) = &self.spool else {
             return false;
         };
-        if let Err(error) = spool.owe(targets, arrival, id).await {
-            tracing::error!(delivery = id, reason = error.reason(), "an owed refresh cannot be written: {error}");
-            return false;
-        }
-        // One that was written meanwhile has found nothing to settle.
+        let owed = spool.owe(targets, arrival, id).await;
+        // One that was written meanwhile has found nothing to settle; and a call that timed out may still be carried out.
         for target in targets.iter().filter(|target| !self.refresher.owes(target)) {
             spool.settle(target, arrival);
         }
-        true
+        if let Err(error) = &owed {
+            tracing::error!(delivery = id, reason = error.reason(), "an owed refresh cannot be written: {error}");
+        }
+        owed.is_ok()
     }
 
     /// Asks for all refreshes at once and waits until they are written or the deadline passes. Returns those that are not

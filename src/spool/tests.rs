@@ -39,8 +39,13 @@ fn request(id: &str, body: Vec<u8>) -> TakenIn {
     }
 }
 
+/// Patient with a machine that has other things to do.
+fn limits() -> Limits {
+    Limits { write_timeout: Duration::from_secs(60), ..Limits::default() }
+}
+
 async fn open(parent: &Path) -> Spool {
-    open_with(parent, Limits::default(), &SpoolMetrics::default()).await
+    open_with(parent, limits(), &SpoolMetrics::default()).await
 }
 
 async fn open_with(parent: &Path, limits: Limits, metrics: &SpoolMetrics) -> Spool {
@@ -124,7 +129,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 async fn callers_who_wait_at_the_same_time_share_one_transaction() {
     let parent = TempDir::new().unwrap();
     let metrics = SpoolMetrics::default();
-    let (spool, begin) = idle(Limits::default(), &metrics);
+    let (spool, begin) = idle(limits(), &metrics);
     let names: Vec<_> = (0..64).map(|n| (warehouse(&format!("w{}", n % 50)), format!("d{n}"))).collect();
     let owing = join_all(names.iter().map(|(target, id)| spool.owe(std::slice::from_ref(target), at(1), id)));
     let taking_in = join_all((0..64).map(|n| spool.take_in(request(&format!("r{n}"), vec![0; n]))));
@@ -160,7 +165,7 @@ async fn an_entry_stays_while_something_newer_arrived_than_the_refresh_covers() 
 async fn a_settlement_covers_what_was_owed_before_it_and_nothing_that_is_owed_after_it() {
     let parent = TempDir::new().unwrap();
     let metrics = SpoolMetrics::default();
-    let (spool, begin) = idle(Limits::default(), &metrics);
+    let (spool, begin) = idle(limits(), &metrics);
     let (a, b) = ([warehouse("a")], [warehouse("a"), warehouse("b")]);
     // All of it in one transaction, as on a slow disk.
     let mut before = Box::pin(spool.owe(&b, at(1), "d1"));
@@ -185,7 +190,7 @@ async fn a_settlement_covers_what_was_owed_before_it_and_nothing_that_is_owed_af
 async fn removals_reach_the_disk_by_themselves_and_cost_nothing_where_nothing_is_owed() {
     let parent = TempDir::new().unwrap();
     let metrics = SpoolMetrics::default();
-    let spool = open_with(parent.path(), Limits::default(), &metrics).await;
+    let spool = open_with(parent.path(), limits(), &metrics).await;
     spool.owe(&[warehouse("a")], at(1), "d1").await.unwrap();
     let id = spool.take_in(request("d2", vec![])).await.unwrap();
     spool.settle(&warehouse("a"), at(1));
@@ -205,7 +210,7 @@ async fn the_intake_is_bounded_in_number_and_in_bytes() {
     let parent = TempDir::new().unwrap();
     let metrics = SpoolMetrics::default();
     let small = request("d", vec![]).tally().bytes;
-    let bound = |requests, bytes| Limits { intake: Tally { requests, bytes }, ..Limits::default() };
+    let bound = |requests, bytes| Limits { intake: Tally { requests, bytes }, ..limits() };
 
     let spool = open_with(parent.path(), bound(3, u64::MAX), &metrics).await;
     // At once, so that those which wait must be counted too.
@@ -263,8 +268,7 @@ async fn requests_come_back_oldest_first_and_page_by_page() {
 async fn a_second_spool_in_the_same_directory_is_refused() {
     let parent = TempDir::new().unwrap();
     let spool = open(parent.path()).await;
-    let second =
-        Spool::open(parent.path().to_owned(), Limits::default(), Clock::system(), SpoolMetrics::default()).await;
+    let second = Spool::open(parent.path().to_owned(), limits(), Clock::system(), SpoolMetrics::default()).await;
     assert!(matches!(second.err().unwrap(), OpenError::Locked { .. }));
     spool.close().await;
     open(parent.path()).await;
@@ -274,7 +278,7 @@ async fn a_second_spool_in_the_same_directory_is_refused() {
 async fn calls_are_refused_once_it_is_closed() {
     let parent = TempDir::new().unwrap();
     let metrics = SpoolMetrics::default();
-    let spool = open_with(parent.path(), Limits::default(), &metrics).await;
+    let spool = open_with(parent.path(), limits(), &metrics).await;
     spool.close().await;
     assert_eq!(spool.owe(&[warehouse("a")], at(1), "d1").await, Err(SpoolError::Closed));
     assert_eq!(spool.owed().await, Err(SpoolError::Closed));
@@ -285,7 +289,7 @@ async fn calls_are_refused_once_it_is_closed() {
 #[tokio::test]
 async fn a_disk_that_hangs_keeps_nobody_waiting_for_ever() {
     let metrics = SpoolMetrics::default();
-    let limits = Limits { write_timeout: Duration::from_millis(10), ..Limits::default() };
+    let limits = Limits { write_timeout: Duration::from_millis(10), ..limits() };
     let (spool, _never) = idle(limits, &metrics);
     let target = [warehouse("a")];
     assert_eq!(spool.owe(&target, at(1), "d1").await, Err(SpoolError::TimedOut));

@@ -116,10 +116,10 @@ impl Worker {
 
     fn publish(&self, arrived: Tally) {
         let counts = self.store.counts();
-        self.queue.publish(counts, arrived);
         let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.owed.set(gauge(counts.owed));
         self.metrics.intake_requests.set(gauge(counts.intake.requests));
         self.metrics.intake_bytes.set(gauge(counts.intake.bytes));
+        self.queue.publish(counts, arrived);
     }
 }

@@ -22,6 +22,10 @@ async fn sigterm_unreadies_finishes_what_is_in_flight_and_exits_with_0() {
     slow.send(&head(&format!("POST {}", hook.path), &[&format!("Content-Length: {}", body.len())])).unwrap();
     slow.send(first).unwrap();
     let idle = Connection::open(hook.address).unwrap();
+    let request = b"POST /hooks/nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let mut kept = Connection::open(hook.address).unwrap();
+    kept.send(&request).unwrap();
+    assert_eq!(kept.next_answer().unwrap().header("connection"), None);
 
     operator.signal("-TERM");
     wait_until("the replica is unready", SOON, async || {
@@ -32,6 +36,10 @@ async fn sigterm_unreadies_finishes_what_is_in_flight_and_exits_with_0() {
     assert_eq!(get(operator.admin, "/livez").status, 200);
     // Load balancers need time to notice, so it goes on accepting for a while.
     assert_eq!(hook.push("quay.io/drain/app", &["2.0.0"]).status, 200);
+    // A proxy is told not to keep its connection.
+    kept.send(&request).unwrap();
+    let answer = kept.answer().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (404, Some("close")));
     wait_until("no new connection is accepted", SOON, async || {
         exchange(hook.address, "GET /healthz", &[], b"").is_err().then_some(())
     })

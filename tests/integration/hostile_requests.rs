@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Answer, Connection, Hook, Operator, Project, SOON, chunked, exchange, push_body, wait_until};
 
 /// Far below every time limit: nothing here needs one to end.
-const PROMPT: Duration = Duration::from_secs(5);
+const PROMPT: Duration = Duration::from_secs(8);
 
 async fn hook(name: &str) -> Hook {
     let operator = Operator::shared().await;

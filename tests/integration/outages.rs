@@ -1,9 +1,10 @@
 //! What happened while the operator and the API server were apart.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{
     ControlPlane, Hook, Operator, Project, Proxy, SOON, Setup, get, image, quay_receiver, wait_until,
@@ -184,14 +185,31 @@ async fn an_answer_of_200_is_true_even_when_the_api_server_dies_between_the_push
     assert!(token >= sent);
 }
 
+/// A ServiceAccount that may do everything that the chart's may, but write nothing.
+fn reader(plane: &ControlPlane, name: &str) -> PathBuf {
+    let role = plane.bash("kubectl get clusterrole quayside -o json").success();
+    let mut rules = serde_json::from_str::<Value>(&role).unwrap()["rules"].take();
+    for rule in rules.as_array_mut().unwrap() {
+        rule["verbs"].as_array_mut().unwrap().retain(|verb| verb != "patch");
+    }
+    rules.as_array_mut().unwrap().retain(|rule| !rule["verbs"].as_array().unwrap().is_empty());
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": format!("{name}-may-read")}, "rules": rules,
+    });
+    let kubeconfig = plane.service_account("quayside", name);
+    plane.bash_with("kubectl apply -f -", &role.to_string()).success();
+    let bind = format!(
+        "kubectl create clusterrolebinding {name}-may-read --clusterrole={name}-may-read --serviceaccount=quayside:{name}"
+    );
+    plane.bash(&bind).success();
+    kubeconfig
+}
+
 #[tokio::test]
 async fn a_refresh_that_the_api_server_refuses_is_told_at_once() {
     let plane = ControlPlane::shared();
-    let binding = "kubectl create clusterrole reader --verb=get,list,watch --resource=secrets,projectconfigs.kargo.akuity.io,clusterconfigs.kargo.akuity.io,warehouses.kargo.akuity.io,promotions.kargo.akuity.io,receivers.quayside.dev,clusterreceivers.quayside.dev
-        kubectl create clusterrolebinding reader --clusterrole=reader --serviceaccount=quayside:reader";
-    // Everything but the one write.
-    let kubeconfig = plane.service_account("quayside", "reader");
-    plane.bash(binding).success();
+    let kubeconfig = reader(plane, "reader");
     let operator = Operator::start(Setup::on(plane).kubeconfig(kubeconfig).with(["--ack-deadline", "20s"]));
     operator.ready().await;
     let (project, hook) = subscribed(plane, &operator, "refused").await;
@@ -209,10 +227,7 @@ async fn a_refresh_that_the_api_server_refuses_is_told_at_once() {
 #[tokio::test]
 async fn a_refusal_that_is_mended_is_over_soon() {
     let plane = ControlPlane::shared();
-    let role = "kubectl create clusterrole late-reader --verb=get,list,watch --resource=secrets,projectconfigs.kargo.akuity.io,clusterconfigs.kargo.akuity.io,warehouses.kargo.akuity.io,promotions.kargo.akuity.io,receivers.quayside.dev,clusterreceivers.quayside.dev
-        kubectl create clusterrolebinding late-reader --clusterrole=late-reader --serviceaccount=quayside:late";
-    let kubeconfig = plane.service_account("quayside", "late");
-    plane.bash(role).success();
+    let kubeconfig = reader(plane, "late");
     let operator = Operator::start(Setup::on(plane).kubeconfig(kubeconfig));
     operator.ready().await;
     let (project, hook) = subscribed(plane, &operator, "mended").await;

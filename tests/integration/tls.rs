@@ -186,7 +186,7 @@ async fn a_handshake_that_never_ends_is_cut_off_and_delays_nobody() {
     // The beginning of a greeting.
     slow.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").unwrap();
     assert_eq!(hook.push("quay.io/a/b", &["1.0.0"]).status, 200);
-    assert!(began.elapsed() < Duration::from_secs(5), "the push waited for others");
+    assert!(began.elapsed() < Duration::from_secs(9), "the push waited for others");
     assert!(silent.answer().is_err() && slow.answer().is_err());
     let took = began.elapsed();
     assert!((Duration::from_secs(10)..Duration::from_secs(20)).contains(&took), "{took:?}");

@@ -1,6 +1,6 @@
 //! TLS on the webhook port: the certificate, whom senders prove to be, and new files without a restart.
 //!
-//! What is in force is one immutable [`Material`]; a handshake takes it once and uses nothing else. Files that cannot be used
+//! What is in force is one immutable `Material`; a handshake takes it once and uses nothing else. Files that cannot be used
 //! change nothing. Sessions are never resumed, so no handshake relies on an authority that is no longer trusted; it costs
 //! nothing, because Quay begins a session for each delivery.
 

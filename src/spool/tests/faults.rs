@@ -108,7 +108,7 @@ fn limit_files(bytes: Option<u64>) {
 
 async fn fill_the_disk(parent: &Path) {
     let metrics = SpoolMetrics::default();
-    let spool = open_with(parent, Limits::default(), &metrics).await;
+    let spool = open_with(parent, limits(), &metrics).await;
     spool.owe(&[warehouse("before")], at(1), "d1").await.unwrap();
 
     limit_files(Some(300_000));
@@ -150,7 +150,7 @@ async fn requests_leave_room_on_the_disk_for_what_is_owed_and_for_their_removal(
     spool.close().await;
 
     // More than any disk has.
-    let limits = Limits { reserve: u64::MAX, ..Limits::default() };
+    let limits = Limits { reserve: u64::MAX, ..limits() };
     let spool = open_with(parent.path(), limits, &metrics).await;
     assert_eq!(spool.take_in(request("d2", vec![])).await, Err(SpoolError::DiskFull));
     assert_eq!(metrics.failures("full"), 1);
@@ -166,7 +166,7 @@ async fn a_spool_that_cannot_be_made_yet_is_made_as_soon_as_it_can() {
     // Where the new store would be written there is something else.
     let obstacle = parent.path().join("spool/spool.redb.new");
     fs::create_dir_all(&obstacle).unwrap();
-    let spool = open_with(parent.path(), Limits::default(), &metrics).await;
+    let spool = open_with(parent.path(), limits(), &metrics).await;
     assert!(
         matches!(spool.owed().await, Err(SpoolError::Io(_))),
         "it may hold something, so it is not said to be empty"
@@ -214,7 +214,7 @@ async fn a_damaged_file_is_set_aside_and_receiving_goes_on() {
         store_with_content(parent.path(), End::Closed).await;
         fs::write(store_file(parent.path()), &damage).unwrap();
 
-        let spool = open_with(parent.path(), Limits::default(), &metrics).await;
+        let spool = open_with(parent.path(), limits(), &metrics).await;
         assert_eq!((*spool.losses().borrow(), metrics.failures("corrupt")), (1, 1));
         let [name] = &set_aside(parent.path())[..] else { panic!("one file is set aside") };
         assert_eq!(fs::read(parent.path().join("spool").join(name)).unwrap(), damage);
