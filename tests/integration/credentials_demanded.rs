@@ -29,14 +29,14 @@ async fn user_password_and_token_are_demanded_as_soon_as_the_secret_has_them() {
     let body = push_body("quay.io/a/b", &["1.0.0"]);
     assert_eq!(post(&hook, &[], &body).status, 200);
 
-    project.secret_under("basic-auth", "s", "receiver:pw\n").await;
+    project.secret_of("s", &[("secret", SECRET), ("basic-auth", "receiver:pw\n")]).await;
     wait_until("the password is demanded", SOON, async || (post(&hook, &[], &body).status == 401).then_some(())).await;
     let password = "Authorization: Basic cmVjZWl2ZXI6cHc=";
     assert_eq!(post(&hook, &[], &body).says(), "missing Authorization header");
     assert_eq!(post(&hook, &["Authorization: Basic cmVjZWl2ZXI6cHg="], &body).says(), "unauthorized");
     assert_eq!(post(&hook, &[password], &body).says(), "refreshed 1 warehouse(s)");
 
-    project.secret_under("body-token", "s", "rosebud").await;
+    project.secret_of("s", &[("secret", SECRET), ("basic-auth", "receiver:pw\n"), ("body-token", "rosebud")]).await;
     wait_until("the token is demanded", SOON, async || (post(&hook, &[password], &body).status == 401).then_some(()))
         .await;
     assert_eq!(post(&hook, &[password], &body).says(), "missing token");
@@ -50,7 +50,7 @@ async fn user_password_and_token_are_demanded_as_soon_as_the_secret_has_them() {
 async fn what_cannot_be_demanded_is_told_and_the_receiver_is_not_served_without_it() {
     let operator = Operator::shared().await;
     let (project, hook) = subscribed(operator, "undemandable").await;
-    project.secret_under("basic-auth", "s", "").await;
+    project.secret_of("s", &[("secret", SECRET), ("basic-auth", "")]).await;
     hook.gone().await;
     let told = project.condition("receiver.quayside.dev/quay=False").await;
     assert_eq!(told["reason"], "InvalidCredentials");
@@ -61,8 +61,8 @@ async fn what_cannot_be_demanded_is_told_and_the_receiver_is_not_served_without_
 async fn the_url_of_the_previous_secret_lives_beside_the_new_one_until_its_time() {
     let operator = Operator::shared().await;
     let (project, old) = subscribed(operator, "previous").await;
-    project.secret_under("secret.previous", "s", SECRET).await;
-    project.secret_under("secret", "s", "the secret from now on").await;
+    let rotated = [("secret", "the secret from now on"), ("secret.previous", SECRET)];
+    project.secret_of("s", &rotated).await;
     let new = project.hook(operator, "quay", "the secret from now on");
     new.served().await;
     let body = push_body("quay.io/a/b", &["1.0.0"]);
@@ -77,7 +77,8 @@ async fn the_url_of_the_previous_secret_lives_beside_the_new_one_until_its_time(
     .await;
 
     let until = Timestamp::now() + SignedDuration::from_secs(2);
-    project.secret_under("secret.previous-until", "s", &until.to_string()).await;
+    let until_text = until.to_string();
+    project.secret_of("s", &[rotated[0], rotated[1], ("secret.previous-until", &until_text)]).await;
     old.gone().await;
     assert!(Timestamp::now() >= until, "it ended before its time");
     assert_eq!(new.post(&body).status, 200);

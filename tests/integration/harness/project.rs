@@ -65,8 +65,18 @@ impl Project {
 
     /// Makes or changes a Secret with that one key.
     pub(crate) async fn secret_under(&self, key: &str, name: &str, value: &str) {
-        self.keep_out_of_logs(value);
-        let data = json!({key: BASE64_STANDARD.encode(value)});
+        self.secret_of(name, &[(key, value)]).await;
+    }
+
+    /// Makes or changes a Secret with these keys, and no others.
+    pub(crate) async fn secret_of(&self, name: &str, pairs: &[(&str, &str)]) {
+        let mut data = json!({});
+        for (key, value) in pairs {
+            data[key] = BASE64_STANDARD.encode(value).into();
+            if !value.is_empty() {
+                self.keep_out_of_logs(value);
+            }
+        }
         apply(
             &self.api("Secret"),
             &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}),
