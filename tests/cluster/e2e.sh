@@ -293,9 +293,11 @@ until_true 60 "the old Pods are gone" pods_are_new "$old"
 
 say "The leader's Pod is deleted, then the other one's"
 holder=$(leader)
-pod=$(pods quayside | tr ' ' '\n' | while read -r name; do if [[ $holder == "$name"* ]]; then echo "$name"; fi; done)
-[[ -n $pod ]] || die "the Lease is held by '$holder', which is no Pod of ours"
-other=$(pods quayside | tr ' ' '\n' | grep -vxF "$pod")
+pod='' other=''
+for name in $(pods quayside); do
+  if [[ $holder == "$name"_* ]]; then pod=$name; else other=$name; fi
+done
+[[ -n $pod ]] || die "the Lease is held by '$holder', which is no Pod of ours: $(pods quayside)"
 show "kubectl delete pod $pod -n quayside --wait=false"
 until_true 30 "another replica leads" led_by_another "$holder"
 kubectl create secret generic quay-webhook -n "$project" --from-literal=secret=another-secret-0123456789 \
