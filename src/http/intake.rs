@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use futures::future::join_all;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use crate::domain::path::ReceiverPath;
 use crate::receiver;
 use crate::spool::{IntakeId, Spool, TakenIn};
 
-/// Pause before the disk is tried again.
+/// Pause before the disk is looked at, or tried, again.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// What became of a request that was taken in.
@@ -107,14 +108,22 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
     }
 }
 
-/// Runs what was taken in, oldest first, once the tables are filled; by this process or one before it.
+/// Runs what was taken in, oldest first, once the tables are filled; by this process or one before it. Goes on looking: a
+/// request that began before they were may be taken in after.
 pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
     let all = async {
         hooks.readiness.wait_for_tables().await;
         let mut after: Option<IntakeId> = None;
         loop {
+            if spool.counts().intake.requests == 0 {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
             let page = match spool.intake(after).await {
-                Ok(page) if page.is_empty() => return,
+                Ok(page) if page.is_empty() => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
                 Ok(page) => page,
                 Err(error) => {
                     tracing::error!(reason = error.reason(), "what was taken in cannot be read: {error}");
@@ -122,11 +131,13 @@ pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
                     continue;
                 }
             };
-            for (id, request) in page {
-                run_one(&hooks, &spool, &request).await;
-                spool.done(id);
-                after = Some(id);
-            }
+            after = page.last().map(|(id, _)| *id);
+            // Together, so that they share a transaction: one after the other, what came within seconds would take minutes.
+            let page = page.iter().map(async |(id, request)| {
+                run_one(&hooks, &spool, request).await;
+                spool.done(*id);
+            });
+            join_all(page).await;
         }
     };
     stop.run_until_cancelled(all).await;

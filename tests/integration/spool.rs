@@ -8,8 +8,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{
-    Answer, ControlPlane, Fault, FaultProxy, Hook, Operator, Project, SOON, Setup, exchange, get, image, push_body,
-    quay_receiver, wait_until,
+    Answer, ControlPlane, Fault, FaultProxy, Hook, Operator, Project, SOON, Setup, exchange, get, head, image,
+    push_body, quay_receiver, wait_until,
 };
 
 /// What is owed is repeated after pauses of up to 30 s, and the watches come back after some, too.
@@ -251,6 +251,29 @@ async fn what_arrives_before_the_api_server_answers_is_taken_in_and_run_later_ev
     let Early { authentic, unsigned, unknown } = Early::at(&second, &project);
     let statuses = [&authentic, &unsigned, &unknown].map(|hook| hook.post("{").status);
     assert_eq!(statuses, [400, 401, 404]);
+}
+
+#[tokio::test]
+async fn a_request_whose_end_arrives_when_everything_is_loaded_already_is_run_all_the_same() {
+    let project = two_kinds("late-end").await;
+    let proxy = FaultProxy::to_server_of(ControlPlane::shared().operator_kubeconfig());
+    let spool = tempfile::tempdir().unwrap();
+    proxy.set(Fault::Reset);
+    let operator = Operator::start(setup(&proxy, spool.path()));
+    listening(&operator).await;
+    let hook = project.hook(&operator, "quay", &secret_of(&project));
+    let body = push_body(REPOSITORY, &["1.0.0"]);
+    let mut connection = hook.connect().unwrap();
+    let length = format!("Content-Length: {}", body.len());
+    connection.send(&head(&format!("POST {}", hook.path), &[&length])).unwrap();
+    proxy.set(Fault::None);
+    operator.ready().await;
+    connection.send(body.as_bytes()).unwrap();
+    taken_in(&connection.answer().unwrap());
+    wait_until("the Warehouse is refreshed", RECOVERY, async || {
+        (project.refreshed().await == ["storefront"]).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

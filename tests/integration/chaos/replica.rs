@@ -15,14 +15,15 @@ pub(super) struct Replica {
     spool: TempDir,
     hooks: SocketAddr,
     operator: Mutex<Option<Operator>>,
+    log_level: &'static str,
 }
 
 impl Replica {
-    pub(super) fn start(turn: &LeaseTurn) -> Self {
+    pub(super) fn start(turn: &LeaseTurn, log_level: &'static str) -> Self {
         let proxy = FaultProxy::to_server_of(turn.plane.operator_kubeconfig());
         let spool = tempfile::tempdir().unwrap();
-        let operator = Operator::start(setup(turn, &proxy, &spool));
-        Self { proxy, spool, hooks: operator.hooks, operator: Mutex::new(Some(operator)) }
+        let operator = Operator::start(setup(turn, &proxy, &spool, log_level));
+        Self { proxy, spool, hooks: operator.hooks, operator: Mutex::new(Some(operator)), log_level }
     }
 
     /// Lets it be served, and waits until it is.
@@ -44,7 +45,7 @@ impl Replica {
         old.signal(signal);
         old.ended().await;
         drop(old);
-        let new = Operator::start(setup(turn, &self.proxy, &self.spool).listening_on(self.hooks));
+        let new = Operator::start(setup(turn, &self.proxy, &self.spool, self.log_level).listening_on(self.hooks));
         *self.operator.lock() = Some(new);
         let listening = || std::net::TcpStream::connect(self.hooks).ok().map(drop);
         wait_until("it is listening again", SOON, async || listening()).await;
@@ -71,9 +72,9 @@ impl Replica {
 }
 
 /// With an acknowledgement deadline so short that much is queued.
-fn setup(turn: &LeaseTurn, proxy: &FaultProxy, spool: &TempDir) -> Setup {
+fn setup(turn: &LeaseTurn, proxy: &FaultProxy, spool: &TempDir, log_level: &str) -> Setup {
     let setup = Setup::on(turn.plane).kubeconfig(proxy.kubeconfig()).spool(spool.path());
     // A catch-up would make good what was lost.
     let others = ["--lease-namespace", LEASE_NAMESPACE, "--catch-up-after", "0s"];
-    setup.with(others).with(["--ack-deadline", "300ms", "--log-level", "info"])
+    setup.with(others).with(["--ack-deadline", "300ms", "--log-level", log_level])
 }
