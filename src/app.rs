@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
@@ -22,6 +22,7 @@ use crate::catch_up::CatchUp;
 use crate::clock::Clock;
 use crate::controller::config_feed::ConfigFeed;
 use crate::controller::configs::{Configs, State};
+use crate::controller::namespaces::{NamespaceFeed, Namespaces};
 use crate::controller::promotions::PromotionFeed;
 use crate::controller::queue::Queue;
 use crate::controller::resolve::Defaults;
@@ -270,6 +271,7 @@ impl App {
             work: Arc::clone(&work),
             system_namespace: config.system_namespace.clone(),
             defaults: config.defaults.clone(),
+            namespaces: Namespaces::default(),
             readiness: Arc::clone(&readiness),
             leadership,
             metrics: Arc::clone(&metrics),
@@ -283,7 +285,9 @@ impl App {
         watches.add::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
         watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
         watches.add::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
-        watches.add::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(configs));
+        watches.add::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(Arc::clone(&configs)));
+        let namespaces = NamespaceFeed::new(configs, Arc::clone(&readiness));
+        watches.add::<PartialObjectMeta<Namespace>, _>("namespaces", namespaces);
         watches.add::<PartialObjectMeta<Secret>, _>("secrets", SecretFeed::new(secrets, work));
         watches.add::<WatchedWarehouse, _>("warehouses", WarehouseFeed::new(index, Arc::clone(&readiness)));
         watches.add::<WatchedPromotion, _>("promotions", PromotionFeed::new(promotions, Arc::clone(&readiness)));

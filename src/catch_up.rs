@@ -148,8 +148,9 @@ impl CatchUp {
 
 /// Whether a push to one of these scopes can concern the Warehouse.
 fn is_reachable(warehouse: &Warehouse, scopes: &HashSet<Scope>) -> bool {
-    let covered =
-        scopes.contains(&Scope::Cluster) || scopes.contains(&Scope::Project(Arc::clone(&warehouse.key.namespace)));
+    let namespace = &warehouse.key.namespace;
+    let some = || scopes.iter().any(|scope| matches!(scope, Scope::Projects(_)) && scope.covers(namespace));
+    let covered = scopes.contains(&Scope::Cluster) || scopes.contains(&Scope::Project(Arc::clone(namespace))) || some();
     covered && warehouse.subscriptions.iter().any(Result::is_ok)
 }
 

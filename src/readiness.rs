@@ -19,29 +19,33 @@ pub enum Gate {
     Warehouses,
     /// Every Promotion is listed, or there is no such kind.
     Promotions,
+    /// Every Namespace is listed.
+    Namespaces,
     /// The webhook port is open.
     Listener,
 }
 
 impl Gate {
     /// Every gate.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ProjectConfigs,
         Self::ClusterConfigs,
         Self::Receivers,
         Self::ClusterReceivers,
         Self::Warehouses,
         Self::Promotions,
+        Self::Namespaces,
         Self::Listener,
     ];
     /// The gates that fill the tables.
-    const TABLES: [Self; 6] = [
+    const TABLES: [Self; 7] = [
         Self::ProjectConfigs,
         Self::ClusterConfigs,
         Self::Receivers,
         Self::ClusterReceivers,
         Self::Warehouses,
         Self::Promotions,
+        Self::Namespaces,
     ];
 
     /// The gate's name in `/readyz` and in the metric.
@@ -54,6 +58,7 @@ impl Gate {
             Self::ClusterReceivers => "clusterreceivers",
             Self::Warehouses => "warehouses",
             Self::Promotions => "promotions",
+            Self::Namespaces => "namespaces",
             Self::Listener => "listener",
         }
     }

@@ -16,6 +16,7 @@ use crate::domain::alias::HostAliases;
 use crate::domain::criterion::Labels;
 use crate::domain::owner::Owner;
 use crate::domain::path::BaseUrl;
+use crate::domain::project_filter::{PROJECT_SELECTOR, PROJECTS, ProjectFilter};
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::Secret;
 use crate::http::delivery::Tables;
@@ -27,6 +28,9 @@ use crate::subscription::SubscriptionIndex;
 #[derive(Default)]
 pub(super) struct Manifests {
     configs: BTreeMap<Owner, Vec<Result<Entry, EntryError>>>,
+    /// To which projects each is narrowed down.
+    filters: BTreeMap<Owner, Result<ProjectFilter, String>>,
+    namespaces: BTreeMap<Box<str>, Labels>,
     secrets: BTreeMap<ObjectKey, Arc<SecretData>>,
     /// The Warehouses, in the table that the server uses.
     pub(super) index: SubscriptionIndex,
@@ -110,7 +114,8 @@ impl Manifests {
                 let (spec, status) = (object["spec"].to_string(), object["status"].to_string());
                 self.promotions.apply(&key, labels(metadata), &spec, &status);
             }
-            "Project" | "Namespace" => {}
+            "Namespace" => drop(self.namespaces.insert(name.into(), labels(metadata))),
+            "Project" => {}
             other => note(&format!("{other} {name} skipped: this kind plays no role")),
         }
         Ok(())
@@ -122,6 +127,9 @@ impl Manifests {
             bail!("{owner} is there twice");
         }
         let entries = resolve::declared(&owner, &object["spec"]);
+        let annotation = |name: &str| object["metadata"]["annotations"][name].as_str();
+        let filter = ProjectFilter::parse(annotation(PROJECTS), annotation(PROJECT_SELECTOR));
+        self.filters.insert(owner.clone(), filter);
         self.configs.insert(owner, entries);
         Ok(())
     }
@@ -139,8 +147,11 @@ impl Manifests {
         let mut resolved = Vec::new();
         for (owner, entries) in &self.configs {
             let namespace = owner.secret_namespace(system_namespace);
-            let Resolution { routes, problems, warnings } =
-                resolve::resolve(owner, entries, namespace, defaults, look_up, &[]);
+            let mut resolution = resolve::resolve(owner, entries, namespace, defaults, look_up, &[]);
+            if let Some(filter) = self.filters.get(owner) {
+                resolve::narrow(&mut resolution, owner, filter, || self.namespaces.clone());
+            }
+            let Resolution { routes, problems, warnings } = resolution;
             table.replace(owner, routes);
             let (owner, entries, routes) = (owner.clone(), entries.clone(), Vec::new());
             resolved.push(Resolved { owner, entries, routes, problems, warnings });

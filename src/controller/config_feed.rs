@@ -92,6 +92,7 @@ where
             owner,
             object.meta().generation,
             object.refresh_annotation(),
+            object.project_filter(),
             object.spec(),
             object.status(),
         );

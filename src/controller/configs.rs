@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::namespaces::Namespaces;
 use super::queue::Queue;
 use super::resolve::{self, Defaults, Problem, Resolution};
 use super::secrets::SecretCache;
@@ -25,6 +26,7 @@ use crate::api::{
 };
 use crate::clock::Clock;
 use crate::domain::owner::Owner;
+use crate::domain::project_filter::ProjectFilter;
 use crate::domain::scope::ObjectKey;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
@@ -60,6 +62,8 @@ pub struct Configs {
     pub system_namespace: String,
     /// What holds for all receivers, unless one says otherwise.
     pub defaults: Defaults,
+    /// The labels of namespaces.
+    pub namespaces: Namespaces,
     /// For the gates.
     pub readiness: Arc<Readiness>,
     /// Whether statuses are this replica's business.
@@ -87,6 +91,8 @@ pub struct State {
 struct Object {
     generation: Option<i64>,
     refresh: Option<String>,
+    /// To which projects it is narrowed down; counts for what belongs to the cluster.
+    filter: Result<ProjectFilter, String>,
     entries: Arc<Vec<Result<Entry, EntryError>>>,
     /// The status as text; it is read only when it is compared.
     status: Box<str>,
@@ -176,13 +182,22 @@ impl Configs {
     }
 
     /// An object was listed, added or changed.
-    pub(super) fn apply(&self, owner: Owner, generation: Option<i64>, refresh: Option<&str>, spec: &str, status: &str) {
+    pub(super) fn apply(
+        &self,
+        owner: Owner,
+        generation: Option<i64>,
+        refresh: Option<&str>,
+        filter: Result<ProjectFilter, String>,
+        spec: &str,
+        status: &str,
+    ) {
         let status: Box<str> = Box::from(status);
         let mut objects = self.state.objects.lock();
         if let Some(known) = objects.get_mut(&owner) {
             known.listed = true;
             // A generation of none is an API server that does not count; then every event is looked at.
-            if known.generation == generation && generation.is_some() && known.refresh.as_deref() == refresh {
+            let is_same = known.refresh.as_deref() == refresh && known.filter == filter;
+            if known.generation == generation && generation.is_some() && is_same {
                 // Only the status changed: our own write, or somebody else's that the resync compares.
                 known.status = status;
                 return;
@@ -195,6 +210,7 @@ impl Configs {
         let object = Object {
             generation,
             refresh: refresh.map(str::to_owned),
+            filter,
             entries: Arc::new(entries),
             status,
             listed: true,
@@ -231,15 +247,20 @@ impl Configs {
         }
     }
 
+    /// Looks again at what is narrowed down by the labels of namespaces.
+    pub(super) fn namespaces_changed(&self) {
+        let objects = self.state.objects.lock();
+        let narrowed =
+            objects.iter().filter(|(_, object)| object.filter.as_ref().is_ok_and(ProjectFilter::looks_at_labels));
+        narrowed.for_each(|(owner, _)| self.work.add(owner.clone()));
+    }
+
     /// Brings routes and report of one owner up to date.
     async fn reconcile(&self, owner: Owner) {
-        let snapshot = self
-            .state
-            .objects
-            .lock()
-            .get(&owner)
-            .map(|object| (object.generation, object.refresh.clone(), Arc::clone(&object.entries)));
-        let Some((generation, refresh, entries)) = snapshot else {
+        let snapshot = self.state.objects.lock().get(&owner).map(|object| {
+            (object.generation, object.refresh.clone(), object.filter.clone(), Arc::clone(&object.entries))
+        });
+        let Some((generation, refresh, filter, entries)) = snapshot else {
             self.forget(&owner);
             return;
         };
@@ -253,7 +274,8 @@ impl Configs {
         }
         let look_up = |key: &ObjectKey| secrets.get(key).cloned().unwrap_or(super::secrets::SecretState::Missing);
         let before = self.routes.of_owner(&owner);
-        let resolution = resolve::resolve(&owner, &entries, namespace, &self.defaults, look_up, &before);
+        let mut resolution = resolve::resolve(&owner, &entries, namespace, &self.defaults, look_up, &before);
+        resolve::narrow(&mut resolution, &owner, &filter, || self.namespaces.labels());
         let kind = entries.first().and_then(|entry| entry.as_ref().ok()?.kinds().first().copied());
         let report = Report { generation, refresh, kind, ..self.serve(&owner, resolution) };
         let retry = report.problems.iter().any(|problem| problem.passing);

@@ -12,6 +12,7 @@ pub mod config_feed;
 pub mod configs;
 mod credentials;
 mod generic;
+pub mod namespaces;
 pub mod promotions;
 pub mod queue;
 pub mod resolve;

@@ -14,10 +14,12 @@ use super::secrets::SecretState;
 use crate::api::own_kinds::ALL_KINDS;
 use crate::api::{Entry, EntryError};
 use crate::domain::alias::HostAliases;
+use crate::domain::criterion::Labels;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
-use crate::domain::scope::ObjectKey;
+use crate::domain::project_filter::ProjectFilter;
+use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
 use crate::receiver::Settings;
 use crate::receiver::generic::CompileBudget;
@@ -136,6 +138,32 @@ pub fn resolve(
         }
     }
     resolution
+}
+
+/// Narrows the receivers of an object of the cluster down to the projects that its annotations say. When these cannot be
+/// read, none is served: what was meant to reach little must not reach everything.
+pub fn narrow(
+    resolution: &mut Resolution,
+    owner: &Owner,
+    filter: &Result<ProjectFilter, String>,
+    namespaces: impl FnOnce() -> BTreeMap<Box<str>, Labels>,
+) {
+    if owner.scope() != Scope::Cluster {
+        return;
+    }
+    match filter {
+        Ok(filter) if filter.is_all() => {}
+        Ok(filter) => {
+            let scope = filter.scope(&namespaces());
+            resolution.routes.iter_mut().for_each(|route| route.scope = scope.clone());
+        }
+        Err(cause) => {
+            let routes = std::mem::take(&mut resolution.routes);
+            let current = routes.iter().filter(|route| route.standing == Standing::Current);
+            let problems = current.map(|route| problem(&route.receiver, "InvalidScope", cause.clone()));
+            resolution.problems.extend(problems);
+        }
+    }
 }
 
 /// A receiver that can be served.

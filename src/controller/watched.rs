@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::api::{ClusterConfig, ClusterReceiver, GROUP, ProjectConfig, Receiver, VERSION, Warehouse};
 use crate::domain::criterion::Labels;
+use crate::domain::project_filter::{PROJECT_SELECTOR, PROJECTS, ProjectFilter};
 use crate::domain::target::TargetKind;
 use crate::refresh::patch::REFRESH_ANNOTATION;
 
@@ -108,6 +109,15 @@ where
         self.status.as_deref().map_or("null", RawValue::get)
     }
 
+    /// To which projects its receivers are narrowed down.
+    ///
+    /// # Errors
+    /// What is wrong with an annotation.
+    pub fn project_filter(&self) -> Result<ProjectFilter, String> {
+        let annotation = |name: &str| self.annotations().get(name).map(String::as_str);
+        ProjectFilter::parse(annotation(PROJECTS), annotation(PROJECT_SELECTOR))
+    }
+
     /// The value of the refresh annotation.
     #[must_use]
     pub fn refresh_annotation(&self) -> Option<&str> {
@@ -125,22 +135,29 @@ fn lite_meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D
         resource_version: Option<String>,
         generation: Option<i64>,
         labels: Option<BTreeMap<String, String>>,
-        annotations: Option<Refresh>,
+        annotations: Option<Ours>,
     }
     #[derive(Deserialize)]
-    struct Refresh {
+    struct Ours {
         #[serde(rename = "kargo.akuity.io/refresh")]
         refresh: Option<String>,
+        #[serde(rename = "quayside.dev/projects")]
+        projects: Option<String>,
+        #[serde(rename = "quayside.dev/project-selector")]
+        selector: Option<String>,
     }
     let lite = Lite::deserialize(deserializer)?;
-    let refresh = lite.annotations.and_then(|annotations| annotations.refresh);
+    let annotations = lite.annotations.map(|Ours { refresh, projects, selector }| {
+        let named = [(REFRESH_ANNOTATION, refresh), (PROJECTS, projects), (PROJECT_SELECTOR, selector)];
+        named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    });
     Ok(ObjectMeta {
         name: lite.name,
         namespace: lite.namespace,
         resource_version: lite.resource_version,
         generation: lite.generation,
         labels: lite.labels,
-        annotations: refresh.map(|token| BTreeMap::from([(REFRESH_ANNOTATION.to_owned(), token)])),
+        annotations,
         ..ObjectMeta::default()
     })
 }

@@ -13,6 +13,7 @@ pub mod label;
 pub mod owner;
 pub mod path;
 pub mod path_pattern;
+pub mod project_filter;
 pub mod promotion;
 pub mod repo;
 pub mod scope;

@@ -1,6 +1,6 @@
 //! Who a receiver speaks for, and the key of a Warehouse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ pub enum Scope {
     Project(Arc<str>),
     /// Every project; declared in the `ClusterConfig`.
     Cluster,
+    /// Some projects, to which a receiver of the cluster is narrowed down.
+    Projects(Arc<BTreeSet<Box<str>>>),
 }
 
 impl Scope {
@@ -19,7 +21,7 @@ impl Scope {
     pub fn project(&self) -> &str {
         match self {
             Self::Project(name) => name,
-            Self::Cluster => "",
+            Self::Cluster | Self::Projects(_) => "",
         }
     }
 
@@ -29,6 +31,7 @@ impl Scope {
         match self {
             Self::Project(name) => &**name == namespace,
             Self::Cluster => true,
+            Self::Projects(names) => names.contains(namespace),
         }
     }
 }
@@ -40,7 +43,11 @@ pub fn within_reach<'a, T>(
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a T)> + 'a {
     // The empty name comes first.
     let first = ObjectKey::new(scope.project(), "");
-    objects.range(first..).take_while(|(key, _)| scope.covers(&key.namespace))
+    let is_project = matches!(scope, Scope::Project(_));
+    let from_first = objects.range(first..);
+    from_first
+        .take_while(move |(key, _)| !is_project || scope.covers(&key.namespace))
+        .filter(|(key, _)| scope.covers(&key.namespace))
 }
 
 /// Namespace and name of an object.

@@ -174,11 +174,18 @@ fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
 fn classify(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<(), PatchError> {
     match status.as_u16() {
         200..300 => Ok(()),
-        404 => Err(PatchError::Gone),
+        404 if is_not_found(body) => Err(PatchError::Gone),
         // 401 passes: a ServiceAccount token is renewed. 409 passes: somebody else wrote at the same time.
-        401 | 409 | 429 | 500.. => Err(PatchError::Transient { status: Some(status.as_u16()), retry_after }),
+        // So does a 404 that does not come from the API server's storage: a proxy, or a CRD that is being replaced.
+        401 | 404 | 409 | 429 | 500.. => Err(PatchError::Transient { status: Some(status.as_u16()), retry_after }),
         refused => Err(PatchError::Refused { status: refused, message: message(body) }),
     }
+}
+
+/// Whether a `Status` object says that there is no such object.
+fn is_not_found(body: &[u8]) -> bool {
+    let status: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    status["reason"] == "NotFound"
 }
 
 /// The message of a `Status` object.
@@ -195,7 +202,10 @@ mod tests {
     fn answers_fall_into_retry_classes() {
         let of = |status: u16| classify(StatusCode::from_u16(status).unwrap(), None, b"{\"message\":\"no\"}");
         assert_eq!(of(200), Ok(()));
-        assert_eq!(of(404), Err(PatchError::Gone));
+        let gone = classify(StatusCode::NOT_FOUND, None, br#"{"kind":"Status","reason":"NotFound"}"#);
+        assert_eq!(gone, Err(PatchError::Gone));
+        let elsewhere = classify(StatusCode::NOT_FOUND, None, b"404 page not found");
+        assert_eq!(elsewhere.unwrap_err().label(), "server_error");
         for status in [400, 403, 422] {
             assert_eq!(of(status), Err(PatchError::Refused { status, message: "no".to_owned() }));
         }

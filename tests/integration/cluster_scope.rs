@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    ClusterTurn, ControlPlane, Hook, Operator, Project, SOON, Setup, image, quay_receiver, wait_until,
+    ClusterTurn, ControlPlane, Hook, Operator, Project, SOON, Setup, image, push_body, quay_receiver, wait_until,
 };
 
 const SYSTEM_NAMESPACE: &str = "kargo-system-resources";
@@ -106,4 +106,56 @@ async fn a_path_that_two_projects_claim_is_served_for_neither_until_one_gives_it
     })
     .await;
     second.condition("Ready=True").await;
+}
+
+#[tokio::test]
+async fn annotations_narrow_the_cluster_down_to_projects_by_name_and_by_label_and_fail_closed() {
+    let turn = ClusterTurn::take().await;
+    let operator = Operator::shared().await;
+    let (one, two) = (Project::new("narrowed-one").await, Project::new("narrowed-two").await);
+    let system = Project::named(ControlPlane::shared(), SYSTEM_NAMESPACE.to_owned()).await;
+    let repository = format!("quay.io/narrowed/{}", one.namespace);
+    let own = one.quay(operator).await;
+    for project in [&one, &two] {
+        project.warehouse("subscribed", json!([image(&repository, "^1.0.0")])).await;
+    }
+    one.settle(&own).await;
+    let secret = "the secret of a narrowed receiver";
+    system.secret("narrowed-quay", secret).await;
+    turn.apply(json!([quay_receiver("quay", "narrowed-quay")])).await;
+    let hook = Hook::derive(operator, "", "quay", secret);
+    system.keep_out_of_logs(hook.digest());
+    hook.served().await;
+
+    let reaches = async |what: &str, count: usize| {
+        wait_until(what, SOON, async || {
+            let answer = hook.post_with("?dry-run=true", push_body(&repository, &["1.0.0"]));
+            (answer.status == 200 && answer.json()["matched"] == count).then_some(())
+        })
+        .await;
+    };
+    let annotate = |annotation: &str| {
+        one.plane.bash(&format!("kubectl annotate clusterconfig cluster --overwrite {annotation}")).success();
+    };
+    reaches("every project is within reach", 2).await;
+    annotate(&format!("quayside.dev/projects={}", two.namespace));
+    reaches("only the named project is", 1).await;
+    assert_eq!(hook.push(&repository, &["1.0.0"]).says(), "refreshed 1 warehouse(s)");
+    assert_eq!((one.refreshed().await.len(), two.refreshed().await.len()), (0, 1));
+
+    annotate("quayside.dev/projects- quayside.dev/project-selector=narrowed=yes");
+    reaches("nobody has the label", 0).await;
+    one.plane.bash(&format!("kubectl label namespace {} narrowed=yes", one.namespace)).success();
+    reaches("a project with the label is", 1).await;
+    assert_eq!(hook.push(&repository, &["1.0.0"]).says(), "refreshed 1 warehouse(s)");
+    assert_eq!(one.refreshed().await, ["subscribed"]);
+
+    annotate("quayside.dev/project-selector='team within (a)'");
+    hook.gone().await;
+    let status = turn.status_with("Ready=False").await;
+    let message = status["conditions"][0]["message"].as_str().unwrap();
+    assert!(message.contains("quayside.dev/project-selector is no label selector"), "{message}");
+    annotate("quayside.dev/project-selector-");
+    reaches("every project is within reach again", 2).await;
+    turn.delete().await;
 }

@@ -163,5 +163,5 @@ async fn the_metrics_count_what_happened() {
     assert!(operator.metric(r#"quayside_routes{kind="quay""#) >= 1.0);
     assert!(operator.metric("quayside_warehouses") >= 2.0);
     assert!(operator.metric(r#"quayside_subscriptions{kind="image""#) >= 2.0);
-    assert_eq!(operator.metric("quayside_ready"), 7.0);
+    assert_eq!(operator.metric("quayside_ready"), 8.0);
 }

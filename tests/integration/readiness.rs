@@ -21,7 +21,7 @@ async fn a_replica_is_not_ready_before_its_tables_are_filled() {
     let gates = |tables: bool| {
         json!({
             "projectconfigs": tables, "clusterconfigs": tables, "receivers": tables, "clusterreceivers": tables,
-            "warehouses": tables, "promotions": tables, "listener": true,
+            "warehouses": tables, "promotions": tables, "namespaces": tables, "listener": true,
         })
     };
     let readyz = get(operator.admin, "/readyz");
