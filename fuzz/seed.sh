@@ -16,7 +16,7 @@ for file in $(find $fixtures/payloads -name '*.json'); do
 done
 # One file for every distinct text of a member: fill TARGET FILE MEMBER
 fill() {
-  zcat "$fixtures/vectors/$2.jsonl.gz" | grep -oE "\"$3\": \"([^\"\\\\]|\\\\.)*\"" | sed -E "s/^\"$3\": \"(.*)\"$/\\1/" | sort -u | head -n 400 |
+  zcat "$fixtures/vectors/$2.jsonl.gz" | grep -oE "\"$3\": \"([^\"\\\\]|\\\\.)*\"" | sed -E "s/^\"$3\": \"(.*)\"$/\\1/" | sort -u | sed -n 1,400p |
     split --lines=1 --suffix-length=4 --additional-suffix="-$3" - "corpus/$1/"
 }
 fill repository urls in

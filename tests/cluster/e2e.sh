@@ -259,19 +259,19 @@ else
   reach=http://$(kubectl get service quayside -n quayside -o=jsonpath='{.spec.clusterIP}')
 fi
 printf '{"docker_url":"quay.io/northwind/storefront","updated_tags":["1.4.2"]}' >"$work/push.json"
-push() { # prints status and seconds of one push, as a new connection each
+push() { # push QUERY: prints status and seconds of one push for every query QUERY stands for, each on a connection of its own
   curl -sS -o /dev/null --max-time 10 -w '%{http_code} %{time_total}\n' -H 'Content-Type: application/json' \
-    --data-binary "@$work/push.json" "$reach$path" 2>&1
+    -H 'Connection: close' --data-binary "@$work/push.json" "$reach$path?$1" 2>&1
 }
-# Several senders at a time, each without a pause.
+# Several senders at a time, each without a pause; many pushes for each process, or starting those is what is measured.
 load() {
   local sender
-  for sender in {1..6}; do
-    while [[ ! -e $work/stop ]]; do push || true; done >"$work/load.$sender" &
+  for sender in {1..12}; do
+    while [[ ! -e $work/stop ]]; do push 'n=[1-50]' || true; done >"$work/load.$sender" &
   done
   wait
 }
-same "a push from here is answered" "200" "$(push | cut -d' ' -f1)"
+same "a push from here is answered" "200" "$(push n=0 | cut -d' ' -f1)"
 load_began=$SECONDS
 load &
 load_pid=$!
