@@ -2,11 +2,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quayside::domain::repo::{git_identity, is_image_reference, normalize_chart, normalize_git, normalize_image};
+use quayside::domain::repo::{
+    DOCKER_HUB_NAMES, git_identity, is_image_reference, normalize_chart, normalize_git, normalize_image,
+};
 
 fuzz_target!(|url: &str| {
     let image = normalize_image(url);
-    if is_image_reference(&image) {
+    // Kargo drops one name of Docker Hub and one `library/` at a time (vector url-image-0437), so what still begins
+    // with one goes on losing it.
+    let first = image.split('/').next().unwrap_or_default();
+    let loses_more = first == "library" || DOCKER_HUB_NAMES.contains(&first);
+    if is_image_reference(&image) && !loses_more {
         assert_eq!(normalize_image(&image), image);
     }
     drop(normalize_chart(url));
