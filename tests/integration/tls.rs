@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::harness::{
     Authority, Connection, ControlPlane, Operator, Pair, Project, SOON, Setup, Volume, exchange, exchange_on, get,
-    image, push_body, quayside, wait_until,
+    image, push_body, quay_receiver, quayside, wait_until,
 };
 
 /// An operator that looks at its files often.
@@ -209,4 +209,34 @@ async fn a_setup_of_tls_that_cannot_work_ends_at_once_and_says_what_to_do() {
         assert_eq!(operator.ended().await.code(), Some(2), "{arguments:?}");
         assert!(operator.log().contains(expected), "{arguments:?}: {}", operator.log());
     }
+}
+
+#[tokio::test]
+async fn a_receiver_whose_secret_demands_a_client_certificate_admits_nobody_else() {
+    let (authority, quays) = (Authority::new(), Authority::new());
+    let volume = Volume::of(&authority.issue());
+    let ca = Volume::new(&[("ca.crt", &quays.pem())]);
+    let operator = operator(&volume, &authority.client(None), &["--tls-client-ca", text(&ca.path("ca.crt"))]);
+    operator.ready().await;
+    let project = Project::new("tls-demanded").await;
+    project.secret("s", "the secret of the URL").await;
+    project.receivers(json!([quay_receiver("quay", "s")])).await;
+    let hook = project.hook(&operator, "quay", "the secret of the URL");
+    project.settle(&hook).await;
+    let (quay, other) = (quays.issue(), quays.issue());
+    let status = |own: Option<&Pair>| hook.with_tls(&authority.client(own)).push("quay.io/a/b", &["1.0.0"]).status;
+    assert_eq!(status(None), 200);
+
+    let demand = async |value: &str, refused: Option<&Pair>| {
+        project.secret_of("s", &[("secret", "the secret of the URL"), ("client-certificate", value)]).await;
+        wait_until("the certificate is demanded", SOON, async || (status(refused) == 401).then_some(())).await;
+    };
+    demand("required", None).await;
+    assert_eq!(status(Some(&Authority::new().issue())), 401, "a stranger's authority");
+    assert_eq!(status(Some(&quay)), 200);
+    assert_eq!(status(Some(&other)), 200);
+
+    demand(&quay.fingerprint(), Some(&other)).await;
+    assert_eq!(status(None), 401);
+    assert_eq!(status(Some(&quay)), 200);
 }
