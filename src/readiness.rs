@@ -37,16 +37,6 @@ impl Gate {
         Self::Namespaces,
         Self::Listener,
     ];
-    /// The gates that fill the tables.
-    const TABLES: [Self; 7] = [
-        Self::ProjectConfigs,
-        Self::ClusterConfigs,
-        Self::Receivers,
-        Self::ClusterReceivers,
-        Self::Warehouses,
-        Self::Promotions,
-        Self::Namespaces,
-    ];
 
     /// The gate's name in `/readyz` and in the metric.
     #[must_use]
@@ -106,7 +96,7 @@ impl Readiness {
     /// Whether every route and subscription is known, so that "unknown" can be believed.
     #[must_use]
     pub fn tables_filled(&self) -> bool {
-        Gate::TABLES.iter().all(|gate| self.is_open(*gate))
+        Gate::ALL.into_iter().filter(|gate| *gate != Gate::Listener).all(|gate| self.is_open(gate))
     }
 
     /// Returns once the tables are filled.

@@ -180,6 +180,13 @@ pub(super) fn full_ref(name: &str) -> String {
 pub(super) const SAMPLE_IDS: (&str, &str) =
     ("9f2c1d7be4a05836c1fd02ab77e3904d5f6a1c88", "88c1a6f5d4093e77ba20df1c63850a4eb7d1c2f9");
 
+/// The sampled push's one commit, in which those files changed.
+pub(super) fn sample_commit(changed_files: &[String]) -> serde_json::Value {
+    serde_json::json!({
+        "id": SAMPLE_IDS.1, "message": "A sample", "added": [], "modified": changed_files, "removed": [],
+    })
+}
+
 /// The id of the sampled delivery.
 pub(super) const SAMPLE_DELIVERY: &str = "4f1c6d52-8a3e-4b7c-9f02-5d1e7a6b3c88";
 

@@ -18,9 +18,7 @@ pub(super) fn sample(event: &str, push: &SamplePush<'_>) -> Option<Sample> {
     });
     let body = match event {
         "push" => {
-            let commit = json!({
-                "id": SAMPLE_IDS.1, "message": "A sample", "added": [], "modified": push.changed_files, "removed": [],
-            });
+            let commit = git::sample_commit(push.changed_files);
             json!({
                 "ref": git::full_ref(qualifier), "before": SAMPLE_IDS.0, "after": SAMPLE_IDS.1,
                 "created": false, "deleted": false, "forced": false,

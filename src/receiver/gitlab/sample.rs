@@ -19,9 +19,7 @@ pub(super) fn sample(event: &str, push: &SamplePush<'_>) -> Option<Sample> {
     let body = match event {
         "Push Hook" | "Tag Push Hook" => {
             let name = if event == "Push Hook" { "push" } else { "tag_push" };
-            let commit = json!({
-                "id": SAMPLE_IDS.1, "message": "A sample", "added": [], "modified": push.changed_files, "removed": [],
-            });
+            let commit = git::sample_commit(push.changed_files);
             json!({
                 "object_kind": name, "event_name": name, "before": SAMPLE_IDS.0, "after": SAMPLE_IDS.1,
                 "checkout_sha": SAMPLE_IDS.1, "ref": git::full_ref(push.qualifiers.first().map_or("", String::as_str)),
