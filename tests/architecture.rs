@@ -11,33 +11,24 @@ use regex::Regex;
 
 /// Which modules of the crate a module may use. `domain` is pure; configuration (`controller`) and delivery (`http`) meet
 /// only in the tables; only `app` and `cli` see both sides.
-const ARROWS: [(&str, &str); 22] = [
+const ARROWS: [(&str, &str); 17] = [
     ("domain", ""),
-    ("clock", ""),
-    ("lanes", ""),
+    ("process", ""),
     ("metrics", "domain"),
-    ("readiness", ""),
-    ("telemetry", ""),
     ("api", ""),
     ("expr", "domain"),
     ("receiver", "domain expr"),
-    ("routing", "receiver domain"),
-    ("subscription", "receiver domain"),
-    ("promotions", "domain"),
-    ("refresh", "domain metrics clock"),
-    ("spool", "domain metrics clock"),
-    ("recovery", "refresh spool readiness"),
-    ("lease", "metrics clock"),
-    ("catch_up", "routing subscription refresh lease domain metrics readiness"),
-    ("controller", "routing subscription promotions receiver refresh lease api domain metrics readiness clock"),
-    ("http", "routing subscription promotions receiver refresh spool domain metrics readiness clock"),
-    ("admin", "routing subscription promotions receiver refresh lease spool domain metrics readiness"),
-    ("cli", "app controller http routing subscription promotions receiver api domain clock telemetry"),
-    (
-        "app",
-        "admin catch_up controller http lanes lease routing subscription promotions receiver recovery refresh spool api domain metrics \
-         readiness clock telemetry",
-    ),
+    ("tables", "receiver domain"),
+    ("delivery", "tables receiver domain"),
+    ("refresh", "domain metrics process"),
+    ("spool", "domain metrics process"),
+    ("lease", "metrics process"),
+    ("recovery", "tables refresh spool lease domain metrics process"),
+    ("controller", "tables receiver refresh lease api domain metrics process"),
+    ("http", "delivery tables receiver refresh spool domain metrics process"),
+    ("admin", "tables receiver refresh lease spool domain metrics process"),
+    ("cli", "app controller delivery http tables receiver api domain process"),
+    ("app", "admin recovery controller http lease tables receiver refresh spool api domain metrics process"),
 ];
 
 /// Beyond this a file is mentioned, beyond the other it is refused; tests at its end do not count.

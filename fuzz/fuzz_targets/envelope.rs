@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use quayside::domain::kind::ReceiverKind;
 use quayside::domain::secret::Secret;
-use quayside::receiver::credentials::Credentials;
+use quayside::receiver::proof::credentials::Credentials;
 use quayside::receiver::{Request, Settings, implementation};
 
 const TOKEN: &str = "a token that no fuzzer guesses";

@@ -11,11 +11,11 @@ use serde_json::{Map, Value, json};
 
 use crate::lease::Leadership;
 use crate::metrics::{GateLabel, KindLabel, Metrics};
-use crate::promotions::PromotionIndex;
-use crate::readiness::{Gate, Readiness};
+use crate::process::readiness::{Gate, Readiness};
 use crate::refresh::Refresher;
-use crate::routing::RouteTable;
-use crate::subscription::SubscriptionIndex;
+use crate::tables::promotions::PromotionIndex;
+use crate::tables::routes::RouteTable;
+use crate::tables::warehouses::SubscriptionIndex;
 
 /// What the admin port reports on.
 pub struct Admin {

@@ -15,12 +15,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use super::manifests::{Manifests, Resolved};
 use super::receivers::Receivers;
 use super::{AliasArgs, Outcome, note, print, read};
-use crate::clock::Clock;
+use crate::delivery;
 use crate::domain::owner::Owner;
 use crate::http::answer::Answer;
-use crate::http::delivery;
+use crate::process::clock::Clock;
 use crate::receiver::Request;
-use crate::routing::Route;
+use crate::tables::routes::Route;
 use report::Report;
 
 /// Explain offline what a request would do: the answer, the Warehouses it would refresh, and why not the others.

@@ -12,6 +12,7 @@ use super::{note, read};
 use crate::api::{CLUSTER_CONFIG_NAME, Entry, EntryError, OWN_GROUP};
 use crate::controller::resolve::{self, Defaults, Problem, Resolution};
 use crate::controller::secrets::{SecretData, SecretState};
+use crate::delivery::Tables;
 use crate::domain::alias::HostAliases;
 use crate::domain::criterion::Labels;
 use crate::domain::owner::Owner;
@@ -19,10 +20,9 @@ use crate::domain::path::BaseUrl;
 use crate::domain::project_filter::{PROJECT_SELECTOR, PROJECTS, ProjectFilter};
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::Secret;
-use crate::http::delivery::Tables;
-use crate::promotions::PromotionIndex;
-use crate::routing::{Route, RouteTable};
-use crate::subscription::SubscriptionIndex;
+use crate::tables::promotions::PromotionIndex;
+use crate::tables::routes::{Route, RouteTable};
+use crate::tables::warehouses::SubscriptionIndex;
 
 /// The objects that matter, from any number of files.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use super::receivers::Receivers;
 use super::{AliasArgs, Outcome, block_on, duration};
 use crate::app;
 use crate::domain::path::BaseUrl;
-use crate::telemetry::{self, LogFormat, LogLevel};
+use crate::process::telemetry::{self, LogFormat, LogLevel};
 
 /// Run the operator: watch configurations, serve their receivers, refresh Warehouses.
 ///

@@ -15,24 +15,24 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::feeds::watched::WatchedConfig;
 use super::namespaces::Namespaces;
 use super::queue::Queue;
 use super::resolve::{self, Defaults, Problem, Resolution};
 use super::secrets::SecretCache;
 use super::status::{self, Report};
-use super::watched::WatchedConfig;
 use crate::api::{
     CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, Entry, EntryError, ProjectConfig, Receiver, ReceiverDetails,
 };
-use crate::clock::Clock;
 use crate::domain::owner::Owner;
 use crate::domain::project_filter::ProjectFilter;
 use crate::domain::scope::ObjectKey;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
-use crate::readiness::{Gate, Readiness};
+use crate::process::clock::Clock;
+use crate::process::readiness::{Gate, Readiness};
 use crate::refresh::patch::FIELD_MANAGER;
-use crate::routing::{Replaced, RouteTable, Standing};
+use crate::tables::routes::{Replaced, RouteTable, Standing};
 
 /// Owners resolved at a time; each may have to read a few Secrets.
 const RESOLVERS: usize = 16;

@@ -9,9 +9,9 @@ use kube::core::PartialObjectMeta;
 use parking_lot::Mutex;
 
 use super::configs::Configs;
-use super::watch::Sink;
+use super::feeds::watch::Sink;
 use crate::domain::criterion::Labels;
-use crate::readiness::{Gate, Readiness};
+use crate::process::readiness::{Gate, Readiness};
 
 /// The labels of every namespace. Written by the watch, read when a configuration is resolved.
 #[derive(Default)]

@@ -10,8 +10,8 @@ use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
+use super::feeds::watch::Sink;
 use super::queue::Queue;
-use super::watch::Sink;
 use crate::domain::owner::Owner;
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::Secret;

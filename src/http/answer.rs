@@ -9,12 +9,12 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
-use super::delivery::{JudgedAction, Judgement};
 use super::limits::MAX_BODY_BYTES;
+use crate::delivery::{JudgedAction, Judgement};
 use crate::domain::event::{ActionResult, PushEvent};
 use crate::domain::target::{Target, TargetKind};
 use crate::receiver::Rejection;
-use crate::subscription::Selection;
+use crate::tables::warehouses::Selection;
 
 /// The response header that carries the delivery id.
 pub const DELIVERY_HEADER: HeaderName = HeaderName::from_static("x-quayside-delivery");

@@ -15,22 +15,22 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Outcome};
 use super::body;
-use super::delivery::{self, JudgedAction, Judgement, Tables, judge};
 use super::intake;
-use crate::clock::Clock;
+use crate::delivery::{self, JudgedAction, Judgement, Tables, judge};
 use crate::domain::alias::HostAliases;
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::event::ActionResult;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
 use crate::metrics::Metrics;
-use crate::promotions::PromotionIndex;
-use crate::readiness::Readiness;
+use crate::process::clock::Clock;
+use crate::process::readiness::Readiness;
 use crate::receiver;
 use crate::refresh::{self, Refresher};
-use crate::routing::{Route, RouteTable, Standing};
 use crate::spool::Spool;
-use crate::subscription::SubscriptionIndex;
+use crate::tables::promotions::PromotionIndex;
+use crate::tables::routes::{Route, RouteTable, Standing};
+use crate::tables::warehouses::SubscriptionIndex;
 
 /// Everything a request needs.
 pub struct Hooks {

@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::body;
-use super::delivery;
 use super::handler::Hooks;
+use crate::delivery;
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::path::ReceiverPath;
 use crate::receiver;

@@ -7,7 +7,6 @@ pub mod answer;
 pub mod body;
 pub mod connection;
 pub mod crowd;
-pub mod delivery;
 pub mod handler;
 pub mod intake;
 pub mod limits;

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
+use crate::process::clock::Clock;
 use election::{Election, Moment};
 use record::CatchUp;
 

@@ -3,29 +3,9 @@
 //! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
-pub mod artifact_registry;
-pub mod artifactory;
-pub mod azure;
-pub mod bitbucket;
-pub mod credentials;
-pub mod distribution;
-pub mod dockerhub;
-pub mod ecr;
-pub mod generic;
-mod git;
-pub mod gitea;
-pub mod github;
-pub mod gitlab;
-pub mod harbor;
-pub mod json;
-pub mod media_type;
-pub mod msr;
-pub mod nexus;
-pub mod oidc;
-pub mod quay;
-mod registry_event;
-pub mod signature;
-pub mod zot;
+pub mod kinds;
+pub mod proof;
+pub mod read;
 
 use std::sync::Arc;
 
@@ -36,8 +16,13 @@ use crate::domain::alias::HostAliases;
 use crate::domain::event::Verdict;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::secret::Secret;
-use credentials::Credentials;
-use oidc::Oidc;
+use kinds::{
+    artifact_registry, artifactory, azure, bitbucket, distribution, dockerhub, ecr, generic, gitea, github, gitlab,
+    harbor, msr, nexus, quay, zot,
+};
+use proof::credentials::Credentials;
+use proof::oidc::Oidc;
+use read::json;
 
 /// An inbound request, after routing and with its body read.
 #[derive(Clone, Copy)]

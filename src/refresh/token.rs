@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 
-use crate::clock::Clock;
+use crate::process::clock::Clock;
 
 /// Hands out strictly increasing times.
 pub struct TokenSource {

@@ -39,9 +39,9 @@ pub use intake::{IntakeId, TakenIn, Tally};
 pub use owed::Owed;
 pub use store::Counts;
 
-use crate::clock::Clock;
 use crate::domain::target::Target;
 use crate::metrics::spool::SpoolMetrics;
+use crate::process::clock::Clock;
 use directory::Directory;
 use owed::Delivery;
 use queue::{Queue, Read, Reply};

@@ -25,9 +25,9 @@ use super::directory::Directory;
 use super::error::SpoolError;
 use super::intake::{self, IntakeId, TakenIn, Tally};
 use super::owed::{self, Delivery, Owed};
-use crate::clock::Clock;
 use crate::domain::target::Target;
 use crate::metrics::spool::SpoolMetrics;
+use crate::process::clock::Clock;
 
 /// Memory for pages, in place of the store's own 1 GiB. It holds the largest request twice.
 const CACHE_BYTES: usize = 4 * 1024 * 1024;

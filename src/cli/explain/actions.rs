@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::delivery::JudgedAction;
 use crate::domain::criterion::Criterion;
 use crate::domain::event::ActionResult;
 use crate::domain::target::{Target, TargetKind};
-use crate::http::delivery::JudgedAction;
-use crate::subscription::Warehouse;
+use crate::tables::warehouses::Warehouse;
 
 /// The actions, in their order.
 pub(super) fn outcomes(actions: &[JudgedAction]) -> Vec<Value> {

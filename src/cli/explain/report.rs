@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::super::manifests::Resolved;
 use super::{actions, entry_name};
+use crate::delivery::{Judgement, Tables};
 use crate::domain::event::PushEvent;
 use crate::domain::scope::ObjectKey;
 use crate::domain::subscription::Subscription;
 use crate::domain::target::Target;
 use crate::http::answer::Answer;
-use crate::http::delivery::{Judgement, Tables};
-use crate::routing::Route;
-use crate::subscription::{self, Warehouse};
+use crate::tables::routes::Route;
+use crate::tables::warehouses::{self, Warehouse};
 
 /// What is printed, in one of two forms.
 pub(super) struct Report {
@@ -194,7 +194,7 @@ fn within_reach(
     subscription: &Subscription,
     events: &[PushEvent],
 ) -> (bool, String) {
-    out_of_reach(route, warehouse).unwrap_or_else(|| subscription::explain(subscription, events))
+    out_of_reach(route, warehouse).unwrap_or_else(|| warehouses::explain(subscription, events))
 }
 
 fn out_of_reach(route: &Route, warehouse: &Warehouse) -> Option<(bool, String)> {

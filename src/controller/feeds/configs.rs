@@ -1,0 +1,117 @@
+//! Feeds the watches on everything that declares receivers into the controller.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use kube::{Resource, ResourceExt};
+
+use super::watch::Sink;
+use super::watched::WatchedConfig;
+use crate::api::{CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
+use crate::controller::configs::Configs;
+use crate::domain::owner::Owner;
+use crate::domain::scope::ObjectKey;
+use crate::process::readiness::Gate;
+
+/// What tells the kinds of configuration apart.
+pub trait Config: Resource<DynamicType = ()> + Send + Sync + 'static {
+    /// The gate that opens when all objects of this kind are resolved.
+    const GATE: Gate;
+    /// Whether a cluster without this kind is one without such objects. (Without ProjectConfigs there is nothing to serve, so
+    /// their list is waited for.)
+    const IS_OPTIONAL: bool = true;
+    /// The object as an owner; `None` for one that counts for nothing.
+    fn owner(namespace: Option<&str>, name: &str) -> Option<Owner>;
+}
+
+impl Config for ProjectConfig {
+    const GATE: Gate = Gate::ProjectConfigs;
+    const IS_OPTIONAL: bool = false;
+
+    /// A project has one configuration, of its own name.
+    fn owner(namespace: Option<&str>, name: &str) -> Option<Owner> {
+        namespace.filter(|namespace| *namespace == name).map(|namespace| Owner::ProjectConfig(Arc::from(namespace)))
+    }
+}
+
+impl Config for ClusterConfig {
+    const GATE: Gate = Gate::ClusterConfigs;
+
+    fn owner(_: Option<&str>, name: &str) -> Option<Owner> {
+        (name == CLUSTER_CONFIG_NAME).then_some(Owner::ClusterConfig)
+    }
+}
+
+impl Config for Receiver {
+    const GATE: Gate = Gate::Receivers;
+
+    fn owner(namespace: Option<&str>, name: &str) -> Option<Owner> {
+        namespace.map(|namespace| Owner::Receiver(ObjectKey::new(namespace, name)))
+    }
+}
+
+impl Config for ClusterReceiver {
+    const GATE: Gate = Gate::ClusterReceivers;
+
+    fn owner(_: Option<&str>, name: &str) -> Option<Owner> {
+        Some(Owner::ClusterReceiver(Arc::from(name)))
+    }
+}
+
+/// Feeds a watch on one kind of configuration into the controller.
+pub struct ConfigFeed<K> {
+    configs: Arc<Configs>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> ConfigFeed<K> {
+    /// A feed into this controller.
+    #[must_use]
+    pub const fn new(configs: Arc<Configs>) -> Self {
+        Self { configs, kind: PhantomData }
+    }
+}
+
+impl<K: Config> Sink<WatchedConfig<K>> for ConfigFeed<K>
+where
+    WatchedConfig<K>: Resource<DynamicType = ()>,
+{
+    fn restart(&mut self) {
+        self.configs.begin_list(K::GATE);
+    }
+
+    fn apply(&mut self, object: WatchedConfig<K>) {
+        let Some(owner) = K::owner(object.namespace().as_deref(), &object.name_any()) else {
+            tracing::warn!(
+                kind = %K::kind(&()), namespace = object.namespace(), name = object.name_any(),
+                "configuration ignored: a ProjectConfig is named like its namespace, the ClusterConfig is named cluster"
+            );
+            return;
+        };
+        self.configs.apply(
+            owner,
+            object.meta().generation,
+            object.refresh_annotation(),
+            object.project_filter(),
+            object.spec(),
+            object.status(),
+        );
+    }
+
+    fn delete(&mut self, object: WatchedConfig<K>) {
+        if let Some(owner) = K::owner(object.namespace().as_deref(), &object.name_any()) {
+            self.configs.delete(owner);
+        }
+    }
+
+    fn synced(&mut self) {
+        self.configs.end_list(K::GATE);
+    }
+
+    fn absent(&mut self) {
+        if K::IS_OPTIONAL {
+            self.restart();
+            self.synced();
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What every part of the process shares: the clock, readiness, logging.
+
+pub mod clock;
+pub mod readiness;
+pub mod telemetry;

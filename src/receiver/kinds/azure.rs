@@ -1,0 +1,144 @@
+//! Azure: Container Registry (ACR) and DevOps, which Kargo serves with one kind.
+//!
+//! Neither signs anything: the unguessable path is the credential. The `User-Agent` tells which of the two sends. ACR names
+//! its host and one tag an event. DevOps names one of the URLs under which it knows a repository; the others have the same
+//! identity.
+
+mod sample;
+
+use std::borrow::Cow;
+
+use crate::domain::event::{IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
+use crate::domain::repo::normalize_git;
+use crate::receiver::read::json::{self, Malformed, Object, Value};
+use crate::receiver::read::media_type;
+use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
+
+/// The Azure receiver.
+pub struct Azure;
+
+/// How the `User-Agent` of Azure Container Registry begins.
+const REGISTRY: &str = "AzureContainerRegistry";
+/// How that of Azure DevOps begins, which was Visual Studio Team Services.
+const DEVOPS: &str = "VSServices";
+
+impl Receiver for Azure {
+    fn receive(&self, request: &Request<'_>, _settings: &Settings) -> Result<Verdict, Rejection> {
+        read(request).map_err(|Malformed| Rejection::InvalidBody)
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        &sample::EVENTS
+    }
+
+    fn sample_repository(&self) -> &'static str {
+        sample::IMAGE
+    }
+
+    fn sample_qualifier(&self) -> &'static str {
+        sample::TAG
+    }
+
+    fn sample(&self, event: &str, push: &SamplePush<'_>) -> Option<Sample> {
+        sample::sample(event, push)
+    }
+}
+
+fn read(request: &Request<'_>) -> Result<Verdict, Malformed> {
+    let text = json::prepared(request.body)?;
+    let body = Value::parse(&text)?;
+    let agent = request.header("user-agent");
+    if agent.starts_with(REGISTRY) {
+        registry_event(&body.object()?)
+    } else if agent.starts_with(DEVOPS) {
+        devops_event(&body.object()?)
+    } else {
+        Ok(ignored("unknown", "the User-Agent is neither that of Azure Container Registry nor that of Azure DevOps"))
+    }
+}
+
+fn ignored(event: &'static str, because: &'static str) -> Verdict {
+    Verdict::Ignored(IgnoredEvent::new(Cow::Borrowed(event), because))
+}
+
+fn registry_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
+    let action = body.text("action")?;
+    let host = body.object("request")?.text("host")?;
+    let target = body.object("target")?;
+    let (repository, tag, media_type) = (target.text("repository")?, target.text("tag")?, target.text("mediaType")?);
+    Ok(match action.as_str() {
+        "push" => {
+            let repositories = media_type::repositories(&format!("{host}/{repository}"), &media_type);
+            Verdict::of_tags(PushEvent::new(Cow::Borrowed("push"), repositories, vec![tag]))
+        }
+        "ping" => ignored("ping", "the webhook is configured correctly"),
+        "delete" => ignored("delete", "deleting an image brings no new one"),
+        "quarantine" => ignored("quarantine", "an image in quarantine cannot be pulled yet"),
+        "chart_push" => ignored("chart_push", "a chart of the retired chart repositories has no OCI URL"),
+        "chart_delete" => ignored("chart_delete", "deleting a chart brings no new one"),
+        _ => ignored("unknown", "this action of Azure Container Registry changes no tag"),
+    })
+}
+
+fn devops_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
+    let kind = body.text("eventType")?;
+    let resource = body.object("resource")?;
+    let repository = resource.object("repository")?;
+    let remote_url = repository.text("remoteUrl")?;
+    let status = resource.text("status")?;
+    let web_url = resource.object("_links")?.object("web")?.text("href")?;
+    let pushed = Refs::read(&resource)?;
+    let closed = |event| Verdict::PullRequest(PullRequestEvent::new(Cow::Borrowed(event), web_url));
+    Ok(match kind.as_str() {
+        "git.push" => {
+            let event = PushEvent::new(Cow::Borrowed("git.push"), vec![normalize_git(&remote_url)], pushed.names)
+                .with_git(Vec::new(), default_branch(&repository));
+            if pushed.only_deletions {
+                Verdict::Ignored(IgnoredEvent::about(event, "only branches or tags were deleted"))
+            } else {
+                Verdict::Push(event)
+            }
+        }
+        "git.pullrequest.merged" => closed("git.pullrequest.merged"),
+        "git.pullrequest.updated" if status == "abandoned" => closed("git.pullrequest.updated"),
+        "git.pullrequest.updated" => ignored(
+            "git.pullrequest.updated",
+            "the pull request was not abandoned; a completed one is announced as merged",
+        ),
+        "git.pullrequest.created" => ignored("git.pullrequest.created", "the pull request is still open"),
+        _ => ignored("unknown", "this event of Azure DevOps changes no branch or tag"),
+    })
+}
+
+/// The refs of a push.
+struct Refs {
+    /// Those that were not deleted; all of them, when all were.
+    names: Vec<String>,
+    only_deletions: bool,
+}
+
+impl Refs {
+    fn read(resource: &Object<'_>) -> Result<Self, Malformed> {
+        let (mut kept, mut deleted) = (Vec::new(), Vec::new());
+        for update in resource.objects("refUpdates")? {
+            let refs = if is_deletion(&update) { &mut deleted } else { &mut kept };
+            refs.push(update.text("name")?);
+        }
+        let only_deletions = kept.is_empty() && !deleted.is_empty();
+        Ok(Self { names: if only_deletions { deleted } else { kept }, only_deletions })
+    }
+}
+
+/// A ref that is gone points to the object of nothing but zeros.
+fn is_deletion(update: &Object<'_>) -> bool {
+    let new = update.last("newObjectId").and_then(Value::string).unwrap_or_default();
+    !new.is_empty() && new.bytes().all(|digit| digit == b'0')
+}
+
+fn default_branch(repository: &Object<'_>) -> Option<String> {
+    let full = repository.last("defaultBranch").and_then(Value::string)?;
+    full.strip_prefix("refs/heads/").map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! CNCF Distribution, and whatever sends its notifications, such as the registry of a self-managed GitLab.
+//!
+//! It signs nothing but sends whatever headers it is configured with, so an `Authorization` can be demanded. A body is an
+//! envelope of events of several repositories, which are about blobs as well. What it cannot deliver it repeats for ever
+//! and in order, so nothing that is authentic is refused.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::domain::event::{PushEvent, Verdict};
+use crate::receiver::read::json::{self, Malformed, Object, Value};
+use crate::receiver::read::registry_event::{
+    Artifact, Meaning, NOT_KNOWN, UNKNOWN, ignored, members, names, object, text,
+};
+use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
+
+/// The receiver of Distribution's notifications.
+pub struct Distribution;
+
+const ACTIONS: [(&str, Meaning); 4] = [
+    ("push", Meaning::Push),
+    ("pull", Meaning::Nothing("a pull changes no tag")),
+    ("mount", Meaning::Nothing("only a blob was mounted; the manifest that needs it is announced as a push")),
+    ("delete", Meaning::Nothing("a deletion brings nothing new")),
+];
+
+const NAMES: [&str; 4] = names(&ACTIONS);
+
+/// What blobs are announced as, whatever they hold.
+const BLOB: &str = "application/octet-stream";
+
+impl Receiver for Distribution {
+    fn receive(&self, request: &Request<'_>, settings: &Settings) -> Result<Verdict, Rejection> {
+        read(request.body, settings).map_err(|Malformed| Rejection::InvalidBody)
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        &NAMES
+    }
+
+    fn sample_repository(&self) -> &'static str {
+        "registry.example.com/northwind/storefront"
+    }
+
+    fn sample(&self, event: &str, push: &SamplePush<'_>) -> Option<Sample> {
+        let action = NAMES.into_iter().find(|known| *known == event)?;
+        let events: Vec<_> = push.qualifiers.iter().map(|tag| sample(action, push.repository, tag)).collect();
+        Some(Sample {
+            body: json!({"events": events}).to_string().into_bytes(),
+            ..Sample::default().with_header("content-type", "application/vnd.docker.distribution.events.v2+json")
+        })
+    }
+}
+
+fn read(body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
+    let body = json::prepared(body)?;
+    let envelope = members(&body)?.last("events").and_then(Value::array).unwrap_or_default();
+    let verdicts = envelope.into_iter().filter_map(|event| Some(judge(&event.object().ok()?, settings)));
+    Ok(together(verdicts))
+}
+
+fn judge(event: &Object<'_>, settings: &Settings) -> Verdict {
+    let named = text(event, "action");
+    let Some((action, meaning)) = ACTIONS.into_iter().find(|(name, _)| *name == named) else {
+        return ignored(UNKNOWN, NOT_KNOWN);
+    };
+    let artifact = artifact(event, settings);
+    match meaning {
+        Meaning::Push if artifact.media_type == BLOB => {
+            artifact.ignored(action, "only a blob was pushed; the manifest that needs it is announced as well")
+        }
+        meaning => artifact.judged(action, meaning),
+    }
+}
+
+/// The host is what the pusher wrote into its request, unless another is configured.
+fn artifact(event: &Object<'_>, settings: &Settings) -> Artifact {
+    let (target, request) = (object(event, "target"), object(event, "request"));
+    let tag = text(&target, "tag");
+    Artifact {
+        host: settings.registry_host.clone().unwrap_or_else(|| text(&request, "host")),
+        repository: text(&target, "repository"),
+        media_type: text(&target, "mediaType"),
+        reference: if tag.is_empty() { text(&target, "digest") } else { tag },
+    }
+}
+
+/// One verdict for the envelope: its pushes, one for each repository, or else the first reason to do nothing.
+fn together(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
+    let (mut pushes, mut nothing) = (BTreeMap::<Vec<String>, PushEvent>::new(), None);
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Push(event) => match pushes.get_mut(&event.repositories) {
+                Some(known) => *known = joined(known, event),
+                None => drop(pushes.insert(event.repositories.clone(), event)),
+            },
+            other => drop(nothing.get_or_insert(other)),
+        }
+    }
+    match nothing {
+        Some(nothing) if pushes.is_empty() => nothing,
+        None if pushes.is_empty() => ignored(UNKNOWN, "the envelope holds no event"),
+        _ => Verdict::Pushes(pushes.into_values().collect()),
+    }
+}
+
+/// Two pushes to the same repositories. A push of unknown tags stays one.
+fn joined(known: &PushEvent, more: PushEvent) -> PushEvent {
+    let qualifiers = match (known.qualifiers.as_slice(), more.qualifiers.as_slice()) {
+        ([], _) | (_, []) => Vec::new(),
+        (known, more) => [known, more].concat(),
+    };
+    PushEvent::new(more.event, more.repositories, qualifiers)
+}
+
+fn sample(action: &str, repository: &str, tag: &str) -> serde_json::Value {
+    let (host, path) = repository.split_once('/').unwrap_or(("registry.example.com", repository));
+    let digest = "sha256:7c1e0b5a94d2f3867a0c4de1b29f5863a7d4c0e81b62f97350ad8e4c1f29b6d3";
+    let mut target = json!({"digest": digest, "size": 401, "length": 401, "repository": path});
+    let own = match action {
+        "mount" => json!({"mediaType": BLOB, "fromRepository": format!("{path}-base")}),
+        _ => json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "tag": tag}),
+    };
+    if let (Some(target), serde_json::Value::Object(own)) = (target.as_object_mut(), own) {
+        target.extend(own);
+    }
+    json!({
+        "id": "01a21fd4-9770-7f16-b9b8-b26683a4ed78", "timestamp": "2026-05-04T07:15:31Z", "action": action,
+        "target": target, "request": {"host": host, "method": "PUT"}, "actor": {}, "source": {"addr": "registry:5000"},
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! GitHub, GitHub Enterprise Server and GitHub's container registry.
+//!
+//! Every request is signed. The event is named in a header; what is done is in the body. A failed delivery is not
+//! repeated by GitHub itself.
+
+mod sample;
+
+use crate::domain::event::{IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
+use crate::domain::secret::Secret;
+use crate::receiver::proof::signature::check_prefixed;
+use crate::receiver::read::git::{self, Push};
+use crate::receiver::read::json::{Malformed, Object, Value};
+use crate::receiver::read::media_type;
+use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
+
+/// GitHub lists no more commits than this, so with so many of them there may be others.
+const MAX_COMMITS: usize = 2048;
+
+/// The GitHub receiver.
+pub struct GitHub;
+
+impl Receiver for GitHub {
+    fn receive(&self, request: &Request<'_>, settings: &Settings) -> Result<Verdict, Rejection> {
+        let signature = request.header("x-hub-signature-256");
+        check_prefixed(&signature, &settings.secret, request.body, settings.allow_sha1)?;
+        let read = match &*request.header("x-github-event") {
+            "push" => push,
+            "pull_request" => pull_request,
+            "package" => |body: &Object<'_>| package("package", body),
+            "registry_package" => |body: &Object<'_>| package("registry_package", body),
+            "ping" => ping,
+            other => return Ok(git::unsupported(other)),
+        };
+        git::read_object(&git::json_of(request), read).map_err(|Malformed| Rejection::InvalidBody)
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        &sample::EVENTS
+    }
+
+    fn sample_repository(&self) -> &'static str {
+        "https://github.com/northwind/storefront"
+    }
+
+    fn sample_qualifier(&self) -> &'static str {
+        "refs/heads/main"
+    }
+
+    fn sample(&self, event: &str, push: &SamplePush<'_>) -> Option<Sample> {
+        sample::sample(event, push)
+    }
+
+    fn sign(&self, sample: Sample, secret: &Secret) -> Sample {
+        git::sign(sample, secret, "x-hub-signature-256")
+    }
+}
+
+fn push(body: &Object<'_>) -> Result<Verdict, Malformed> {
+    let repository = body.object("repository")?;
+    let (commits, head) = (body.objects("commits")?, body.object("head_commit")?);
+    let all_listed = commits.len() < MAX_COMMITS;
+    let files = git::changed_files(commits.iter().chain([&head]))?;
+    let push = Push {
+        event: "push",
+        urls: vec![repository.text("clone_url")?, repository.text("ssh_url")?],
+        refs: vec![body.text("ref")?],
+        changed_files: if all_listed { files } else { Vec::new() },
+        default_branch: Some(repository.text("default_branch")?),
+    };
+    let deleted = body.flag("deleted")? | git::is_null_id(&body.text("after")?);
+    Ok(if deleted { push.deleted() } else { push.arrived() })
+}
+
+fn pull_request(body: &Object<'_>) -> Result<Verdict, Malformed> {
+    let (action, url) = (body.text("action")?, body.object("pull_request")?.text("html_url")?);
+    if action != "closed" {
+        return Ok(git::still_open("pull_request"));
+    }
+    Ok(Verdict::PullRequest(PullRequestEvent::new("pull_request".into(), url)))
+}
+
+fn ping(_: &Object<'_>) -> Result<Verdict, Malformed> {
+    Ok(Verdict::Ignored(IgnoredEvent::new("ping".into(), "the webhook is configured correctly")))
+}
+
+/// A version of a package; the member of the event's name holds it.
+fn package(event: &'static str, body: &Object<'_>) -> Result<Verdict, Malformed> {
+    let (action, package) = (body.text("action")?, body.object(event)?);
+    let (kind, version) = (package.text("package_type")?, package.object("package_version")?);
+    let url = version.text("package_url")?;
+    let metadata = version.object("container_metadata")?;
+    let tag = metadata.object("tag")?.text("name")?;
+    let media_type = metadata.object("manifest")?.last("config").and_then(media_type_of).unwrap_or_default();
+
+    let ignored = |because| Ok(Verdict::Ignored(IgnoredEvent::new(event.into(), because)));
+    if !matches!(action.as_str(), "published" | "updated") {
+        return ignored("only a published or updated version of a package brings something new");
+    }
+    if package.last("package_version").is_none() {
+        return Err(Malformed);
+    }
+    if !matches!(kind.as_str(), "CONTAINER" | "docker") {
+        return ignored("the package is not in the container registry");
+    }
+    // An untagged version ends in a colon without a tag behind it.
+    let url = url.strip_suffix(':').unwrap_or(&url);
+    let repositories = media_type::repositories(url, &media_type);
+    Ok(Verdict::of_tags(PushEvent::new(event.into(), repositories, vec![tag])))
+}
+
+fn media_type_of(config: Value<'_>) -> Option<String> {
+    git::text_if_any(&config.object().ok()?, "media_type")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Proofs that a request is authentic.
+
+pub mod credentials;
+pub mod oidc;
+pub mod signature;

@@ -1,0 +1,109 @@
+//! What the senders of registry events have in common, beyond Kargo's kinds.
+//!
+//! They are read leniently: a member of another type counts as missing. Some of them repeat what is refused for ever and
+//! hold back everything behind it.
+
+use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
+use crate::receiver::read::json::{Malformed, Object, Value};
+use crate::receiver::read::media_type;
+
+/// Why a push to a registry that nobody names asks for nothing.
+pub(in crate::receiver) const NO_HOST: &str = "it names no usable registry host; set registryHost on the receiver";
+
+/// The name of an event that is none of the sender's documented ones.
+pub(in crate::receiver) const UNKNOWN: &str = "unknown";
+
+/// Why such an event asks for nothing.
+pub(in crate::receiver) const NOT_KNOWN: &str = "this version does not know this type of event";
+
+/// What a type of event means.
+#[derive(Clone, Copy)]
+pub(in crate::receiver) enum Meaning {
+    /// Something was pushed.
+    Push,
+    /// Nothing to do, and why.
+    Nothing(&'static str),
+}
+
+/// The names in a table of events.
+pub(in crate::receiver) const fn names<T, const N: usize>(events: &[(&'static str, T); N]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let mut index = 0;
+    while index < N {
+        names[index] = events[index].0;
+        index += 1;
+    }
+    names
+}
+
+/// The members of a body.
+///
+/// # Errors
+/// [`Malformed`] when it is no JSON object.
+pub(in crate::receiver) fn members(text: &str) -> Result<Object<'_>, Malformed> {
+    Value::parse(text)?.object()
+}
+
+/// The text of a member; empty where there is none.
+pub(in crate::receiver) fn text(object: &Object<'_>, key: &str) -> String {
+    object.last(key).and_then(Value::string).unwrap_or_default()
+}
+
+/// The members of a member; none where there is none.
+pub(in crate::receiver) fn object<'a>(object: &Object<'a>, key: &str) -> Object<'a> {
+    object.last(key).and_then(|value| value.object().ok()).unwrap_or_default()
+}
+
+/// An artifact in a registry, as far as an event tells.
+#[derive(Default)]
+pub(in crate::receiver) struct Artifact {
+    /// The registry's host with its port; empty when nobody names it.
+    pub(in crate::receiver) host: String,
+    /// The repository below the host.
+    pub(in crate::receiver) repository: String,
+    /// The type of what was pushed; empty when unknown.
+    pub(in crate::receiver) media_type: String,
+    /// The tag, or the digest where nothing was tagged. Empty when unknown.
+    pub(in crate::receiver) reference: String,
+}
+
+impl Artifact {
+    /// The event about it, without any repository when the host or the repository is not known.
+    pub(in crate::receiver) fn event(&self, event: &'static str) -> PushEvent {
+        let Self { host, repository, media_type, reference } = self;
+        let repositories = match (host.as_str(), repository.as_str()) {
+            ("", _) | (_, "") => Vec::new(),
+            _ => media_type::repositories(&format!("{host}/{repository}"), media_type),
+        };
+        PushEvent::new(event.into(), repositories, vec![reference.clone()])
+    }
+
+    /// What an event of that meaning comes to.
+    pub(in crate::receiver) fn judged(&self, event: &'static str, meaning: Meaning) -> Verdict {
+        match meaning {
+            Meaning::Push => self.pushed(event),
+            Meaning::Nothing(because) => self.ignored(event, because),
+        }
+    }
+
+    /// What it comes to that it was pushed.
+    pub(in crate::receiver) fn pushed(&self, event: &'static str) -> Verdict {
+        if self.host.is_empty() {
+            return self.ignored(event, NO_HOST);
+        }
+        Verdict::of_tags(self.event(event))
+    }
+
+    /// An event about it that asks for nothing.
+    pub(in crate::receiver) fn ignored(&self, event: &'static str, because: &'static str) -> Verdict {
+        Verdict::Ignored(IgnoredEvent::about(self.event(event), because))
+    }
+}
+
+/// An event that names nothing of interest.
+pub(in crate::receiver) fn ignored(event: &'static str, because: &'static str) -> Verdict {
+    Verdict::Ignored(IgnoredEvent::new(event.into(), because))
+}
+
+#[cfg(test)]
+pub(in crate::receiver) mod tests;

@@ -1,0 +1,4 @@
+//! Refreshing after something was down: what is owed, what was taken in before the tables were filled, what was missed.
+
+pub mod catch_up;
+pub mod owed;

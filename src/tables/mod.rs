@@ -1,0 +1,5 @@
+//! The tables in memory, in which configuration and delivery meet.
+
+pub mod promotions;
+pub mod routes;
+pub mod warehouses;
