@@ -8,6 +8,7 @@
 //! Patterns come from tenants, so a compiled program is limited in size, and equal patterns share one program.
 
 mod class;
+mod error;
 mod frame;
 mod translate;
 mod unicode;
@@ -17,10 +18,10 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use regex::{Regex, RegexBuilder};
-use thiserror::Error;
 
-/// Longest pattern that is looked at, in bytes.
-const MAX_PATTERN_LEN: usize = 16 * 1024;
+use error::MAX_PATTERN_LEN;
+pub use error::RegexError;
+
 /// Largest compiled program, in bytes. Ordinary patterns need a few kilobytes; this leaves room for repeated Unicode
 /// classes without letting one pattern take a noticeable share of the memory of the process.
 const MAX_PROGRAM_SIZE: usize = 2 * 1024 * 1024;
@@ -29,54 +30,6 @@ const MAX_CACHE_SIZE: usize = 256 * 1024;
 /// Deepest nesting that is compiled, as the compiler recurses. Go goes to 1000, but plain groups, the only thing
 /// that nests deeply in practice, do not count here because they are not written.
 const NEST_LIMIT: u32 = 250;
-
-/// Why a pattern is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RegexError {
-    /// `(` without `)`, or a group that is not finished.
-    #[error("missing closing )")]
-    MissingParen,
-    /// `)` without `(`.
-    #[error("unexpected )")]
-    UnexpectedParen,
-    /// `[` without `]`.
-    #[error("missing closing ]")]
-    MissingBracket,
-    /// A range such as `z-a`, or a class nobody knows.
-    #[error("invalid character class range")]
-    InvalidClass,
-    /// A backslash followed by something that has no meaning, such as `\C` or a back-reference.
-    #[error("invalid escape sequence")]
-    InvalidEscape,
-    /// A backslash at the end.
-    #[error("trailing backslash at the end of the expression")]
-    TrailingBackslash,
-    /// `(?` followed by something else than flags or a name; look-around is not supported.
-    #[error("invalid or unsupported Perl syntax after (?")]
-    InvalidGroup,
-    /// A group name with other characters than letters, digits and underscores.
-    #[error("invalid named capture")]
-    InvalidName,
-    /// A repetition of a repetition, such as `a**`.
-    #[error("invalid nested repetition operator")]
-    NestedRepetition,
-    /// A repetition of nothing, such as a leading `*`.
-    #[error("missing argument to repetition operator")]
-    MissingArgument,
-    /// More than 1000 repetitions, or a range such as `{3,2}`.
-    #[error("invalid repeat count")]
-    InvalidRepeat,
-    /// Too many levels of nesting.
-    #[error("the expression nests too deeply")]
-    TooDeep,
-    /// The pattern is longer than this program is willing to read.
-    #[error("the expression is longer than {MAX_PATTERN_LEN} bytes")]
-    TooLong,
-    /// The compiled pattern would take too much memory.
-    #[error("the expression is too large once compiled")]
-    TooLarge,
-}
 
 /// Compiles a pattern in Go's syntax. Like Go's, it matches anywhere in a text unless it is anchored.
 ///

@@ -6,29 +6,15 @@
 //! directory.
 
 mod directory;
+mod error;
 mod glob;
 
 use std::fmt;
 use std::sync::Arc;
 
-use thiserror::Error;
-
+pub use self::error::PathPatternError;
 use self::glob::Glob;
-use super::go_regex::{self, RegexError};
-
-/// Why a text is not a path pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum PathPatternError {
-    /// Unclosed brackets or braces, or a trailing backslash.
-    #[error("the glob is malformed: a bracket, brace or backslash is not closed")]
-    MalformedGlob,
-    /// More braces than this program is willing to expand.
-    #[error("the glob has more than {} brace groups", glob::MAX_BRACES)]
-    TooManyBraces,
-    /// The regular expression is refused.
-    #[error("the regular expression is invalid: {0}")]
-    Regex(#[from] RegexError),
-}
+use super::go_regex;
 
 /// One entry of `includePaths` or `excludePaths`.
 #[derive(Clone, Debug)]

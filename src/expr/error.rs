@@ -124,6 +124,11 @@ impl RunError {
     }
 }
 
+/// Fails because a value has the wrong type.
+pub(super) fn type_error<T>(message: &'static str) -> Result<T, RunError> {
+    Err(RunError::new(ErrorClass::Type, message))
+}
+
 /// Why a template cannot be rendered.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -4,7 +4,6 @@
 //! elements only ([`MAX_ELEMENTS`]); steps and bytes are bounded here in addition, because upstream loops and
 //! concatenates without end.
 
-use super::code::Code;
 use super::{CompileError, ErrorClass, RunError};
 
 /// Longest source that is looked at, in bytes.
@@ -17,6 +16,8 @@ pub const MAX_DEPTH: usize = 250;
 pub const MAX_CODE: usize = 200_000;
 /// Elements of lists, ranges and maps an evaluation may build before expr-lang refuses; its own budget.
 pub const MAX_ELEMENTS: u64 = 1_000_000;
+/// Bytes of a value, besides what it refers to.
+pub(super) const VALUE_SIZE: usize = 32;
 /// Bytes that everything of variable size takes besides its content.
 const ALLOCATION: u64 = 32;
 /// Most values in one JSON text. They take far more room than their text; ordinary bodies of the largest size there can
@@ -84,9 +85,9 @@ impl CompileBudget {
     }
 
     /// Pays for what the source became.
-    pub(super) fn instructions(&mut self, code: &Result<Code, CompileError>) -> Result<(), CompileError> {
-        self.spend(match code {
-            Ok(code) => code.ops.len() as u64 * Self::INSTRUCTION,
+    pub(super) fn instructions(&mut self, count: Result<usize, &CompileError>) -> Result<(), CompileError> {
+        self.spend(match count {
+            Ok(count) => count as u64 * Self::INSTRUCTION,
             Err(error) if error.class() == ErrorClass::Limit => Self::REFUSED,
             Err(_) => 0,
         })
@@ -145,7 +146,7 @@ impl Meter {
 
     /// Takes memory for a list of that many elements, or entries of a map.
     pub(super) fn elements(&mut self, count: usize) -> Result<(), RunError> {
-        self.allocate(count.saturating_mul(size_of::<super::Value>()))?;
+        self.allocate(count.saturating_mul(VALUE_SIZE))?;
         self.work(count as u64)
     }
 

@@ -19,14 +19,17 @@ mod builtins;
 mod check;
 mod code;
 mod codegen;
+mod dialect;
 mod env;
 mod error;
 mod eval;
 mod lexer;
 pub mod limits;
 mod methods;
+mod ops;
 mod optimize;
 mod parser;
+mod program;
 mod template;
 mod text;
 mod time;
@@ -36,58 +39,11 @@ mod value;
 pub use env::{Env, EnvBuilder};
 pub use error::{CompileError, ErrorClass, RunError, TemplateError};
 pub use limits::{Budget, CompileBudget};
+pub use program::Program;
 pub use template::Template;
 pub use text::json_read::{JsonError, parse_json};
 pub use time::{Time, Zone};
 pub use value::{Func, List, Map, Text, Value};
-
-/// Which functions there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialect {
-    /// Those of a condition.
-    Condition,
-    /// Those, and `quote`, `unsafeQuote`, `asYAML` and `asJSON`.
-    Template,
-}
-
-/// A compiled expression. It can be run any number of times, also concurrently.
-#[derive(Debug)]
-pub struct Program {
-    code: code::Code,
-}
-
-impl Program {
-    /// Compiles an expression, and takes what that costs from the budget.
-    ///
-    /// # Errors
-    /// When expr-lang refuses it, or it is larger than the limits of this program, or the budget does not suffice.
-    pub fn compile(source: &str, budget: &mut CompileBudget) -> Result<Self, CompileError> {
-        Self::compile_as(source, Dialect::Condition, budget)
-    }
-
-    fn compile_as(source: &str, dialect: Dialect, budget: &mut CompileBudget) -> Result<Self, CompileError> {
-        budget.source(source)?;
-        let (mut tree, root) = parser::parse(source, dialect)?;
-        let mut patterns = text::pattern::Patterns::new(*budget);
-        let mut compile = || {
-            let mut natures = check::check(&tree, root, dialect, &mut patterns)?;
-            optimize::optimize(&mut tree, &mut natures, root)?;
-            codegen::generate(&tree, &natures, root, dialect, &mut patterns)
-        };
-        let code = compile();
-        *budget = patterns.left();
-        budget.instructions(&code)?;
-        Ok(Self { code: code? })
-    }
-
-    /// Runs the program, and takes what that costs from the budget.
-    ///
-    /// # Errors
-    /// When expr-lang fails, or the budget does not suffice.
-    pub fn run(&self, env: &Env, budget: &mut Budget) -> Result<Value, RunError> {
-        eval::run(&self.code, env, budget)
-    }
-}
 
 #[cfg(test)]
 mod tests;

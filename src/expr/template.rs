@@ -3,12 +3,11 @@
 //! The contract's source is Kargo's `pkg/expressions`. What a template yields is guessed from its text: a result that
 //! looks like a number, a boolean or JSON becomes one, unless it is between double quotes.
 
+use super::dialect::Dialect;
 use super::text::json_read::parse_json;
 use super::text::json_write::to_json;
 use super::text::number::parse_float;
-use super::{
-    Budget, CompileBudget, CompileError, Dialect, Env, ErrorClass, Program, TemplateError, Value, limits, value,
-};
+use super::{Budget, CompileBudget, CompileError, Env, ErrorClass, Program, TemplateError, Value, limits, value};
 
 /// Longest template that is looked at, in bytes.
 const MAX_TEMPLATE_LEN: usize = limits::MAX_SOURCE_LEN;

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use super::RegexError;
-use super::translate::NEVER;
+use super::error::RegexError;
 use super::unicode::{self, UnicodeClass};
+
+/// Matches nothing, not even the empty text.
+pub(super) const NEVER: &str = r"[^\x{0}-\x{10FFFF}]";
 
 /// Parses a bracketed class at the start of the text and returns what stands for it, and the text behind it.
 pub(super) fn bracketed(text: &str, fold_case: bool) -> Result<(String, &str), RegexError> {

@@ -1,7 +1,7 @@
 //! What is known about the groups that are open while a pattern is read: where they began, which flags hold outside of
 //! them, and the heights and repetitions on which Go's limits depend.
 
-use super::RegexError;
+use super::error::RegexError;
 
 /// Deepest nesting of operators that Go compiles.
 pub(super) const MAX_HEIGHT: u32 = 1000;

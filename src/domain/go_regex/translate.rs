@@ -3,15 +3,12 @@
 //! Flags are resolved on the way, so that what is written carries none: every atom stands for itself, and groups are
 //! only written where precedence needs them.
 
-use super::RegexError;
 use super::class;
+use super::error::RegexError;
 use super::frame::{Bounds, Flags, Frame, Item, MAX_HEIGHT};
 
 /// Most Unicode tables in one pattern; each takes several kilobytes while it is compiled.
 const MAX_TABLES: usize = 256;
-
-/// Matches nothing, not even the empty text.
-pub(super) const NEVER: &str = r"[^\x{0}-\x{10FFFF}]";
 
 /// Translates a whole pattern.
 pub(super) fn translate(pattern: &str) -> Result<String, RegexError> {
@@ -128,7 +125,7 @@ impl<'p> Translator<'p> {
             }
             Some(literal) => class::push_escaped(&mut self.out, literal),
             // Go accepts surrogates, which no text contains.
-            None => self.out.push_str(NEVER),
+            None => self.out.push_str(class::NEVER),
         }
         self.frame().push_literal(start, fold);
     }

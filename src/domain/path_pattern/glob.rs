@@ -6,11 +6,9 @@
 
 mod syntax;
 
-use self::syntax::{Braces, class, decode, is_valid};
-use super::PathPatternError;
+use self::syntax::{Braces, Stop, class, decode, is_valid};
+use super::error::{MAX_BRACES, PathPatternError};
 
-/// Brace groups in one pattern; each is a level of recursion.
-pub(super) const MAX_BRACES: usize = 64;
 /// Steps after which matching gives up. Ordinary patterns need fewer than a hundred times the length of the path.
 const MAX_STEPS: usize = 100_000;
 
@@ -41,13 +39,6 @@ impl Glob {
             Err(Stop::TooManySteps) => None,
         }
     }
-}
-
-/// Why matching ended without an answer.
-enum Stop {
-    /// Only possible where the validation is more lenient than the matching; counts as no match.
-    Malformed,
-    TooManySteps,
 }
 
 /// Where to continue after a dead end.

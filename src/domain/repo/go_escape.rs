@@ -3,7 +3,19 @@
 //! Owns which bytes stand for themselves in which part of a URL. Decoded parts are bytes, since an
 //! escape can spell any byte; encoded parts are ASCII.
 
-use super::go_url::InvalidUrl;
+use std::fmt;
+
+/// Why a text is not a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidUrl(pub(super) &'static str);
+
+impl fmt::Display for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for InvalidUrl {}
 
 /// The part of a URL a text stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

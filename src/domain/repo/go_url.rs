@@ -8,22 +8,10 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use super::go_escape::{Part, escape, escape_as_given, is_well_formed, unescape};
+use super::go_escape::{InvalidUrl, Part, escape, escape_as_given, is_well_formed, unescape};
 
 /// Go counts no parameters in a query that has more than these.
 const MAX_QUERY_PARAMETERS: usize = 10_000;
-
-/// Why a text is not a URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InvalidUrl(pub(super) &'static str);
-
-impl fmt::Display for InvalidUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for InvalidUrl {}
 
 /// A parsed URL or URL reference; [`fmt::Display`] puts it together again.
 ///

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::entry::{Subscription, SubscriptionKind};
+use super::error::SubscriptionProblem;
 use super::fields::Fields;
-use super::{Subscription, SubscriptionKind, SubscriptionProblem, oci_reference};
+use super::oci_reference;
 use crate::domain::go_regex::{self, Pattern};
 use crate::domain::path_pattern::{PathFilter, PathPattern};
 use crate::domain::repo::{git_identity, is_image_reference, normalize_chart, normalize_git, normalize_image};

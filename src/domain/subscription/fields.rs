@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{SubscriptionProblem, wrong_type};
+use super::error::{SubscriptionProblem, wrong_type};
 
 pub(super) struct Fields<'v> {
     /// Where the object is, for messages.

@@ -1,10 +1,12 @@
 //! Extremes, averages and sorting.
 
-use super::super::eval::{Order, compare};
 use super::super::limits::{Meter, check_value_depth};
+use super::super::ops::{Order, compare};
 use super::super::value::{Elem, List, Value};
-use super::{Answer, Builtin, Context, arg, invalid, refuse};
+use super::args::{Answer, Context, arg, invalid};
+use super::table::Builtin;
 use crate::expr::RunError;
+use crate::expr::error::type_error;
 
 pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) -> Answer {
     match builtin {
@@ -45,7 +47,7 @@ fn extreme(args: &[Value], order: Order, meter: &mut Meter) -> Answer {
             value if number(value).is_some() => improve(value.clone(), order, &mut best, meter)?,
             // Alone, anything is its own extreme.
             value if args.len() == 1 => return Ok(value.clone()),
-            _ => return refuse("a number is needed"),
+            _ => return type_error("a number is needed"),
         }
     }
     Ok(best)
@@ -70,7 +72,7 @@ fn extreme_of_list(
                 }
             }
             value if value.as_number().is_some() => improve(value, order, best, meter)?,
-            _ => return refuse("a number is needed"),
+            _ => return type_error("a number is needed"),
         }
     }
     Ok(())
@@ -88,7 +90,7 @@ fn add(value: &Value, sum: &mut f64, count: &mut usize, meter: &mut Meter, depth
     meter.work(2)?;
     let Value::List(list) = value else {
         return number(value).map_or_else(
-            || refuse("a number is needed"),
+            || type_error("a number is needed"),
             |number| {
                 *sum += number;
                 *count += 1;
@@ -118,7 +120,7 @@ fn collect(value: &Value, numbers: &mut Vec<f64>, meter: &mut Meter, depth: usiz
                 numbers.push(number);
                 Ok(())
             }
-            None => refuse("a number is needed"),
+            None => type_error("a number is needed"),
         },
     }
 }

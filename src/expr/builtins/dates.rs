@@ -5,8 +5,10 @@ use super::super::text::quote::quote;
 use super::super::time::format::{month_name, weekday_name};
 use super::super::time::{Civil, Time, Zone, format_duration, parse, parse_any, parse_duration, round_duration};
 use super::super::value::{List, Text, Value};
-use super::{Answer, Builtin, Context, arg, invalid, refuse, text};
+use super::args::{Answer, Context, arg, invalid, text};
+use super::table::Builtin;
 use crate::expr::RunError;
+use crate::expr::error::type_error;
 
 /// Steps for looking up the rules of a location.
 const LOADING: u64 = 50;
@@ -19,7 +21,7 @@ pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) 
             let zone = match args {
                 [] => Zone::default(),
                 [Value::Zone(zone)] => zone.clone(),
-                _ => return refuse("a location is needed"),
+                _ => return type_error("a location is needed"),
             };
             let (seconds, nanos) = (context.now.as_second(), context.now.subsec_nanosecond());
             Ok(Value::Time(Time::new(seconds, 0, zone).add(i64::from(nanos))))
@@ -80,7 +82,7 @@ pub(in crate::expr) fn call_method(
         Value::Month(month) => Ok(Value::text(&month_name(*month))),
         Value::Weekday(day) => Ok(Value::text(&weekday_name(*day))),
         Value::Zone(zone) => Ok(Value::text(zone.name())),
-        _ => refuse("no such method"),
+        _ => type_error("no such method"),
     }
 }
 
@@ -88,7 +90,7 @@ fn duration_method(duration: i64, method: Method, args: &[Value]) -> Answer {
     use Method as M;
     let unit = || match args.first() {
         Some(Value::Duration(unit)) => Ok(*unit),
-        _ => refuse::<i64>("a duration is needed"),
+        _ => type_error::<i64>("a duration is needed"),
     };
     // Go divides the whole part and the rest separately.
     let parts = |nanos: i64| Value::Float((duration / nanos) as f64 + (duration % nanos) as f64 / nanos as f64);
@@ -106,7 +108,7 @@ fn duration_method(duration: i64, method: Method, args: &[Value]) -> Answer {
             Value::Duration(if unit <= 0 { duration } else { duration - duration % unit })
         }
         M::DurationString => Value::text(&format_duration(duration)),
-        _ => return refuse("no such method"),
+        _ => return type_error("no such method"),
     })
 }
 
@@ -114,11 +116,11 @@ fn time_method(time: &Time, method: Method, args: &[Value], context: &mut Contex
     use Method as M;
     let other = || match args.first() {
         Some(Value::Time(other)) => Ok(other),
-        _ => refuse("a time is needed"),
+        _ => type_error("a time is needed"),
     };
     let by = || match args.first() {
         Some(Value::Duration(duration)) => Ok(*duration),
-        _ => refuse::<i64>("a duration is needed"),
+        _ => type_error::<i64>("a duration is needed"),
     };
     let civil = || time.civil();
     let at_zone = || time.zone().at(time.seconds());
@@ -140,7 +142,7 @@ fn time_method(time: &Time, method: Method, args: &[Value], context: &mut Contex
         M::TimeAppendFormat => {
             let layout = text(args, 1)?;
             context.meter.allocate(16 * layout.len())?;
-            let Value::List(start) = arg(args, 0)? else { return refuse("bytes are needed") };
+            let Value::List(start) = arg(args, 0)? else { return type_error("bytes are needed") };
             context.meter.allocate(start.len())?;
             let formatted = time.format_bytes(layout.as_bytes());
             bytes([start.as_bytes().unwrap_or_default(), &formatted].concat())
@@ -164,14 +166,14 @@ fn time_method(time: &Time, method: Method, args: &[Value], context: &mut Contex
         M::TimeUnixNano => Value::Int64(time.total_nanos() as i64),
         M::TimeIn => match args.first() {
             Some(Value::Zone(zone)) => Value::Time(time.in_zone(zone.clone())),
-            _ => return refuse("a location is needed"),
+            _ => return type_error("a location is needed"),
         },
         M::TimeUtc | M::TimeLocal => Value::Time(time.in_zone(Zone::default())),
         M::TimeLocation => Value::Zone(time.zone().clone()),
         M::TimeZone => Value::text(&at_zone().abbreviation),
         M::TimeIsDst => Value::Bool(at_zone().is_dst),
         M::TimeIsZero => Value::Bool(time.is_zero()),
-        _ => return refuse("no such method"),
+        _ => return type_error("no such method"),
     })
 }
 
@@ -181,7 +183,7 @@ fn bytes(bytes: Vec<u8>) -> Value {
 
 fn add_date(time: &Time, args: &[Value]) -> Result<Time, RunError> {
     let [Value::Int(years), Value::Int(months), Value::Int(days)] = args else {
-        return refuse("three integers are needed");
+        return type_error("three integers are needed");
     };
     let civil = time.civil();
     let later = Civil {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::eval::{equal, fetch};
 use super::super::limits::{Meter, check_value_depth};
+use super::super::ops::{equal, fetch};
 use super::super::value::{Elem, Key, List, ListBuilder, Value};
-use super::{Answer, Builtin, Context, arg, invalid, list, only, refuse};
+use super::args::{Answer, Context, arg, invalid, list, only};
+use super::table::Builtin;
 use crate::expr::RunError;
+use crate::expr::error::type_error;
 
 pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) -> Answer {
     let meter = &mut *context.meter;
@@ -66,11 +68,11 @@ fn take(args: &[Value]) -> Answer {
         | Value::Duration(count)
         | Value::Month(count)
         | Value::Weekday(count) => *count,
-        _ => return refuse("an integer is needed"),
+        _ => return type_error("an integer is needed"),
     };
     let Ok(count) = usize::try_from(count) else { return invalid("the count is negative") };
     if items.elem() == Elem::Two {
-        return refuse("an array cannot be sliced");
+        return type_error("an array cannot be sliced");
     }
     Ok(Value::List(items.slice(0..count, items.elem())))
 }
@@ -101,7 +103,7 @@ pub(in crate::expr) fn append_group(
     if let Value::Text(key) = key {
         meter.work(u64::from(groups.len().max(1).ilog2() + 1) * (key.len() as u64 / 32))?;
     }
-    let Some(key) = Key::new(key, groups.len()) else { return refuse("this cannot be a key") };
+    let Some(key) = Key::new(key, groups.len()) else { return type_error("this cannot be a key") };
     groups.entry(key).or_default().push(item);
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Owns their names, what is known about their arguments before they run, and what they do. One file per theme.
 
 mod aggregate;
+mod args;
 mod dates;
 mod lists;
 mod maps;
@@ -11,77 +12,16 @@ mod strings;
 mod table;
 mod template;
 
-use super::limits::Meter;
-use super::types::{FuncType, Nature, Type};
-use super::value::{List, Text, Value};
-use super::{ErrorClass, RunError};
+use super::error::type_error;
+use super::value::Value;
+use args::{Answer, arg};
 
 pub(super) use aggregate::sort_by;
+pub(super) use args::Context;
 pub(super) use dates::call_method;
 pub(super) use lists::append_group;
-pub(super) use table::{Builtin, Check};
+pub(super) use table::{Builtin, Check, Parameter};
 pub(super) use template::call as call_template_func;
-
-/// What an argument of a function that takes a predicate is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parameter {
-    Value,
-    Predicate,
-    OptionalValue,
-    OptionalPredicate,
-}
-
-impl Parameter {
-    pub(super) const fn is_optional(self) -> bool {
-        matches!(self, Self::OptionalValue | Self::OptionalPredicate)
-    }
-
-    pub(super) const fn is_predicate(self) -> bool {
-        matches!(self, Self::Predicate | Self::OptionalPredicate)
-    }
-}
-
-/// What evaluating a builtin needs besides its arguments.
-pub(super) struct Context<'a> {
-    pub(super) meter: &'a mut Meter,
-    pub(super) now: jiff::Timestamp,
-}
-
-pub(super) type Answer = Result<Value, RunError>;
-
-pub(super) fn refuse<T>(message: &'static str) -> Result<T, RunError> {
-    Err(RunError::new(ErrorClass::Type, message))
-}
-
-pub(super) fn invalid<T>(message: &'static str) -> Result<T, RunError> {
-    Err(RunError::new(ErrorClass::Value, message))
-}
-
-pub(super) fn arg(args: &[Value], index: usize) -> Result<&Value, RunError> {
-    args.get(index).ok_or_else(|| RunError::new(ErrorClass::Type, "not enough arguments"))
-}
-
-pub(super) fn text(args: &[Value], index: usize) -> Result<&Text, RunError> {
-    match arg(args, index)? {
-        Value::Text(text) => Ok(text),
-        _ => refuse("the argument is not a string"),
-    }
-}
-
-pub(super) fn list(args: &[Value], index: usize) -> Result<&List, RunError> {
-    match arg(args, index)? {
-        Value::List(list) => Ok(list),
-        _ => refuse("the argument is not a list"),
-    }
-}
-
-/// Upstream's functions of exactly one argument find whatever was computed last when they are given none.
-pub(super) fn only(args: &[Value]) -> Result<&Value, RunError> {
-    match args {
-        [only] => Ok(only),
-        _ => refuse("invalid number of arguments"),
-    }
-}
 
 /// Calls a builtin that takes no predicate.
 pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) -> Answer {
@@ -131,22 +71,6 @@ pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) 
         | B::Sum
         | B::GroupBy
         | B::SortBy
-        | B::Reduce => refuse("not a function"),
+        | B::Reduce => type_error("not a function"),
     }
 }
-
-/// The type a builtin with a rule of its own returns, or nothing if it refuses the arguments.
-pub(super) fn validate(builtin: Builtin, args: &[Nature]) -> Option<Nature> {
-    table::validate(builtin, args)
-}
-
-/// The static type of the name of a builtin that is not called.
-pub(super) fn type_of(builtin: Builtin) -> &'static FuncType {
-    match builtin.check() {
-        Check::Types(types) => types.first().unwrap_or(&table::VARIADIC),
-        Check::Rule | Check::Get => &table::VARIADIC,
-        Check::Predicate(_, own) => own,
-    }
-}
-
-pub(super) const TEMPLATE_FUNC: FuncType = FuncType { ins: &[Type::Any], variadic: false, outs: &[Type::Text] };

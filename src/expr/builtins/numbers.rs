@@ -1,11 +1,13 @@
 //! Numbers, lengths and types.
 
-use super::super::eval::{float_to_int, to_int};
+use super::super::ops::{float_to_int, to_int};
 use super::super::text::number::parse_float;
 use super::super::text::print::print;
 use super::super::value::{Text, Value};
-use super::{Answer, Builtin, Context, arg, invalid, refuse};
+use super::args::{Answer, Context, arg, invalid};
+use super::table::Builtin;
 use crate::expr::RunError;
+use crate::expr::error::type_error;
 
 /// A builtin of one argument.
 pub(super) fn call(builtin: Builtin, value: &Value, context: &mut Context<'_>) -> Answer {
@@ -18,7 +20,7 @@ pub(super) fn call(builtin: Builtin, value: &Value, context: &mut Context<'_>) -
             Value::Uint8(value) => Ok(Value::Uint8(*value)),
             // Not the absolute value: a negative zero stays one.
             Value::Float(value) => Ok(Value::Float(if *value < 0.0 { -value } else { *value })),
-            _ => refuse("a number is needed"),
+            _ => type_error("a number is needed"),
         },
         Builtin::Ceil => rounded(value, f64::ceil),
         Builtin::Floor => rounded(value, f64::floor),
@@ -55,7 +57,7 @@ fn len(value: &Value, context: &mut Context<'_>) -> Answer {
             context.meter.read(text.len())?;
             text.runes().count()
         }
-        _ => return refuse("this has no length"),
+        _ => return type_error("this has no length"),
     };
     Ok(Value::Int(len as i64))
 }
@@ -77,7 +79,7 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 fn rounded(value: &Value, round: fn(f64) -> f64) -> Answer {
-    value.as_number().map_or_else(|| refuse("a number is needed"), |number| Ok(Value::Float(round(number))))
+    value.as_number().map_or_else(|| type_error("a number is needed"), |number| Ok(Value::Float(round(number))))
 }
 
 fn int(value: &Value) -> Answer {
@@ -97,7 +99,7 @@ fn int(value: &Value) -> Answer {
 pub(super) fn bits(builtin: Builtin, args: &[Value]) -> Answer {
     let integer = |index| match arg(args, index)?.as_integer() {
         Some(integer) => Ok::<i64, RunError>(integer),
-        None => refuse("an integer is needed"),
+        None => type_error("an integer is needed"),
     };
     let left = integer(0)?;
     if builtin == Builtin::BitNot {
@@ -105,7 +107,7 @@ pub(super) fn bits(builtin: Builtin, args: &[Value]) -> Answer {
     }
     let right = integer(1)?;
     if args.len() != 2 {
-        return refuse("invalid number of arguments");
+        return type_error("invalid number of arguments");
     }
     let is_shift = matches!(builtin, Builtin::BitShl | Builtin::BitShr | Builtin::BitUshr);
     if is_shift && right < 0 {

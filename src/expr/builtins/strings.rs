@@ -7,8 +7,10 @@ use super::super::text::json_read::parse_json;
 use super::super::text::json_write::to_json;
 use super::super::text::{case, search};
 use super::super::value::{Elem, List, Text, Value};
-use super::{Answer, Builtin, Context, arg, invalid, list, refuse, text};
-use crate::expr::eval::to_int;
+use super::args::{Answer, Context, arg, invalid, list, text};
+use super::table::Builtin;
+use crate::expr::error::type_error;
+use crate::expr::ops::to_int;
 use crate::expr::{ErrorClass, RunError};
 
 pub(super) fn call(builtin: Builtin, args: &[Value], context: &mut Context<'_>) -> Answer {
@@ -76,7 +78,7 @@ fn trim(subject: &Text, args: &[Value], context: &mut Context<'_>) -> Answer {
             context.meter.read(set.len())?;
             Some(set.runes().map(|(rune, _)| rune).collect())
         }
-        _ => return refuse("invalid number of arguments"),
+        _ => return type_error("invalid number of arguments"),
     };
     if let Some(set) = &set {
         context.meter.work((subject.len() as u64).saturating_mul(set.len() as u64) / 8)?;
@@ -104,7 +106,7 @@ fn split(builtin: Builtin, subject: &Text, args: &[Value], context: &mut Context
     let limit = match args {
         [_, _] => -1,
         [_, _, limit] => to_int(limit)?,
-        _ => return refuse("invalid number of arguments"),
+        _ => return type_error("invalid number of arguments"),
     };
     if limit == 0 {
         return Ok(Value::List(List::nil(Elem::Text)));
@@ -150,7 +152,7 @@ fn replace(subject: &Text, args: &[Value], context: &mut Context<'_>) -> Answer 
     let limit = match args {
         [_, _, _] => -1,
         [_, _, _, limit] => to_int(limit)?,
-        _ => return refuse("invalid number of arguments"),
+        _ => return type_error("invalid number of arguments"),
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX - 1);
     let pieces = if old.is_empty() {
@@ -186,11 +188,11 @@ fn join(args: &[Value], context: &mut Context<'_>) -> Answer {
     let items = list(args, 0)?;
     let glue = if args.len() == 2 { text(args, 1)?.as_bytes() } else { b"" };
     if !matches!(items.elem(), Elem::Any | Elem::Text) {
-        return refuse("only lists of strings can be joined");
+        return type_error("only lists of strings can be joined");
     }
     let mut out = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let Value::Text(item) = item else { return refuse("only strings can be joined") };
+        let Value::Text(item) = item else { return type_error("only strings can be joined") };
         context.meter.allocate(item.len() + glue.len())?;
         if index > 0 {
             out.extend_from_slice(glue);

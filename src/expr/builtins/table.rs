@@ -1,15 +1,33 @@
-//! Names, parameters and static rules of the builtins.
+//! Names, parameters and types of the builtins.
 
-use super::super::types::{FuncType, Nature, Shape, Type};
-use super::Parameter;
-use Type::{Any, Anys, Bool, Duration, Error, Floats, Int, Ints, ListMap, Text, Texts, Time, Zone};
+use super::super::types::{FuncType, Type};
+use Type::{Any, Anys, Bool, Duration, Error, Floats, Int, Ints, ListMap, Text, Texts, Zone};
+
+/// What an argument of a function that takes a predicate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::expr) enum Parameter {
+    Value,
+    Predicate,
+    OptionalValue,
+    OptionalPredicate,
+}
+
+impl Parameter {
+    pub(in crate::expr) const fn is_optional(self) -> bool {
+        matches!(self, Self::OptionalValue | Self::OptionalPredicate)
+    }
+
+    pub(in crate::expr) const fn is_predicate(self) -> bool {
+        matches!(self, Self::Predicate | Self::OptionalPredicate)
+    }
+}
 
 /// How the arguments of a builtin are checked.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::expr) enum Check {
     /// Against the first of these types that fits.
     Types(&'static [FuncType]),
-    /// By [`validate`].
+    /// By a rule of its own.
     Rule,
     /// `get` looks at its first argument.
     Get,
@@ -62,9 +80,6 @@ const MAP: FuncType = func(&[Anys, Type::Func(&MAPPING)], &[Anys]);
 const GROUP: FuncType = func(&[Anys, Type::Func(&MAPPING)], &[ListMap]);
 const SORT: FuncType = func(&[Anys, Type::Func(&TEST), Text], &[Anys]);
 const REDUCE: FuncType = func(&[Anys, Type::Func(&FOLD), Any], &[Any]);
-
-/// What upstream's functions are in Go when nothing else describes them.
-pub(super) const VARIADIC: FuncType = FuncType { ins: &[Anys], variadic: true, outs: &[Any, Error] };
 
 /// `sort` in all its forms.
 const SORTS: &[FuncType] = types![
@@ -166,46 +181,4 @@ impl Builtin {
     pub(in crate::expr) const fn parameters(self) -> Option<&'static [Parameter]> {
         if let Predicate(parameters, _) = self.check() { Some(parameters) } else { Option::None }
     }
-}
-
-/// The type of the answer, or nothing if the arguments are refused.
-pub(super) fn validate(builtin: Builtin, args: &[Nature]) -> Option<Nature> {
-    use Builtin as B;
-    let shapes: Vec<Shape> = args.iter().map(shape).collect();
-    let known = |index: usize| Nature::from(args[index].ty.unwrap_or(Type::Any));
-    let is_list = |shape: &Shape| matches!(shape, Shape::Any | Shape::Slice);
-    let is_number = |shape: &Shape| matches!(shape, Shape::Any | Shape::Integer | Shape::Float);
-    let answer: Nature = match (builtin, &*shapes) {
-        (B::Len, [Shape::Any | Shape::Slice | Shape::Map | Shape::Text]) => Type::Int.into(),
-        (B::Abs, [shape]) if is_number(shape) => known(0),
-        (B::Ceil | B::Floor | B::Round, [shape]) if is_number(shape) => Type::Float.into(),
-        (B::Int, [shape]) if is_number(shape) || *shape == Shape::Text => Type::Int.into(),
-        (B::Float, [shape]) if is_number(shape) || *shape == Shape::Text => Type::Float.into(),
-        (B::Max | B::Min | B::Mean | B::Median, [_, ..]) => {
-            // The first list or unknown ends the check.
-            let decisive = shapes.iter().find(|shape| !matches!(shape, Shape::Integer | Shape::Float));
-            match decisive {
-                Some(Shape::Any | Shape::Slice) => Type::Any.into(),
-                Some(_) => return Option::None,
-                Option::None => known(0),
-            }
-        }
-        (B::Now, []) => Time.into(),
-        (B::Now, [_]) if args[0].is(Zone) => Time.into(),
-        (B::Date, [_, ..]) if args.len() <= 3 + usize::from(args[0].is(Zone)) => Time.into(),
-        (B::First | B::Last, [Shape::Any]) => Type::Any.into(),
-        (B::First | B::Last, [Shape::Slice]) => args[0].ty.map_or(Type::Any, Type::elem).into(),
-        (B::Take, [items, Shape::Any | Shape::Integer]) if is_list(items) && !args[1].is(Type::Uint8) => known(0),
-        (B::Keys | B::Values | B::ToPairs, [Shape::Any | Shape::Map]) => Anys.into(),
-        (B::FromPairs, [shape]) if is_list(shape) => Type::AnyMap.into(),
-        (B::Reverse | B::Uniq | B::Flatten, [shape]) if is_list(shape) => Anys.into(),
-        (B::Concat, [_, ..]) if shapes.iter().all(is_list) => Anys.into(),
-        _ => return Option::None,
-    };
-    Some(answer)
-}
-
-/// Unknown counts as any; pointers as what they point at.
-fn shape(nature: &Nature) -> Shape {
-    if nature.is_unknown() { Shape::Any } else { nature.clone().deref().shape() }
 }

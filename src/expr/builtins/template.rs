@@ -5,7 +5,7 @@ use super::super::text::json_write::to_json;
 use super::super::text::quote::quote;
 use super::super::text::yaml::to_yaml;
 use super::super::value::{Text, Value};
-use super::{Answer, Context, arg};
+use super::args::{Answer, Context, arg};
 
 /// Calls one of them.
 pub(in crate::expr) fn call(func: TemplateFunc, args: &[Value], context: &mut Context<'_>) -> Answer {

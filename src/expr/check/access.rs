@@ -2,8 +2,10 @@
 
 use super::super::ast::{Node, NodeId};
 use super::super::methods::Method;
-use super::super::types::{Nature, Shape, Type};
-use super::{Checker, CompileError, Step};
+use super::super::types::{Shape, Type};
+use super::checker::{Checker, Step};
+use super::nature::Nature;
+use crate::expr::CompileError;
 
 impl Checker<'_> {
     pub(super) fn sliced(&mut self, id: NodeId) -> Result<(), CompileError> {

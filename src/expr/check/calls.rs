@@ -1,9 +1,12 @@
 //! Calls of functions, methods and builtins.
 
 use super::super::ast::{BuiltinCall, Node, NodeId};
-use super::super::builtins::{self, Builtin, Check};
-use super::super::types::{FuncType, Known, Nature, Shape, Type};
-use super::{Checker, CompileError, Step};
+use super::super::builtins::{Builtin, Check};
+use super::super::types::{FuncType, Shape, Type};
+use super::checker::{Checker, Step};
+use super::nature::{Known, Nature};
+use super::rules;
+use crate::expr::CompileError;
 
 impl Checker<'_> {
     pub(super) fn callee(&mut self, id: NodeId) -> Result<(), CompileError> {
@@ -37,11 +40,11 @@ impl Checker<'_> {
             Check::Predicate(_, own) => std::slice::from_ref(own),
             Check::Rule => {
                 let natures: Vec<Nature> = args.iter().map(|arg| self.natures[*arg].clone()).collect();
-                let answer = builtins::validate(builtin, &natures);
+                let answer = rules::validate(builtin, &natures);
                 return answer.map_or_else(|| self.error(id, "invalid arguments"), Ok);
             }
             // Only by its own name is it looked at more closely.
-            Check::Get => std::slice::from_ref(builtins::type_of(builtin)),
+            Check::Get => std::slice::from_ref(rules::type_of(builtin)),
         };
         let mut last = self.error(id, "no matching overload");
         for ty in types {

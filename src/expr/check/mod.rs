@@ -6,15 +6,21 @@
 
 mod access;
 mod calls;
+mod checker;
+mod nature;
 mod operators;
+mod rules;
 
 use super::CompileError;
-use super::ast::{BinaryOp, Node, NodeId, Pointer, Tree};
-use super::builtins::{self, Builtin, Check, Parameter};
+use super::ast::{BinaryOp, Node, NodeId, Pointer, TemplateFunc, Tree};
+use super::builtins::{Builtin, Check, Parameter};
+use super::dialect::Dialect;
 use super::text::pattern::Patterns;
-use super::types::{Known, Nature, Type};
+use super::types::Type;
 use super::value::Text;
-use super::{Dialect, ast::TemplateFunc};
+use checker::{Checker, Scope, Step};
+use nature::Known;
+pub(super) use nature::Nature;
 
 /// Finds out what is known about every node, by position. Nodes that upstream does not look at are unknown.
 pub(super) fn check(
@@ -39,43 +45,6 @@ pub(super) fn check(
     Ok(checker.natures)
 }
 
-struct Checker<'a> {
-    tree: &'a Tree,
-    dialect: Dialect,
-    patterns: &'a mut Patterns,
-    natures: Vec<Nature>,
-    /// What has been visited; a node with two parents is visited once.
-    seen: Vec<bool>,
-    variables: Vec<(&'a Text, Nature)>,
-    predicates: Vec<Scope>,
-    /// What remains to be done, last first. Trees are deeper than the stack.
-    steps: Vec<Step>,
-}
-
-/// The surroundings of a predicate.
-struct Scope {
-    collection: Nature,
-    has_index: bool,
-    has_acc: bool,
-}
-
-#[derive(Clone, Copy)]
-enum Step {
-    Visit(NodeId),
-    /// All children have been visited.
-    Finish(NodeId),
-    /// The callee has been visited.
-    Callee(NodeId),
-    /// The sliced value has been visited.
-    Sliced(NodeId),
-    /// The value of a variable has been visited.
-    BeginVariable(NodeId),
-    EndVariable,
-    /// The collection has been visited.
-    BeginPredicate(NodeId),
-    EndPredicate,
-}
-
 /// Names that cannot be variables are either of these.
 fn known(name: &Text, dialect: Dialect) -> Option<Known> {
     let name = name.as_str()?;
@@ -88,17 +57,6 @@ fn known(name: &Text, dialect: Dialect) -> Option<Known> {
 }
 
 impl<'a> Checker<'a> {
-    fn error<T>(&self, id: NodeId, message: &'static str) -> Result<T, CompileError> {
-        Err(CompileError::mismatch(message, self.tree.position(id)))
-    }
-
-    /// Plans steps in the order in which they are to happen.
-    fn plan<I: IntoIterator<Item = Step>>(&mut self, steps: I) {
-        let first = self.steps.len();
-        self.steps.extend(steps);
-        self.steps[first..].reverse();
-    }
-
     fn step(&mut self, step: Step) -> Result<(), CompileError> {
         match step {
             Step::Visit(id) => self.visit(id)?,
@@ -170,10 +128,6 @@ impl<'a> Checker<'a> {
         }
         steps.push(Step::Finish(id));
         self.plan(steps);
-    }
-
-    fn is_env(&self, id: NodeId) -> bool {
-        self.tree.identifier(id).is_some_and(|name| name.as_bytes() == b"$env")
     }
 
     fn begin_variable(&mut self, id: NodeId) {
@@ -252,8 +206,8 @@ impl<'a> Checker<'a> {
         match known(name, self.dialect) {
             Some(func) => {
                 let ty = match func {
-                    Known::Builtin(builtin) => builtins::type_of(builtin),
-                    Known::Template(_) => &builtins::TEMPLATE_FUNC,
+                    Known::Builtin(builtin) => rules::type_of(builtin),
+                    Known::Template(_) => &rules::TEMPLATE_FUNC,
                 };
                 Nature { func: Some(func), ..Type::Func(ty).into() }
             }

@@ -1,8 +1,10 @@
 //! What operators accept and yield.
 
 use super::super::ast::{BinaryOp, NodeId, UnaryOp};
-use super::super::types::{Nature, Shape, Type};
-use super::{Checker, CompileError};
+use super::super::types::{Shape, Type};
+use super::checker::Checker;
+use super::nature::Nature;
+use crate::expr::CompileError;
 
 /// Tells apart what Go's reflection calls kinds.
 #[derive(PartialEq, Eq)]

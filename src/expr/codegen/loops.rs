@@ -4,7 +4,7 @@ use super::super::ast::{BuiltinCall, NodeId};
 use super::super::builtins::Builtin;
 use super::super::code::{Op, When};
 use super::super::value::Value;
-use super::{Generator, Label, Task};
+use super::generator::{Generator, Label, Task};
 
 type Tasks<'a> = Vec<Task<'a>>;
 

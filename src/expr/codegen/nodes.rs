@@ -2,14 +2,15 @@
 
 use std::iter::once;
 
-use super::super::Dialect;
 use super::super::ast::{BinaryOp, BuiltinCall, Node, NodeId, Pointer, TemplateFunc, UnaryOp};
 use super::super::builtins::Builtin;
 use super::super::code::{Op, When};
+use super::super::dialect::Dialect;
 use super::super::methods::Method;
 use super::super::types::{Shape, Type};
 use super::super::value::{List, Text, Value};
-use super::{CompileError, Generator, Task};
+use super::generator::{Generator, Task};
+use crate::expr::CompileError;
 
 impl<'a> Generator<'a> {
     pub(super) fn visit(&mut self, id: NodeId, is_coalesced: bool) -> Result<(), CompileError> {

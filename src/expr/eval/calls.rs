@@ -1,21 +1,19 @@
 //! Calls, and operators on strings.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::builtins::{self, Builtin};
 use super::super::code::Op;
+use super::super::error::type_error;
 use super::super::text::pattern;
 use super::super::text::search;
+use super::super::time::Time;
 use super::super::types::Type;
 use super::super::value::{Callable, Elem, List, ListBuilder, NativeFunc, Text, Value};
-use super::{Machine, type_error};
+use super::machine::Machine;
 use crate::domain::go_regex::{self, Pattern};
 use crate::domain::repo::{normalize_chart, normalize_git, normalize_image};
 use crate::expr::{ErrorClass, RunError};
-
-/// Patterns that were computed during this evaluation.
-pub(super) type Patterns = HashMap<Text, Arc<Pattern>>;
 
 impl Machine<'_> {
     pub(super) fn call(&mut self, count: usize, is_typed: bool) -> Result<(), RunError> {
@@ -153,7 +151,7 @@ fn convert(arg: &mut Value, ty: Type, is_typed: bool) -> Result<(), RunError> {
                 Type::Int => Value::Int(0),
                 Type::Duration => Value::Duration(0),
                 Type::Bytes => Value::List(List::nil(Elem::Byte)),
-                Type::Time => Value::Time(super::super::time::Time::zero()),
+                Type::Time => Value::Time(Time::zero()),
                 // A missing location makes every method fail that takes one.
                 _ => return Err(RunError::new(ErrorClass::NilMember, "a location is needed")),
             };

@@ -3,51 +3,25 @@
 //! One loop, no recursion: every instruction is paid for before it is carried out, and whatever grows is paid for
 //! before it grows.
 
-mod access;
-mod arithmetic;
 mod calls;
-mod compare;
-mod power;
+mod loops;
+mod machine;
 mod scope;
 
-use super::builtins::Context;
 use super::code::{Code, Op, When};
-use super::limits::{Budget, Meter};
+use super::error::type_error;
+use super::limits::Budget;
+use super::ops::{self, Order, to_int};
 use super::value::{Key, List, Map, MapKind, Value};
 use super::{Env, ErrorClass, RunError};
-
-pub(super) use access::{fetch, key_of};
-pub(super) use arithmetic::{float_to_int, to_int};
-pub(super) use compare::{Order, compare, equal, equal_constants};
-pub(super) use power::pow;
-use scope::Scope;
+use machine::Machine;
 
 /// Runs a program to its value.
 pub(super) fn run(code: &Code, env: &Env, budget: &mut Budget) -> Result<Value, RunError> {
-    let mut machine = Machine {
-        env,
-        meter: Meter::new(*budget),
-        stack: Vec::new(),
-        scopes: Vec::new(),
-        variables: vec![Value::Nil; code.variables],
-        patterns: calls::Patterns::default(),
-    };
+    let mut machine = Machine::new(env, *budget, code.variables);
     let outcome = machine.run(code);
     *budget = machine.meter.left();
     outcome
-}
-
-struct Machine<'a> {
-    env: &'a Env,
-    meter: Meter,
-    stack: Vec<Value>,
-    scopes: Vec<Scope>,
-    variables: Vec<Value>,
-    patterns: calls::Patterns,
-}
-
-fn type_error<T>(message: &'static str) -> Result<T, RunError> {
-    Err(RunError::new(ErrorClass::Type, message))
 }
 
 impl Machine<'_> {
@@ -68,32 +42,6 @@ impl Machine<'_> {
         Ok(self.stack.pop().unwrap_or_default())
     }
 
-    fn push(&mut self, value: impl Into<Value>) {
-        self.stack.push(value.into());
-    }
-
-    fn pop(&mut self) -> Result<Value, RunError> {
-        self.stack.pop().ok_or_else(|| RunError::new(ErrorClass::Type, "stack underflow"))
-    }
-
-    /// The two operands of an operator.
-    fn pop_two(&mut self) -> Result<(Value, Value), RunError> {
-        let right = self.pop()?;
-        Ok((self.pop()?, right))
-    }
-
-    fn top(&self) -> Result<&Value, RunError> {
-        self.stack.last().ok_or_else(|| RunError::new(ErrorClass::Type, "stack underflow"))
-    }
-
-    fn top_bool(&self) -> Result<bool, RunError> {
-        self.top()?.as_bool().ok_or_else(|| RunError::new(ErrorClass::Type, "a boolean is needed"))
-    }
-
-    fn scope(&mut self) -> Result<&mut Scope, RunError> {
-        self.scopes.last_mut().ok_or_else(|| RunError::new(ErrorClass::Type, "a pointer outside of a predicate"))
-    }
-
     fn jumps(&mut self, when: When) -> Result<bool, RunError> {
         Ok(match when {
             When::Always => true,
@@ -112,17 +60,17 @@ impl Machine<'_> {
             Op::Store(slot) => self.variables[*slot] = self.pop()?,
             Op::Load(slot) => self.stack.push(self.variables[*slot].clone()),
             Op::LoadName(name) => {
-                let value = access::fetch(&self.env.root, name, &mut self.meter)?;
+                let value = ops::fetch(&self.env.root, name, &mut self.meter)?;
                 self.stack.push(value);
             }
             Op::LoadEnv => self.stack.push(self.env.root.clone()),
             Op::Fetch => {
                 let (from, key) = self.pop_two()?;
-                self.stack.push(access::fetch(&from, &key, &mut self.meter)?);
+                self.stack.push(ops::fetch(&from, &key, &mut self.meter)?);
             }
             Op::Method(method) => {
                 let receiver = self.pop()?;
-                self.stack.push(access::method(receiver, *method));
+                self.stack.push(ops::method(receiver, *method));
             }
             Op::Not => {
                 let value = self.top_bool()?;
@@ -132,7 +80,7 @@ impl Machine<'_> {
             Op::Jump(..) => {}
             Op::Negate => {
                 let value = self.pop()?;
-                self.stack.push(arithmetic::negate(&value)?);
+                self.stack.push(ops::negate(&value)?);
             }
             Op::Equal | Op::EqualInt | Op::EqualText => self.equal(op)?,
             Op::Less => self.compare(Order::Less)?,
@@ -141,7 +89,7 @@ impl Machine<'_> {
             Op::MoreOrEqual => self.compare(Order::MoreOrEqual)?,
             Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Modulo | Op::Power => {
                 let (left, right) = self.pop_two()?;
-                let value = arithmetic::operate(op, &left, &right, &mut self.meter)?;
+                let value = ops::operate(op, &left, &right, &mut self.meter)?;
                 self.stack.push(value);
             }
             Op::Range => {
@@ -150,7 +98,7 @@ impl Machine<'_> {
             }
             Op::In => {
                 let (needle, collection) = self.pop_two()?;
-                let found = access::contains(&needle, &collection, &mut self.meter)?;
+                let found = ops::contains(&needle, &collection, &mut self.meter)?;
                 self.push(found);
             }
             Op::Matches | Op::MatchesPattern(_) | Op::Contains | Op::StartsWith | Op::EndsWith => {
@@ -159,11 +107,11 @@ impl Machine<'_> {
             Op::Slice => {
                 let from = self.pop()?;
                 let (list, to) = self.pop_two()?;
-                let value = access::slice(&list, &from, &to, &mut self.meter)?;
+                let value = ops::slice(&list, &from, &to, &mut self.meter)?;
                 self.stack.push(value);
             }
             Op::Len => {
-                let length = access::length(self.top()?)?;
+                let length = ops::length(self.top()?)?;
                 self.push(length as i64);
             }
             Op::Array => self.array()?,
@@ -188,18 +136,6 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn context(&mut self) -> Context<'_> {
-        Context { meter: &mut self.meter, now: self.env.now }
-    }
-
-    /// The topmost values, in the order in which they were pushed.
-    fn take(&mut self, count: usize) -> Result<Vec<Value>, RunError> {
-        let first = self.stack.len().checked_sub(count);
-        let first = first.ok_or_else(|| RunError::new(ErrorClass::Type, "stack underflow"))?;
-        self.meter.work(count as u64)?;
-        Ok(self.stack.split_off(first))
-    }
-
     fn equal(&mut self, op: &Op) -> Result<(), RunError> {
         let (left, right) = self.pop_two()?;
         let is_expected = match op {
@@ -210,14 +146,14 @@ impl Machine<'_> {
         if !is_expected {
             return type_error("the operands are not what they were taken for");
         }
-        let is_equal = equal(&left, &right, &mut self.meter)?;
+        let is_equal = ops::equal(&left, &right, &mut self.meter)?;
         self.push(is_equal);
         Ok(())
     }
 
     fn compare(&mut self, order: Order) -> Result<(), RunError> {
         let (left, right) = self.pop_two()?;
-        let holds = compare(&left, &right, order, &mut self.meter)?;
+        let holds = ops::compare(&left, &right, order, &mut self.meter)?;
         self.push(holds);
         Ok(())
     }

@@ -1,30 +1,29 @@
-//! Loops over the elements of something, and what they collect.
+//! A loop in progress, and what it collects.
 
 use std::collections::BTreeMap;
 
-use super::super::builtins::{append_group, sort_by};
-use super::super::code::Op;
-use super::super::value::{Elem, Key, List, Map, MapKind, Value};
-use super::{Machine, access, type_error};
+use super::super::error::type_error;
+use super::super::ops;
+use super::super::value::{Key, Value};
 use crate::expr::{ErrorClass, RunError};
 
 /// A loop in progress.
 pub(super) struct Scope {
-    items: Value,
-    len: usize,
-    index: i64,
-    count: i64,
-    acc: Value,
-    groups: BTreeMap<Key, Vec<Value>>,
+    pub(super) items: Value,
+    pub(super) len: usize,
+    pub(super) index: i64,
+    pub(super) count: i64,
+    pub(super) acc: Value,
+    pub(super) groups: BTreeMap<Key, Vec<Value>>,
     /// What is sorted and by what.
-    sorted: Vec<(Value, Value)>,
-    is_descending: bool,
+    pub(super) sorted: Vec<(Value, Value)>,
+    pub(super) is_descending: bool,
 }
 
 impl Scope {
     /// A loop over anything that has a length; whether it has elements shows when one is asked for.
-    fn new(items: Value) -> Result<Self, RunError> {
-        let len = access::length(&items)?;
+    pub(super) fn new(items: Value) -> Result<Self, RunError> {
+        let len = ops::length(&items)?;
         Ok(Self {
             items,
             len,
@@ -41,7 +40,7 @@ impl Scope {
         self.index >= self.len as i64
     }
 
-    fn item(&self) -> Result<Value, RunError> {
+    pub(super) fn item(&self) -> Result<Value, RunError> {
         let index = usize::try_from(self.index).unwrap_or(usize::MAX);
         let item = match &self.items {
             Value::List(list) => list.get(index),
@@ -49,103 +48,5 @@ impl Scope {
             _ => return type_error("a map has no elements"),
         };
         item.ok_or_else(|| RunError::new(ErrorClass::Index, "index out of range"))
-    }
-}
-
-impl Machine<'_> {
-    /// An instruction of a loop.
-    pub(super) fn loop_step(&mut self, op: &Op) -> Result<(), RunError> {
-        match op {
-            Op::Begin => {
-                let items = self.pop()?;
-                self.scopes.push(Scope::new(items)?);
-                return Ok(());
-            }
-            Op::CreateSort => {
-                let order = self.pop()?;
-                let is_descending = match order.as_str() {
-                    Some("asc") => false,
-                    Some("desc") => true,
-                    _ => return Err(RunError::new(ErrorClass::Value, "unknown order, use asc or desc")),
-                };
-                self.scope()?.is_descending = is_descending;
-                return Ok(());
-            }
-            Op::SetAcc => {
-                let value = self.pop()?;
-                self.scope()?.acc = value;
-                return Ok(());
-            }
-            Op::SetIndex => {
-                let Value::Int(index) = self.pop()? else { return type_error("an index is needed") };
-                self.scope()?.index = index;
-                return Ok(());
-            }
-            Op::Group => return self.group(),
-            Op::SortKey => {
-                let key = self.pop()?;
-                self.meter.elements(2)?;
-                let scope = self.scope()?;
-                let item = scope.item()?;
-                scope.sorted.push((key, item));
-                return Ok(());
-            }
-            Op::Sort => return self.sort(),
-            _ => {}
-        }
-        let scope = self.scope()?;
-        let value = match op {
-            Op::End => {
-                self.scopes.pop();
-                return Ok(());
-            }
-            Op::IncrementIndex => {
-                scope.index += 1;
-                return Ok(());
-            }
-            Op::DecrementIndex => {
-                scope.index -= 1;
-                return Ok(());
-            }
-            Op::IncrementCount => {
-                scope.count += 1;
-                return Ok(());
-            }
-            Op::CreateGroups => {
-                scope.groups.clear();
-                return Ok(());
-            }
-            Op::GetIndex => Value::Int(scope.index),
-            Op::GetCount => Value::Int(scope.count),
-            Op::GetLen => Value::Int(scope.len as i64),
-            Op::GetAcc => scope.acc.clone(),
-            Op::Pointer => scope.item()?,
-            Op::GetGroups => {
-                let groups = std::mem::take(&mut scope.groups).into_iter();
-                let lists = groups.map(|(key, items)| (key, Value::List(List::new(Elem::Any, items)))).collect();
-                Value::Map(Map::new(MapKind::AnyList, lists))
-            }
-            _ => return type_error("unknown instruction"),
-        };
-        self.stack.push(value);
-        Ok(())
-    }
-
-    fn group(&mut self) -> Result<(), RunError> {
-        let key = self.pop()?;
-        let mut groups = std::mem::take(&mut self.scope()?.groups);
-        let item = self.scope()?.item()?;
-        append_group(&mut groups, &key, item, &mut self.meter)?;
-        self.scope()?.groups = groups;
-        Ok(())
-    }
-
-    fn sort(&mut self) -> Result<(), RunError> {
-        let scope = self.scope()?;
-        let (pairs, is_descending) = (std::mem::take(&mut scope.sorted), scope.is_descending);
-        let sorted = sort_by(pairs, is_descending, &mut self.meter)?;
-        self.meter.upstream_elements(sorted.len() as u64)?;
-        self.push(Value::list(sorted));
-        Ok(())
     }
 }

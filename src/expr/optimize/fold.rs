@@ -2,7 +2,7 @@
 
 use super::super::ast::{BinaryOp, BuiltinCall, Node, NodeId, UnaryOp};
 use super::super::builtins::Builtin;
-use super::super::eval::pow;
+use super::super::ops::pow;
 use super::super::types::Type;
 use super::super::value::{Text, Value};
 use super::{CompileError, Optimizer};

@@ -12,7 +12,8 @@ mod sums;
 use super::CompileError;
 use super::ast::{Node, NodeId, Tree};
 use super::builtins::Builtin;
-use super::types::{Nature, Type};
+use super::check::Nature;
+use super::types::Type;
 
 /// Rewrites a checked tree. The natures keep describing the nodes.
 pub(super) fn optimize(tree: &mut Tree, natures: &mut Vec<Nature>, root: NodeId) -> Result<(), CompileError> {

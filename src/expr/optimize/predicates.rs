@@ -132,7 +132,7 @@ fn is_same(tree: &Tree, first: NodeId, second: NodeId) -> bool {
             (Node::Int(one), Node::Float(other)) | (Node::Float(other), Node::Int(one)) => *one as f64 == *other,
             (Node::Text(one), Node::Text(other)) | (Node::Identifier(one), Node::Identifier(other)) => one == other,
             (Node::Bytes(one), Node::Bytes(other)) => one == other,
-            (Node::Constant(one), Node::Constant(other)) => super::super::eval::equal_constants(one, other),
+            (Node::Constant(one), Node::Constant(other)) => super::super::ops::equal_constants(one, other),
             (Node::Unary { op: one, .. }, Node::Unary { op: other, .. }) => one == other,
             (Node::Binary { op: one, .. }, Node::Binary { op: other, .. }) => one == other,
             (Node::Member { optional: one, .. }, Node::Member { optional: other, .. }) => one == other,

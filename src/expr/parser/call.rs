@@ -2,9 +2,10 @@
 
 use super::super::ast::{BuiltinCall, Node, NodeId, TemplateFunc};
 use super::super::builtins::{Builtin, Parameter};
+use super::super::dialect::Dialect;
 use super::super::lexer::Kind;
 use super::super::value::Text;
-use super::{Dialect, Parser};
+use super::Parser;
 
 impl Parser<'_> {
     /// A call whose name has been passed. `args` holds what a pipe brought.

@@ -13,10 +13,11 @@ mod operators;
 mod postfix;
 
 use super::ast::{Node, NodeId, Tree};
+use super::dialect::Dialect;
 use super::lexer::{Kind, Token, tokens};
 use super::limits::{MAX_DEPTH, MAX_SOURCE_LEN};
 use super::value::Text;
-use super::{CompileError, Dialect, ErrorClass};
+use super::{CompileError, ErrorClass};
 
 /// Parses a whole source.
 pub(super) fn parse(source: &str, dialect: Dialect) -> Result<(Tree, NodeId), CompileError> {

@@ -22,7 +22,7 @@ impl Time {
     }
 
     pub(in crate::expr) fn format_bytes(&self, mut layout: &[u8]) -> Vec<u8> {
-        let zone = self.zone.at(self.seconds);
+        let zone = self.zone().at(self.seconds());
         let civil = self.civil();
         let mut out = Vec::with_capacity(layout.len() + 10);
         loop {

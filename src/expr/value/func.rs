@@ -2,37 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Text, Value};
+use super::data::{Func, Kind, NativeFunc, Value};
 use crate::expr::methods::Method;
-
-/// A function.
-#[derive(Clone, Debug)]
-pub struct Func(Kind);
-
-#[derive(Clone, Debug)]
-enum Kind {
-    Native(NativeFunc),
-    Method(Arc<(Value, Method)>),
-}
-
-/// A function of the environment. All take one string.
-#[derive(Clone, Debug)]
-pub(in crate::expr) enum NativeFunc {
-    Header(Arc<Request>),
-    Headers(Arc<Request>),
-    Param(Arc<Request>),
-    NormalizeGit,
-    NormalizeImage,
-    NormalizeChart,
-}
-
-/// What functions of the environment answer from.
-#[derive(Debug, Default)]
-pub(in crate::expr) struct Request {
-    /// Names in lower case.
-    pub(in crate::expr) headers: Vec<(String, Text)>,
-    pub(in crate::expr) query: Vec<(Text, Text)>,
-}
 
 /// What kind of function it is.
 pub(in crate::expr) enum Callable<'a> {

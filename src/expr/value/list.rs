@@ -3,24 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Value;
-
-/// The Go type of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::expr) enum Elem {
-    /// `[]interface {}`
-    Any,
-    /// `[]int`
-    Int,
-    /// `[]string`
-    Text,
-    /// `[]uint8`
-    Byte,
-    /// `[][2]interface {}`
-    Pair,
-    /// `[2]interface {}`, an array, not a slice
-    Two,
-}
+use super::data::{Data, Elem, Items, List, Value};
 
 impl Elem {
     pub(in crate::expr) const fn go_type(self) -> &'static str {
@@ -32,39 +15,6 @@ impl Elem {
             Self::Pair => "[][2]interface {}",
             Self::Two => "[2]interface {}",
         }
-    }
-}
-
-/// A shared list, or a part of one.
-#[derive(Clone, Debug)]
-pub struct List {
-    items: Arc<Items>,
-    start: u32,
-    len: u32,
-}
-
-#[derive(Debug)]
-struct Items {
-    elem: Elem,
-    data: Data,
-}
-
-#[derive(Debug)]
-enum Data {
-    /// A slice that is nil.
-    Nil,
-    Values(Vec<Value>),
-    /// Consecutive integers from that one on; ranges are not spelled out.
-    From(i64),
-    Bytes(Vec<u8>),
-}
-
-/// Dropping a list drops its elements one after the other instead of recursing, as an expression can nest lists
-/// deeper than the stack.
-impl Drop for Items {
-    fn drop(&mut self) {
-        let Data::Values(values) = &mut self.data else { return };
-        super::map::drop_all(std::mem::take(values));
     }
 }
 
@@ -151,17 +101,6 @@ impl List {
     /// Whether both are the same part of the same list.
     pub(in crate::expr) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.items, &other.items) && self.start == other.start && self.len == other.len
-    }
-
-    /// Takes the elements out if nobody else holds the list.
-    pub(super) fn into_values(self) -> Vec<Value> {
-        match Arc::into_inner(self.items) {
-            Some(mut items) => match &mut items.data {
-                Data::Values(values) => std::mem::take(values),
-                Data::Nil | Data::From(_) | Data::Bytes(_) => Vec::new(),
-            },
-            None => Vec::new(),
-        }
     }
 }
 

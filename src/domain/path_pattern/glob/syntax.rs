@@ -1,6 +1,11 @@
 //! The pieces of a glob: characters, classes, brace groups.
 
-use super::Stop;
+/// Why matching ended without an answer.
+pub(super) enum Stop {
+    /// Only possible where the validation is more lenient than the matching; counts as no match.
+    Malformed,
+    TooManySteps,
+}
 
 /// The first character of some text and its length. Pattern and name are valid UTF-8 and only cut at characters.
 pub(super) fn decode(text: &[u8]) -> (char, usize) {

@@ -2,8 +2,8 @@
 
 use super::super::limits::{Meter, check_value_depth};
 use super::super::value::{Elem, List, Value};
-use super::type_error;
 use crate::expr::RunError;
+use crate::expr::error::type_error;
 
 /// What is asked of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use super::super::limits::Meter;
 use super::super::methods::Method;
 use super::super::types::Type;
 use super::super::value::{Elem, Func, Key, List, MapKind, Text, Value};
-use super::{equal, to_int, type_error};
+use super::arithmetic::to_int;
+use super::compare::equal;
+use crate::expr::error::type_error;
 use crate::expr::{ErrorClass, RunError};
 
 fn index_error<T>() -> Result<T, RunError> {
@@ -24,7 +26,7 @@ fn owner(value: &Value) -> Option<Type> {
 }
 
 /// A method of a value that has it.
-pub(super) fn method(receiver: Value, method: Method) -> Value {
+pub(in crate::expr) fn method(receiver: Value, method: Method) -> Value {
     Value::Func(Func::method(receiver, method))
 }
 
@@ -78,7 +80,7 @@ pub(in crate::expr) fn key_of(kind: MapKind, value: &Value) -> Result<Key, RunEr
 }
 
 /// `needle in collection`
-pub(super) fn contains(needle: &Value, collection: &Value, meter: &mut Meter) -> Result<bool, RunError> {
+pub(in crate::expr) fn contains(needle: &Value, collection: &Value, meter: &mut Meter) -> Result<bool, RunError> {
     match collection {
         Value::Nil => Ok(false),
         Value::List(list) => {
@@ -102,7 +104,7 @@ pub(super) fn contains(needle: &Value, collection: &Value, meter: &mut Meter) ->
 }
 
 /// The length in bytes, elements or entries.
-pub(super) fn length(value: &Value) -> Result<usize, RunError> {
+pub(in crate::expr) fn length(value: &Value) -> Result<usize, RunError> {
     match value {
         Value::List(list) => Ok(list.len()),
         Value::Text(text) => Ok(text.len()),
@@ -112,7 +114,7 @@ pub(super) fn length(value: &Value) -> Result<usize, RunError> {
 }
 
 /// `value[from:to]`; out of range is cut off.
-pub(super) fn slice(value: &Value, from: &Value, to: &Value, meter: &mut Meter) -> Result<Value, RunError> {
+pub(in crate::expr) fn slice(value: &Value, from: &Value, to: &Value, meter: &mut Meter) -> Result<Value, RunError> {
     if !matches!(value, Value::List(_) | Value::Text(_)) {
         return type_error("this cannot be sliced");
     }

@@ -3,7 +3,8 @@
 use super::super::code::Op;
 use super::super::limits::Meter;
 use super::super::value::{Text, Value};
-use super::{pow, type_error};
+use super::power::pow;
+use crate::expr::error::type_error;
 use crate::expr::{ErrorClass, RunError};
 
 /// A float as Go's amd64 compiler converts it: what does not fit is the smallest integer.
@@ -20,7 +21,7 @@ pub(in crate::expr) fn to_int(value: &Value) -> Result<i64, RunError> {
     }
 }
 
-pub(super) fn negate(value: &Value) -> Result<Value, RunError> {
+pub(in crate::expr) fn negate(value: &Value) -> Result<Value, RunError> {
     Ok(match value {
         Value::Int(value) => Value::Int(value.wrapping_neg()),
         Value::Int64(value) => Value::Int64(value.wrapping_neg()),
@@ -30,7 +31,7 @@ pub(super) fn negate(value: &Value) -> Result<Value, RunError> {
     })
 }
 
-pub(super) fn operate(op: &Op, left: &Value, right: &Value, meter: &mut Meter) -> Result<Value, RunError> {
+pub(in crate::expr) fn operate(op: &Op, left: &Value, right: &Value, meter: &mut Meter) -> Result<Value, RunError> {
     if let (Some(left), Some(right)) = (left.as_integer(), right.as_integer()) {
         return Ok(match op {
             Op::Add => Value::Int(left.wrapping_add(right)),

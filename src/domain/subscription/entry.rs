@@ -1,0 +1,73 @@
+//! A subscription, decoded.
+
+use std::fmt;
+
+use crate::domain::selector::{Judgement, Reason, Selector, SelectorError};
+
+/// What a subscription subscribes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SubscriptionKind {
+    /// A Git repository.
+    Git,
+    /// An image repository.
+    Image,
+    /// A chart repository.
+    Chart,
+}
+
+impl SubscriptionKind {
+    /// The name of the kind, which is the key it has in a Warehouse.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::Image => "image",
+            Self::Chart => "chart",
+        }
+    }
+}
+
+impl fmt::Display for SubscriptionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One subscription of a Warehouse.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// What it subscribes to.
+    pub kind: SubscriptionKind,
+    /// The normalised URL under which it is looked up.
+    pub repository: String,
+    /// What all spellings of a Git repository have in common; see [`git_identity`](crate::domain::repo::git_identity).
+    pub identity: Option<Box<str>>,
+    /// What qualifies for it, unless it has a mistake.
+    pub selector: Result<Selector, SelectorError>,
+}
+
+impl Subscription {
+    /// Whether an event about this repository concerns the subscription; see [`Selector::matches`]. With a mistake in
+    /// the subscription, only an event that names no qualifier does, as that one is not looked at any closer.
+    #[must_use]
+    pub fn matches(&self, qualifiers: &[String], changed_files: &[String], default_branch: Option<&str>) -> bool {
+        match &self.selector {
+            Ok(selector) => selector.matches(qualifiers, changed_files, default_branch),
+            Err(_) => qualifiers.is_empty(),
+        }
+    }
+
+    /// As [`Self::matches`], with the reason.
+    pub fn judge<'a>(
+        &'a self,
+        qualifiers: &'a [String],
+        changed_files: &'a [String],
+        default_branch: Option<&'a str>,
+    ) -> Judgement<'a> {
+        match &self.selector {
+            Ok(selector) => selector.judge(qualifiers, changed_files, default_branch),
+            Err(_) if qualifiers.is_empty() => Judgement { matched: true, reason: Reason::NoQualifier },
+            Err(error) => Judgement { matched: false, reason: Reason::Unusable { error } },
+        }
+    }
+}
