@@ -12,7 +12,7 @@ use crate::tables::warehouses::{Selection, SubscriptionIndex};
 
 /// What a request is looked up in.
 #[derive(Clone, Copy)]
-pub struct Tables<'a> {
+pub struct Lookup<'a> {
     /// Warehouses and what they subscribe to.
     pub warehouses: &'a SubscriptionIndex,
     /// Promotions and what they wait for.
@@ -94,7 +94,7 @@ pub fn is_dry_run(request: &Request<'_>) -> bool {
 
 /// Authenticates and reads a request, and selects the objects it concerns.
 #[must_use]
-pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgement {
+pub fn judge(route: &Route, request: &Request<'_>, tables: Lookup<'_>) -> Judgement {
     let Route { settings, .. } = route;
     let read = |()| receiver::implementation(route.kind()).receive(request, settings);
     match settings.credentials.admit(request).and_then(read) {
@@ -114,14 +114,14 @@ pub fn judge(route: &Route, request: &Request<'_>, tables: Tables<'_>) -> Judgem
     }
 }
 
-fn push(route: &Route, events: Vec<PushEvent>, tables: Tables<'_>) -> Judgement {
+fn push(route: &Route, events: Vec<PushEvent>, tables: Lookup<'_>) -> Judgement {
     let aliases = [tables.aliases, &route.settings.aliases];
     let events: Vec<_> = events.into_iter().map(|event| event.also_known_as(aliases)).collect();
     let selection = tables.warehouses.select(&route.scope, &events);
     Judgement::Push { events, selection }
 }
 
-fn judged(scope: &Scope, verdict: ActionVerdict, tables: Tables<'_>, looks: &mut Looks) -> JudgedAction {
+fn judged(scope: &Scope, verdict: ActionVerdict, tables: Lookup<'_>, looks: &mut Looks) -> JudgedAction {
     // As with the budget of the expressions, one action leaves half to the others whatever it wants.
     let mut share = looks.take_half();
     let selected = match &verdict.result {
@@ -144,7 +144,7 @@ fn judged(scope: &Scope, verdict: ActionVerdict, tables: Tables<'_>, looks: &mut
 fn selected(
     scope: &Scope,
     criteria: &[Criterion],
-    tables: Tables<'_>,
+    tables: Lookup<'_>,
     looks: &mut Looks,
 ) -> Result<Vec<Target>, TooManyLooks> {
     let mut found = Vec::new();

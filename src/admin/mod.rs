@@ -7,32 +7,27 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
+use prometheus_client::registry::Registry;
 use serde_json::{Map, Value, json};
 
 use crate::lease::Leadership;
-use crate::metrics::{GateLabel, KindLabel, Metrics};
+use crate::metrics::{Metrics, exposition};
 use crate::process::readiness::{Gate, Readiness};
 use crate::refresh::Refresher;
-use crate::tables::promotions::PromotionIndex;
-use crate::tables::routes::RouteTable;
-use crate::tables::warehouses::SubscriptionIndex;
+use crate::tables::Tables;
 
 /// What the admin port reports on.
 pub struct Admin {
     /// The gates.
-    pub readiness: Arc<Readiness>,
-    /// The counters.
-    pub metrics: Arc<Metrics>,
-    /// For the number of routes.
-    pub routes: Arc<RouteTable>,
-    /// For the number of subscriptions.
-    pub index: Arc<SubscriptionIndex>,
-    /// For the number of Promotions.
-    pub promotions: Arc<PromotionIndex>,
+    readiness: Arc<Readiness>,
+    metrics: Metrics,
+    registry: Registry,
+    /// For the number of routes, subscriptions and Promotions.
+    tables: Tables,
     /// For the number of owed refreshes.
-    pub refresher: Refresher,
+    refresher: Refresher,
     /// For who leads.
-    pub leadership: Leadership,
+    leadership: Leadership,
 }
 
 /// `/livez`, `/readyz` and `/metrics`.
@@ -57,30 +52,42 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     admin.read_tables();
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], admin.metrics.exposition()).into_response()
+    ([(header::CONTENT_TYPE, content_type)], exposition(&admin.registry)).into_response()
 }
 
 impl Admin {
+    /// A port that reports on these.
+    #[must_use]
+    pub fn new(
+        tables: Tables,
+        refresher: Refresher,
+        leadership: Leadership,
+        readiness: Arc<Readiness>,
+        metrics: Metrics,
+    ) -> Self {
+        let registry = metrics.registry();
+        Self { readiness, metrics, registry, tables, refresher, leadership }
+    }
+
     /// Sets the gauges that mirror a table.
     fn read_tables(&self) {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.metrics.leader.set(i64::from(self.leadership.is_leader()));
-        self.metrics.refresh_owed.set(gauge(self.refresher.owed()));
-        let routes = self.routes.counts();
+        self.metrics.lease.leads(self.leadership.is_leader());
+        self.metrics.refresh.owed.set(gauge(self.refresher.owed()));
+        let routes = self.tables.routes.counts();
         for kind in crate::domain::kind::ReceiverKind::ALL {
             let count = routes.get(&kind).copied().unwrap_or_default();
-            self.metrics.routes.get_or_create(&KindLabel { kind: kind.as_str() }).set(gauge(count));
+            self.metrics.tables.routes(kind.as_str(), gauge(count));
         }
-        self.metrics.promotions.set(gauge(self.promotions.len()));
-        let totals = self.index.totals();
-        self.metrics.warehouses.set(gauge(totals.warehouses));
-        self.metrics.rejected_subscriptions.set(gauge(totals.rejected));
+        self.metrics.tables.promotions.set(gauge(self.tables.promotions.len()));
+        let totals = self.tables.index.totals();
+        self.metrics.tables.warehouses.set(gauge(totals.warehouses));
+        self.metrics.tables.rejected_subscriptions.set(gauge(totals.rejected));
         for (kind, count) in totals.by_kind {
-            self.metrics.subscriptions.get_or_create(&KindLabel { kind }).set(gauge(count));
+            self.metrics.tables.subscriptions(kind, gauge(count));
         }
         for gate in Gate::ALL {
-            let label = GateLabel { gate: gate.as_str() };
-            self.metrics.ready.get_or_create(&label).set(i64::from(self.readiness.is_open(gate)));
+            self.metrics.controller.gate(gate.as_str(), self.readiness.is_open(gate));
         }
     }
 }

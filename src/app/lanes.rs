@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 const MAX_LANES: usize = 8;
 
 /// The threads. They end when `stop` is cancelled; what still runs on them is dropped.
-pub struct Lanes {
+pub(super) struct Lanes {
     handles: Vec<Handle>,
 }
 
@@ -22,7 +22,7 @@ impl Lanes {
     ///
     /// # Errors
     /// When the operating system refuses a thread.
-    pub fn start(stop: &CancellationToken) -> anyhow::Result<Self> {
+    pub(super) fn start(stop: &CancellationToken) -> anyhow::Result<Self> {
         let count = thread::available_parallelism().map_or(1, usize::from).min(MAX_LANES);
         let handles = (0..count).map(|lane| start(lane, stop.clone())).collect::<anyhow::Result<_>>()?;
         Ok(Self { handles })
@@ -30,7 +30,7 @@ impl Lanes {
 
     /// The runtimes.
     #[must_use]
-    pub fn handles(&self) -> &[Handle] {
+    pub(super) fn handles(&self) -> &[Handle] {
         &self.handles
     }
 }

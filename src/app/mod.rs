@@ -1,6 +1,7 @@
 //! The composition root: builds every part, runs them, and ends them in order.
 
-pub mod lanes;
+mod build;
+mod lanes;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,48 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::PartialObjectMeta;
-use kube::{Api, Client};
-use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Admin};
-use crate::api::{ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
-use crate::app::lanes::Lanes;
-use crate::controller::configs::{Configs, State};
-use crate::controller::feeds::configs::ConfigFeed;
-use crate::controller::feeds::promotions::PromotionFeed;
-use crate::controller::feeds::warehouses::WarehouseFeed;
-use crate::controller::feeds::watch::{Sink, WATCH_SECONDS, drive};
-use crate::controller::feeds::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
-use crate::controller::namespaces::{NamespaceFeed, Namespaces};
-use crate::controller::queue::Queue;
 use crate::controller::resolve::Defaults;
-use crate::controller::secrets::{SecretCache, SecretFeed};
 use crate::domain::alias::HostAliases;
 use crate::domain::path::BaseUrl;
-use crate::http::handler::{self, DeliveryIds, Hooks};
-use crate::http::tls::{self, Tls};
-use crate::http::{intake, server};
-use crate::lease::Leadership;
-use crate::lease::elector::Elector;
-use crate::metrics::{ConnectionMetrics, Metrics};
-use crate::process::clock::Clock;
-use crate::process::readiness::{Gate, Readiness};
-use crate::recovery::catch_up::CatchUp;
-use crate::recovery::owed;
-use crate::refresh::patch::Patcher;
-use crate::refresh::token::TokenSource;
-use crate::refresh::{Refresher, Settled};
-use crate::spool::{Limits, Spool};
-use crate::tables::promotions::PromotionIndex;
-use crate::tables::routes::RouteTable;
-use crate::tables::warehouses::SubscriptionIndex;
+use crate::http::tls;
+use crate::process::readiness::Readiness;
+use crate::refresh::Refresher;
+use crate::spool::Spool;
 
 /// Everything that can be configured, already validated.
 #[derive(Clone, Debug)]
@@ -92,21 +63,16 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
-/// Time to connect to the API server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Silence after which a connection to the API server is given up: longer than any watch.
-const READ_TIMEOUT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
-
 /// Runs until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
 ///
 /// # Errors
 /// When a part cannot be set up: no API server configured, an address in use.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let kubernetes = kubernetes(config.kubeconfig.as_deref()).await?;
+    let kubernetes = build::kubernetes(config.kubeconfig.as_deref()).await?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    let mut app = App::start(config, &kubernetes, stop).await?;
+    let mut app = build::app(config, &kubernetes, stop).await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -117,27 +83,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         _ = terminate.recv() => anyhow::bail!("ended by a second signal before everything was drained"),
         _ = interrupt.recv() => anyhow::bail!("ended by a second signal before everything was drained"),
     }
-}
-
-/// How to reach the API server.
-async fn kubernetes(kubeconfig: Option<&std::path::Path>) -> anyhow::Result<kube::Config> {
-    let mut config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path)
-                .with_context(|| format!("failed to read the kubeconfig {}", path.display()))?;
-            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .with_context(|| format!("failed to use the kubeconfig {}", path.display()))?
-        }
-        None => kube::Config::infer().await.context(
-            "no API server is configured: give --kubeconfig, set KUBECONFIG, or run in a Pod with a ServiceAccount",
-        )?,
-    };
-    // Retries are decided in one place, `refresh`, and by the watches' own back-off.
-    config.default_retry = false;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
-    Ok(config)
 }
 
 /// A running process.
@@ -151,155 +96,13 @@ struct App {
     stop: CancellationToken,
     /// Ends the webhook port.
     stop_hooks: CancellationToken,
-    hooks: tokio::task::JoinHandle<usize>,
+    hooks: JoinHandle<usize>,
     /// Releases the Lease.
     stop_election: CancellationToken,
-    election: tokio::task::JoinHandle<()>,
+    election: JoinHandle<()>,
 }
 
 impl App {
-    async fn start(config: Config, kubernetes: &kube::Config, stop: CancellationToken) -> anyhow::Result<Self> {
-        let client = Client::try_from(kubernetes.clone()).context("failed to set up the API client")?;
-        let patcher = || Patcher::new(kubernetes).context("failed to set up the API client");
-        let metrics = Arc::new(Metrics::new());
-        let readiness = Arc::new(Readiness::default());
-        let routes = Arc::new(RouteTable::new(config.base_url.clone()));
-        let index = Arc::new(SubscriptionIndex::default());
-        let promotions = Arc::new(PromotionIndex::default());
-        let tokens = TokenSource::new(Clock::system());
-        let spool = match config.spool_dir.clone() {
-            Some(directory) => {
-                let opened = Spool::open(directory, Limits::default(), Clock::system(), metrics.spool.clone());
-                Some(opened.await.context("the spool cannot be opened; see --spool-dir")?)
-            }
-            None => None,
-        };
-        let settled = settled(spool.clone());
-        let refresher = Refresher::new(patcher()?, tokens, config.refresh_concurrency, Arc::clone(&metrics), settled);
-        let tasks = TaskTracker::new();
-        let leadership = leadership(&config);
-
-        let admin = Admin {
-            readiness: Arc::clone(&readiness),
-            metrics: Arc::clone(&metrics),
-            routes: Arc::clone(&routes),
-            index: Arc::clone(&index),
-            promotions: Arc::clone(&promotions),
-            refresher: refresher.clone(),
-            leadership: leadership.clone(),
-        };
-        let listener = bind(config.admin_listen, "--admin-listen")?;
-        let admin_port = server::serve(
-            listener,
-            None,
-            vec![(Handle::current(), admin::router(Arc::new(admin)))],
-            ConnectionMetrics::default(),
-            stop.clone(),
-            Duration::ZERO,
-        );
-        tasks.spawn(async move {
-            admin_port.await;
-        });
-
-        let aliases = Arc::new(config.registry_aliases.clone());
-        let tls = match config.tls.clone() {
-            Some(files) => Some(Arc::new(Tls::load(files, metrics.tls.clone()).context("TLS cannot be set up")?)),
-            None => None,
-        };
-        if let Some(tls) = &tls {
-            tasks.spawn(Arc::clone(tls).follow(config.tls_reload_interval, stop.clone()));
-        }
-
-        let lanes = Lanes::start(&stop)?;
-        let mut serving = Vec::new();
-        let hooks = |patcher: Patcher| {
-            Arc::new(Hooks {
-                routes: Arc::clone(&routes),
-                index: Arc::clone(&index),
-                promotions: Arc::clone(&promotions),
-                aliases: Arc::clone(&aliases),
-                refresher: refresher.with_patcher(patcher),
-                readiness: Arc::clone(&readiness),
-                metrics: Arc::clone(&metrics),
-                ids: DeliveryIds::default(),
-                ack_deadline: config.ack_deadline,
-                spool: spool.clone(),
-                clock: Clock::system(),
-            })
-        };
-        for lane in lanes.handles() {
-            serving.push((lane.clone(), handler::router(hooks(patcher()?))));
-        }
-        if let Some(spool) = &spool {
-            tasks.spawn(owed::owed(spool.clone(), refresher.clone(), stop.clone()));
-            tasks.spawn(owed::intake(Arc::clone(&readiness), stop.clone()));
-            tasks.spawn(intake::run(hooks(patcher()?), spool.clone(), stop.clone()));
-        }
-        let listener = bind(config.listen, "--listen")?;
-        let stop_hooks = CancellationToken::new();
-        let hooks = tokio::spawn(server::serve(
-            listener,
-            tls,
-            serving,
-            metrics.connections.clone(),
-            stop_hooks.clone(),
-            config.drain_timeout,
-        ));
-        readiness.open(Gate::Listener);
-
-        let work: Arc<Queue<_>> = Arc::default();
-        let secrets = Arc::new(SecretCache::new(client.clone()));
-        let catch_up = Arc::new(CatchUp {
-            leadership: leadership.clone(),
-            routes: Arc::clone(&routes),
-            index: Arc::clone(&index),
-            refresher: refresher.clone(),
-            readiness: Arc::clone(&readiness),
-            metrics: Arc::clone(&metrics),
-            rate: config.catch_up_rate,
-        });
-        tasks.spawn(Arc::clone(&catch_up).run(stop.clone()));
-        if let Some(spool) = &spool {
-            tasks.spawn(catch_up.run_after_losses(spool.losses(), stop.clone()));
-        }
-        let stop_election = CancellationToken::new();
-        let namespace = config.lease_namespace.clone().unwrap_or_default();
-        let elector = Elector::new(client.clone(), namespace, leadership.clone(), Arc::clone(&metrics));
-        let election = tokio::spawn(elector.run(stop_election.clone()));
-        let configs = Arc::new(Configs {
-            client: client.clone(),
-            routes,
-            secrets: Arc::clone(&secrets),
-            work: Arc::clone(&work),
-            system_namespace: config.system_namespace.clone(),
-            defaults: config.defaults.clone(),
-            namespaces: Namespaces::default(),
-            readiness: Arc::clone(&readiness),
-            leadership,
-            metrics: Arc::clone(&metrics),
-            clock: Clock::system(),
-            state: State::default(),
-        });
-        tasks.spawn(Arc::clone(&configs).run(stop.clone()));
-
-        let heard = Arc::clone(&readiness);
-        let watches = Watches { client, metrics, readiness: heard, tasks: tasks.clone(), stop: stop.clone() };
-        watches.add::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
-        watches.add::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
-        watches.add::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
-        watches.add::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(Arc::clone(&configs)));
-        let namespaces = NamespaceFeed::new(configs, Arc::clone(&readiness));
-        watches.add::<PartialObjectMeta<Namespace>, _>("namespaces", namespaces);
-        watches.add::<PartialObjectMeta<Secret>, _>("secrets", SecretFeed::new(secrets, work));
-        watches.add::<WatchedWarehouse, _>("warehouses", WarehouseFeed::new(index, Arc::clone(&readiness)));
-        watches.add::<WatchedPromotion, _>("promotions", PromotionFeed::new(promotions, Arc::clone(&readiness)));
-        tasks.close();
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"), listen = %config.listen, admin_listen = %config.admin_listen, "started"
-        );
-        Ok(Self { config, readiness, refresher, spool, tasks, stop, stop_hooks, hooks, stop_election, election })
-    }
-
     /// Unready, a pause for the load balancers, no new connections, requests in flight finish, owed refreshes are
     /// written, the Lease is released.
     async fn drain(&mut self) {
@@ -321,51 +124,5 @@ impl App {
             spool.close().await;
         }
         tracing::info!("stopped");
-    }
-}
-
-/// What the refresher tells: a target that owes nothing any more owes nothing on disk either, but for what came since.
-fn settled(spool: Option<Spool>) -> Settled {
-    Box::new(move |target, up_to| {
-        if let Some(spool) = spool.as_ref().filter(|spool| spool.counts().owed > 0) {
-            spool.settle(target, up_to);
-        }
-    })
-}
-
-/// Whether and how this replica takes part in an election.
-fn leadership(config: &Config) -> Leadership {
-    if config.lease_namespace.is_some() {
-        return Leadership::candidate(&config.replica, config.catch_up_after, Clock::system());
-    }
-    tracing::info!(
-        "no lease: neither --lease-namespace nor POD_NAMESPACE names a namespace, so this process writes statuses without an election, and does not know what was missed before it started"
-    );
-    Leadership::alone()
-}
-
-fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    server::listen(address)
-        .with_context(|| format!("failed to listen on {address}; choose another address with {flag}"))
-}
-
-/// Starts watches.
-struct Watches {
-    client: Client,
-    metrics: Arc<Metrics>,
-    readiness: Arc<Readiness>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Watches {
-    fn add<K, S>(&self, resource: &'static str, sink: S)
-    where
-        K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
-        S: Sink<K> + 'static,
-    {
-        let api = Api::all(self.client.clone());
-        let (metrics, readiness, stop) = (Arc::clone(&self.metrics), Arc::clone(&self.readiness), self.stop.clone());
-        self.tasks.spawn(async move { drive(api, resource, sink, &metrics, &readiness, stop).await });
     }
 }

@@ -12,7 +12,7 @@ use super::{note, read};
 use crate::api::{CLUSTER_CONFIG_NAME, Entry, EntryError, OWN_GROUP};
 use crate::controller::resolve::{self, Defaults, Problem, Resolution};
 use crate::controller::secrets::{SecretData, SecretState};
-use crate::delivery::Tables;
+use crate::delivery::Lookup;
 use crate::domain::alias::HostAliases;
 use crate::domain::criterion::Labels;
 use crate::domain::owner::Owner;
@@ -135,8 +135,8 @@ impl Manifests {
     }
 
     /// The tables, as the server uses them.
-    pub(super) fn tables(&self) -> Tables<'_> {
-        Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases }
+    pub(super) fn tables(&self) -> Lookup<'_> {
+        Lookup { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases }
     }
 
     /// Resolves every configuration as the controller would.

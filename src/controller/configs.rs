@@ -19,7 +19,7 @@ use super::feeds::watched::WatchedConfig;
 use super::namespaces::Namespaces;
 use super::queue::Queue;
 use super::resolve::{self, Defaults, Problem, Resolution};
-use super::secrets::SecretCache;
+use super::secrets::{SecretCache, SecretFeed};
 use super::status::{self, Report};
 use crate::api::{
     CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, Entry, EntryError, ProjectConfig, Receiver, ReceiverDetails,
@@ -28,7 +28,7 @@ use crate::domain::owner::Owner;
 use crate::domain::project_filter::ProjectFilter;
 use crate::domain::scope::ObjectKey;
 use crate::lease::Leadership;
-use crate::metrics::Metrics;
+use crate::metrics::controller::ControllerMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::{Gate, Readiness};
 use crate::refresh::patch::FIELD_MANAGER;
@@ -51,34 +51,37 @@ const RESYNC: Duration = Duration::from_secs(300);
 /// The configuration controller.
 pub struct Configs {
     /// For status writes.
-    pub client: Client,
+    client: Client,
     /// Where routes go.
-    pub routes: Arc<RouteTable>,
+    routes: Arc<RouteTable>,
     /// Where Secrets come from.
-    pub secrets: Arc<SecretCache>,
+    secrets: Arc<SecretCache>,
     /// Owners to resolve. Shared with the Secret feed.
-    pub work: Arc<Queue<Owner>>,
+    work: Arc<Queue<Owner>>,
+    settings: Settings,
+    /// The labels of namespaces.
+    pub(super) namespaces: Namespaces,
+    /// For the gates.
+    readiness: Arc<Readiness>,
+    /// Whether statuses are this replica's business.
+    leadership: Leadership,
+    metrics: ControllerMetrics,
+    /// For transition times.
+    clock: Clock,
+    state: State,
+}
+
+/// What the process is configured with.
+pub struct Settings {
     /// The namespace of Secrets that an object of the cluster references.
     pub system_namespace: String,
     /// What holds for all receivers, unless one says otherwise.
     pub defaults: Defaults,
-    /// The labels of namespaces.
-    pub namespaces: Namespaces,
-    /// For the gates.
-    pub readiness: Arc<Readiness>,
-    /// Whether statuses are this replica's business.
-    pub leadership: Leadership,
-    /// Counters.
-    pub metrics: Arc<Metrics>,
-    /// For transition times.
-    pub clock: Clock,
-    /// What is known about each owner.
-    pub state: State,
 }
 
 /// The controller's memory. The watches write the objects, the workers the reports.
 #[derive(Default)]
-pub struct State {
+struct State {
     objects: Mutex<HashMap<Owner, Object>>,
     reports: Mutex<HashMap<Owner, Report>>,
     failures: Mutex<HashMap<Owner, u32>>,
@@ -110,6 +113,37 @@ const fn gate_of(owner: &Owner) -> Gate {
 }
 
 impl Configs {
+    /// A controller that knows of no object yet.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        routes: Arc<RouteTable>,
+        readiness: Arc<Readiness>,
+        leadership: Leadership,
+        metrics: ControllerMetrics,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            secrets: Arc::new(SecretCache::new(client.clone())),
+            client,
+            routes,
+            work: Arc::default(),
+            settings,
+            namespaces: Namespaces::default(),
+            readiness,
+            leadership,
+            metrics,
+            clock: Clock::system(),
+            state: State::default(),
+        }
+    }
+
+    /// What feeds the watch on Secrets into this controller.
+    #[must_use]
+    pub fn secret_feed(&self) -> SecretFeed {
+        SecretFeed::new(Arc::clone(&self.secrets), Arc::clone(&self.work))
+    }
+
     /// Works until `stop` is cancelled.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let (resolver, writer) = (Arc::clone(&self), Arc::clone(&self));
@@ -264,7 +298,7 @@ impl Configs {
             self.forget(&owner);
             return;
         };
-        let namespace = owner.secret_namespace(&self.system_namespace);
+        let namespace = owner.secret_namespace(&self.settings.system_namespace);
         let needed = resolve::references(&entries, namespace);
         self.secrets.reference(&owner, needed.clone());
         let mut secrets = HashMap::new();
@@ -274,7 +308,7 @@ impl Configs {
         }
         let look_up = |key: &ObjectKey| secrets.get(key).cloned().unwrap_or(super::secrets::SecretState::Missing);
         let before = self.routes.of_owner(&owner);
-        let mut resolution = resolve::resolve(&owner, &entries, namespace, &self.defaults, look_up, &before);
+        let mut resolution = resolve::resolve(&owner, &entries, namespace, &self.settings.defaults, look_up, &before);
         resolve::narrow(&mut resolution, &owner, &filter, || self.namespaces.labels());
         let kind = entries.first().and_then(|entry| entry.as_ref().ok()?.kinds().first().copied());
         let report = Report { generation, refresh, kind, ..self.serve(&owner, resolution) };

@@ -129,7 +129,7 @@ fn verdict(case: &Value) -> Verdict {
     let headers = headers(case);
     let request =
         Request { headers: &headers, query: case["url_query"].as_str(), body: &body, arrived: Timestamp::UNIX_EPOCH };
-    let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
+    let tables = Lookup { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &request, tables);
     let status = Answer::of(&judgement, &[], false).status().as_u16();
     let named = |kind| {
@@ -227,7 +227,7 @@ fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judg
         }
     }
     let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::now() };
-    let tables = Tables { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
+    let tables = Lookup { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &request, tables);
     let answer = serde_json::to_value(&Answer::of(&judgement, &[], false).body).unwrap();
     (judgement, answer)
@@ -332,7 +332,7 @@ fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_na
         settings,
         standing: Standing::Current,
     };
-    let tables = Tables { warehouses: &warehouses, promotions: &PromotionIndex::default(), aliases: &for_all };
+    let tables = Lookup { warehouses: &warehouses, promotions: &PromotionIndex::default(), aliases: &for_all };
     let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
     let request =
         Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::UNIX_EPOCH };

@@ -16,50 +16,42 @@ use jiff::Timestamp;
 use super::answer::{Answer, Outcome};
 use super::body;
 use super::intake;
-use crate::delivery::{self, JudgedAction, Judgement, Tables, judge};
-use crate::domain::alias::HostAliases;
+use crate::delivery::{self, JudgedAction, Judgement, Lookup, judge};
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::event::ActionResult;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
-use crate::metrics::Metrics;
+use crate::metrics::delivery::DeliveryMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::Readiness;
 use crate::receiver;
 use crate::refresh::{self, Refresher};
 use crate::spool::Spool;
-use crate::tables::promotions::PromotionIndex;
-use crate::tables::routes::{Route, RouteTable, Standing};
-use crate::tables::warehouses::SubscriptionIndex;
+use crate::tables::Tables;
+use crate::tables::routes::{Route, Standing};
 
 /// Everything a request needs.
 pub struct Hooks {
-    /// Path → route.
-    pub routes: Arc<RouteTable>,
-    /// Repository → subscribers.
-    pub index: Arc<SubscriptionIndex>,
-    /// Pull request → Promotions.
-    pub promotions: Arc<PromotionIndex>,
-    /// Other names of registries.
-    pub aliases: Arc<HostAliases>,
+    /// What a request is looked up in.
+    pub(super) tables: Tables,
     /// Writes annotations.
-    pub refresher: Refresher,
+    pub(super) refresher: Refresher,
     /// Whether the tables can be trusted.
-    pub readiness: Arc<Readiness>,
+    pub(super) readiness: Arc<Readiness>,
     /// Counters.
-    pub metrics: Arc<Metrics>,
+    pub(super) metrics: DeliveryMetrics,
     /// Names deliveries.
-    pub ids: DeliveryIds,
+    ids: DeliveryIds,
     /// How long an answer waits for the annotations to be written.
-    pub ack_deadline: Duration,
+    ack_deadline: Duration,
     /// Keeps what is not done by then, and what arrives before the tables are filled.
-    pub spool: Option<Spool>,
+    pub(super) spool: Option<Spool>,
     /// For arrivals.
-    pub clock: Clock,
+    pub(super) clock: Clock,
 }
 
 /// Hands out delivery ids: unique within a process, and with the random half practically unique among replicas.
-pub struct DeliveryIds {
+struct DeliveryIds {
     process: u32,
     count: AtomicU32,
 }
@@ -93,7 +85,7 @@ async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Resp
 
 async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
-    let recognised = ReceiverPath::recognise(head.uri.path(), hooks.routes.base());
+    let recognised = ReceiverPath::recognise(head.uri.path(), hooks.tables.routes.base());
     if recognised.is_some() && !hooks.readiness.tables_filled() {
         // Even a route that is known already could not see every Warehouse.
         let id = hooks.ids.next();
@@ -102,7 +94,8 @@ async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
         return answer.with_delivery(&id).into_response();
     }
     let now = hooks.clock.now();
-    let route = recognised.as_ref().and_then(|path| hooks.routes.find(path)).filter(|route| route.is_in_force(now));
+    let route =
+        recognised.as_ref().and_then(|path| hooks.tables.routes.find(path)).filter(|route| route.is_in_force(now));
     let Some(route) = route else {
         let answer = Answer::unknown_path();
         hooks.metrics.delivered("none", answer.outcome.as_str(), None);
@@ -115,6 +108,20 @@ async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
 }
 
 impl Hooks {
+    /// What requests need, on one lane.
+    #[must_use]
+    pub fn new(
+        tables: Tables,
+        refresher: Refresher,
+        readiness: Arc<Readiness>,
+        metrics: DeliveryMetrics,
+        spool: Option<Spool>,
+        ack_deadline: Duration,
+    ) -> Self {
+        let (ids, clock) = (DeliveryIds::default(), Clock::system());
+        Self { tables, refresher, readiness, metrics, ids, ack_deadline, spool, clock }
+    }
+
     async fn deliver(&self, route: &Route, head: &Parts, body: Body, id: &str) -> (Answer, Option<Duration>) {
         let refused = |answer: Answer| {
             log(route, id, &answer, None, None);
@@ -152,7 +159,7 @@ impl Hooks {
         if let Err(rejection) = route.settings.credentials.admit_client(client) {
             return Judgement::Rejected(rejection);
         }
-        let judgement = judge(route, request, self.tables());
+        let judgement = judge(route, request, self.lookup());
         if matches!(route.standing, Standing::Previous { .. }) && !matches!(judgement, Judgement::Rejected(_)) {
             self.metrics.previous_secret_used(route.kind().as_str(), self.clock.now());
             let (project, receiver) = (route.scope.project(), &*route.receiver);
@@ -162,8 +169,9 @@ impl Hooks {
     }
 
     /// What a request is looked up in.
-    pub(super) fn tables(&self) -> Tables<'_> {
-        Tables { warehouses: &self.index, promotions: &self.promotions, aliases: &self.aliases }
+    pub(super) fn lookup(&self) -> Lookup<'_> {
+        let Tables { index, promotions, aliases, .. } = &self.tables;
+        Lookup { warehouses: index, promotions, aliases }
     }
 
     /// Puts refreshes that are owed on disk. Returns whether the disk has them.

@@ -144,8 +144,8 @@ pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
 }
 
 async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) {
-    let path = ReceiverPath::recognise(taken.path(), hooks.routes.base());
-    let route = path.and_then(|path| hooks.routes.find(&path)).filter(|route| route.is_in_force(taken.arrival));
+    let path = ReceiverPath::recognise(taken.path(), hooks.tables.routes.base());
+    let route = path.and_then(|path| hooks.tables.routes.find(&path)).filter(|route| route.is_in_force(taken.arrival));
     let delivery = taken.delivery_id.as_str();
     let (run, targets) = match route {
         None => (Run::Dropped, Vec::new()),

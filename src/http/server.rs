@@ -25,7 +25,7 @@ use super::connection::{Heard, HeardBody, Reason, Stage, Talk, supervise};
 use super::crowd::Crowd;
 use super::limits::{ACCEPT_PAUSE, BACKLOG, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_HEADERS, OTHER_FILES};
 use super::tls::{Client, Tls};
-use crate::metrics::ConnectionMetrics;
+use crate::metrics::connection::ConnectionMetrics;
 
 /// A thread that serves, and what it serves.
 pub type Lane = (Handle, Router);

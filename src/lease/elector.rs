@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Leadership;
 use super::election::{Election, Step};
 use super::record::{LEASE_NAME, Record};
-use crate::metrics::Metrics;
+use crate::metrics::lease::LeaseMetrics;
 
 /// A call that takes longer counts as failed: two of them, with the pause between, fit into what is left of a claim when
 /// a renewal is due.
@@ -26,7 +26,7 @@ pub struct Elector {
     leases: Api<Lease>,
     namespace: String,
     leadership: Leadership,
-    metrics: Arc<Metrics>,
+    metrics: LeaseMetrics,
     /// The object as last read or written, so that what others put into it stays.
     object: Option<Lease>,
     /// What was last told in the log.
@@ -51,7 +51,7 @@ enum Failure {
 impl Elector {
     /// Takes part on behalf of this handle, by the Lease in that namespace.
     #[must_use]
-    pub fn new(client: Client, namespace: String, leadership: Leadership, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, namespace: String, leadership: Leadership, metrics: LeaseMetrics) -> Self {
         let leases = Api::namespaced(client, &namespace);
         Self { leases, namespace, leadership, metrics, object: None, told: Told::default() }
     }
@@ -152,7 +152,7 @@ impl Elector {
             tracing::debug!("another replica wrote the lease first");
             return;
         };
-        self.metrics.lease_errors.inc();
+        self.metrics.failed();
         let namespace = &*self.namespace;
         if std::mem::replace(&mut self.told.failing, true) {
             tracing::debug!(namespace, reason, "the lease can still not be read or written");

@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::target::Target;
 use crate::lease::{Due, Leadership};
-use crate::metrics::Metrics;
+use crate::metrics::recovery::CatchUpMetrics;
 use crate::process::readiness::Readiness;
 use crate::refresh::Refresher;
-use crate::tables::routes::RouteTable;
-use crate::tables::warehouses::{SubscriptionIndex, Warehouse};
+use crate::tables::Tables;
+use crate::tables::warehouses::Warehouse;
 
 /// Pushes have priority, but one turn in so many is taken even under a load without a pause: a catch-up has to end.
 const PATIENCE: u32 = 10;
@@ -29,22 +29,32 @@ const PATIENCE: u32 = 10;
 /// The catch-up.
 pub struct CatchUp {
     /// Whether one is due, and where its progress goes.
-    pub leadership: Leadership,
-    /// For what is served.
-    pub routes: Arc<RouteTable>,
-    /// For the Warehouses.
-    pub index: Arc<SubscriptionIndex>,
+    leadership: Leadership,
+    /// For what is served, and for the Warehouses.
+    tables: Tables,
     /// Writes the refreshes.
-    pub refresher: Refresher,
+    refresher: Refresher,
     /// For when the tables are filled, and for the drain.
-    pub readiness: Arc<Readiness>,
-    /// Counters.
-    pub metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+    metrics: CatchUpMetrics,
     /// Refreshes a second, at least 1.
-    pub rate: u32,
+    rate: u32,
 }
 
 impl CatchUp {
+    /// A catch-up that refreshes so many Warehouses a second.
+    #[must_use]
+    pub const fn new(
+        leadership: Leadership,
+        tables: Tables,
+        refresher: Refresher,
+        readiness: Arc<Readiness>,
+        metrics: CatchUpMetrics,
+        rate: u32,
+    ) -> Self {
+        Self { leadership, tables, refresher, readiness, metrics, rate }
+    }
+
     /// Does what is due whenever this replica becomes leader, until `stop` is cancelled or the process drains.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut term = 0;
@@ -57,7 +67,7 @@ impl CatchUp {
             term = next;
             if let Some(due) = self.leadership.catch_up_due().filter(|due| due.term == term) {
                 self.catch_up(due, &stop).await;
-                self.metrics.catch_up_remaining.set(0);
+                self.metrics.remaining.set(0);
             }
         }
     }
@@ -93,7 +103,7 @@ impl CatchUp {
         let mut turns = self.turns();
         for (done, warehouse) in warehouses.iter().enumerate() {
             let remaining = warehouses.len() - done;
-            self.metrics.catch_up_remaining.set(i64::try_from(remaining).unwrap_or(i64::MAX));
+            self.metrics.remaining.set(i64::try_from(remaining).unwrap_or(i64::MAX));
             let refreshed = async {
                 self.turn(&mut turns).await;
                 let goes_on = !self.readiness.is_draining() && self.leadership.leads_in(due.term);
@@ -115,8 +125,8 @@ impl CatchUp {
     /// The Warehouses that a served receiver can reach and that come after `at`, in their order.
     fn reachable(&self, at: Option<&str>) -> Vec<ObjectKey> {
         let at = at.and_then(|at| at.split_once('/')).map(|(namespace, name)| ObjectKey::new(namespace, name));
-        let scopes = self.routes.scopes();
-        let warehouses = self.index.warehouses();
+        let scopes = self.tables.routes.scopes();
+        let warehouses = self.tables.index.warehouses();
         let reachable = warehouses.iter().filter(|warehouse| is_reachable(warehouse, &scopes));
         reachable.map(|warehouse| &warehouse.key).filter(|key| Some(*key) > at.as_ref()).cloned().collect()
     }
@@ -142,7 +152,7 @@ impl CatchUp {
     async fn refresh(&self, warehouse: &ObjectKey) {
         let waiters = self.refresher.request(&[Target::warehouse(warehouse.clone())]);
         join_all(waiters).await;
-        self.metrics.catch_up_refreshes.inc();
+        self.metrics.refreshes.inc();
     }
 }
 

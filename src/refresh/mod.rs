@@ -22,7 +22,7 @@ use patch::{PatchError, Patcher};
 use token::{TokenSource, token};
 
 use crate::domain::target::Target;
-use crate::metrics::Metrics;
+use crate::metrics::refresh::RefreshMetrics;
 
 /// However long the back-off, a push that arrives meanwhile is attempted after this time: by then the API server may be
 /// back, or the right that was missing be there.
@@ -57,7 +57,7 @@ struct Shared {
     in_flight: Semaphore,
     concurrency: usize,
     tokens: TokenSource,
-    metrics: Arc<Metrics>,
+    metrics: RefreshMetrics,
     jitter: RandomState,
     /// Called when nothing is owed to a target any more.
     settled: Settled,
@@ -80,7 +80,7 @@ impl Refresher {
         patcher: Patcher,
         tokens: TokenSource,
         concurrency: usize,
-        metrics: Arc<Metrics>,
+        metrics: RefreshMetrics,
         settled: Settled,
     ) -> Self {
         let shared = Shared {
@@ -105,7 +105,7 @@ impl Refresher {
     /// Owes every one of these Warehouses a refresh from now on. One waiter for each, in the same order.
     #[must_use]
     pub fn request(&self, targets: &[Target]) -> Vec<Waiter> {
-        self.shared.metrics.refresh_requests.inc_by(targets.len() as u64);
+        self.shared.metrics.requests.inc_by(targets.len() as u64);
         let mut slots = self.shared.slots.lock();
         targets
             .iter()

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::manifests::Resolved;
 use super::{actions, entry_name};
-use crate::delivery::{Judgement, Tables};
+use crate::delivery::{Judgement, Lookup};
 use crate::domain::event::PushEvent;
 use crate::domain::scope::ObjectKey;
 use crate::domain::subscription::Subscription;
@@ -28,27 +28,27 @@ pub(super) struct Report {
 /// What is reported on, and what of it would be refreshed (sorted).
 #[derive(Clone, Copy)]
 struct Objects<'a> {
-    tables: Tables<'a>,
+    tables: Lookup<'a>,
     targets: &'a [Target],
 }
 
 impl Report {
     /// Receivers and Warehouses, without a request.
-    pub(super) fn listing(resolved: &[Resolved], tables: Tables<'_>) -> Self {
+    pub(super) fn listing(resolved: &[Resolved], tables: Lookup<'_>) -> Self {
         let receivers = resolved.iter().flat_map(receivers).collect();
         let objects = Objects { tables, targets: &[] };
         Self { receivers: Some(receivers), ..Self::about(objects, |_, _| (false, String::new())) }
     }
 
     /// A request that was answered before anything was read from it.
-    pub(super) fn answered(answer: &Answer, tables: Tables<'_>) -> Self {
+    pub(super) fn answered(answer: &Answer, tables: Lookup<'_>) -> Self {
         let objects = Objects { tables, targets: &[] };
         let report = Self::about(objects, |_, _| (false, "the request is refused".to_owned()));
         Self { answer: Some(parts(answer)), ..report }
     }
 
     /// A request that reached its receiver.
-    pub(super) fn judged(answer: &Answer, route: &Route, judgement: &Judgement, tables: Tables<'_>) -> Self {
+    pub(super) fn judged(answer: &Answer, route: &Route, judgement: &Judgement, tables: Lookup<'_>) -> Self {
         let targets = judgement.targets();
         let objects = Objects { tables, targets: &targets };
         let (delivery, report) = match judgement {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
+use crate::metrics::controller::ControllerMetrics;
 use crate::process::readiness::Readiness;
 
 /// How long one watch request lasts before the next takes over where it ended, in seconds. A connection that went silent
@@ -38,7 +38,7 @@ pub async fn drive<K, S>(
     api: Api<K>,
     resource: &'static str,
     mut sink: S,
-    metrics: &Metrics,
+    metrics: &ControllerMetrics,
     readiness: &Readiness,
     stop: CancellationToken,
 ) where

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::material::Files;
 use self::material::{Content, Material};
 use crate::domain::client_cert::ClientIdentity;
-use crate::metrics::TlsMetrics;
+use crate::metrics::tls::TlsMetrics;
 
 /// What TLS needs, as it is now.
 pub struct Tls {

@@ -1,0 +1,286 @@
+//! Builds every part of the process: one function each, in the order in which they start.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::PartialObjectMeta;
+use kube::{Api, Client};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{App, Config};
+use crate::admin::{self, Admin};
+use crate::api::{ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
+use crate::app::lanes::Lanes;
+use crate::controller::configs::{Configs, Settings};
+use crate::controller::feeds::configs::ConfigFeed;
+use crate::controller::feeds::promotions::PromotionFeed;
+use crate::controller::feeds::warehouses::WarehouseFeed;
+use crate::controller::feeds::watch::{Sink, WATCH_SECONDS, drive};
+use crate::controller::feeds::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
+use crate::controller::namespaces::NamespaceFeed;
+use crate::http::handler::{self, Hooks};
+use crate::http::tls::Tls;
+use crate::http::{intake, server};
+use crate::lease::Leadership;
+use crate::lease::elector::Elector;
+use crate::metrics::Metrics;
+use crate::metrics::connection::ConnectionMetrics;
+use crate::process::clock::Clock;
+use crate::process::readiness::{Gate, Readiness};
+use crate::recovery::catch_up::CatchUp;
+use crate::recovery::owed;
+use crate::refresh::patch::Patcher;
+use crate::refresh::token::TokenSource;
+use crate::refresh::{Refresher, Settled};
+use crate::spool::{Limits, Spool};
+use crate::tables::Tables;
+
+/// Time to connect to the API server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Silence after which a connection to the API server is given up: longer than any watch.
+const READ_TIMEOUT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
+
+/// How to reach the API server.
+pub(super) async fn kubernetes(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Config> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path)
+                .with_context(|| format!("failed to read the kubeconfig {}", path.display()))?;
+            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .with_context(|| format!("failed to use the kubeconfig {}", path.display()))?
+        }
+        None => kube::Config::infer().await.context(
+            "no API server is configured: give --kubeconfig, set KUBECONFIG, or run in a Pod with a ServiceAccount",
+        )?,
+    };
+    // Retries are decided in one place, `refresh`, and by the watches' own back-off.
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    Ok(config)
+}
+
+/// Starts every part.
+pub(super) async fn app(config: Config, kubernetes: &kube::Config, stop: CancellationToken) -> anyhow::Result<App> {
+    let parts = Parts::new(config, kubernetes, stop).await?;
+    parts.admin_port()?;
+    let stop_hooks = CancellationToken::new();
+    let hooks = parts.webhook_port(stop_hooks.clone())?;
+    parts.recovery()?;
+    let stop_election = CancellationToken::new();
+    let election = parts.election(stop_election.clone());
+    parts.controller();
+    parts.tasks.close();
+    let Parts { config, readiness, refresher, spool, tasks, stop, .. } = parts;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"), listen = %config.listen, admin_listen = %config.admin_listen, "started"
+    );
+    Ok(App { config, readiness, refresher, spool, tasks, stop, stop_hooks, hooks, stop_election, election })
+}
+
+/// What the parts share.
+struct Parts<'a> {
+    config: Config,
+    kubernetes: &'a kube::Config,
+    client: Client,
+    metrics: Metrics,
+    readiness: Arc<Readiness>,
+    tables: Tables,
+    leadership: Leadership,
+    refresher: Refresher,
+    spool: Option<Spool>,
+    tasks: TaskTracker,
+    /// Ends the tasks.
+    stop: CancellationToken,
+}
+
+impl<'a> Parts<'a> {
+    async fn new(config: Config, kubernetes: &'a kube::Config, stop: CancellationToken) -> anyhow::Result<Self> {
+        let client = Client::try_from(kubernetes.clone()).context("failed to set up the API client")?;
+        let metrics = Metrics::default();
+        let spool = match config.spool_dir.clone() {
+            Some(directory) => {
+                let opened = Spool::open(directory, Limits::default(), Clock::system(), metrics.spool.clone());
+                Some(opened.await.context("the spool cannot be opened; see --spool-dir")?)
+            }
+            None => None,
+        };
+        let refresher = Refresher::new(
+            patcher(kubernetes)?,
+            TokenSource::new(Clock::system()),
+            config.refresh_concurrency,
+            metrics.refresh.clone(),
+            settled(spool.clone()),
+        );
+        Ok(Self {
+            tables: Tables::new(config.base_url.clone(), config.registry_aliases.clone()),
+            leadership: leadership(&config),
+            readiness: Arc::default(),
+            tasks: TaskTracker::new(),
+            config,
+            kubernetes,
+            client,
+            metrics,
+            refresher,
+            spool,
+            stop,
+        })
+    }
+
+    /// Probes and metrics.
+    fn admin_port(&self) -> anyhow::Result<()> {
+        let listener = bind(self.config.admin_listen, "--admin-listen")?;
+        let admin = Admin::new(
+            self.tables.clone(),
+            self.refresher.clone(),
+            self.leadership.clone(),
+            Arc::clone(&self.readiness),
+            self.metrics.clone(),
+        );
+        let lanes = vec![(Handle::current(), admin::router(Arc::new(admin)))];
+        let metrics = ConnectionMetrics::default();
+        let serving = server::serve(listener, None, lanes, metrics, self.stop.clone(), Duration::ZERO);
+        self.tasks.spawn(async move {
+            serving.await;
+        });
+        Ok(())
+    }
+
+    /// Where senders connect; ends with its own token.
+    fn webhook_port(&self, stop: CancellationToken) -> anyhow::Result<JoinHandle<usize>> {
+        let tls = self.tls()?;
+        let mut serving = Vec::new();
+        for lane in Lanes::start(&self.stop)?.handles() {
+            serving.push((lane.clone(), handler::router(Arc::new(self.hooks()?))));
+        }
+        let listener = bind(self.config.listen, "--listen")?;
+        let (metrics, drain_timeout) = (self.metrics.connections.clone(), self.config.drain_timeout);
+        let hooks = tokio::spawn(server::serve(listener, tls, serving, metrics, stop, drain_timeout));
+        self.readiness.open(Gate::Listener);
+        Ok(hooks)
+    }
+
+    fn tls(&self) -> anyhow::Result<Option<Arc<Tls>>> {
+        let Some(files) = self.config.tls.clone() else {
+            return Ok(None);
+        };
+        let tls = Arc::new(Tls::load(files, self.metrics.tls.clone()).context("TLS cannot be set up")?);
+        self.tasks.spawn(Arc::clone(&tls).follow(self.config.tls_reload_interval, self.stop.clone()));
+        Ok(Some(tls))
+    }
+
+    /// What serves requests, with connections to the API server of its own.
+    fn hooks(&self) -> anyhow::Result<Hooks> {
+        Ok(Hooks::new(
+            self.tables.clone(),
+            self.refresher.with_patcher(patcher(self.kubernetes)?),
+            Arc::clone(&self.readiness),
+            self.metrics.delivery.clone(),
+            self.spool.clone(),
+            self.config.ack_deadline,
+        ))
+    }
+
+    /// Makes good what was owed, taken in or missed before this start.
+    fn recovery(&self) -> anyhow::Result<()> {
+        let catch_up = Arc::new(CatchUp::new(
+            self.leadership.clone(),
+            self.tables.clone(),
+            self.refresher.clone(),
+            Arc::clone(&self.readiness),
+            self.metrics.catch_up.clone(),
+            self.config.catch_up_rate,
+        ));
+        self.tasks.spawn(Arc::clone(&catch_up).run(self.stop.clone()));
+        if let Some(spool) = &self.spool {
+            self.tasks.spawn(owed::owed(spool.clone(), self.refresher.clone(), self.stop.clone()));
+            self.tasks.spawn(owed::intake(Arc::clone(&self.readiness), self.stop.clone()));
+            self.tasks.spawn(intake::run(Arc::new(self.hooks()?), spool.clone(), self.stop.clone()));
+            self.tasks.spawn(catch_up.run_after_losses(spool.losses(), self.stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// Who writes statuses; ends with its own token, by releasing the Lease.
+    fn election(&self, stop: CancellationToken) -> JoinHandle<()> {
+        let namespace = self.config.lease_namespace.clone().unwrap_or_default();
+        let (leadership, metrics) = (self.leadership.clone(), self.metrics.lease.clone());
+        tokio::spawn(Elector::new(self.client.clone(), namespace, leadership, metrics).run(stop))
+    }
+
+    /// The controller and everything that is watched.
+    fn controller(&self) {
+        let Config { system_namespace, defaults, .. } = self.config.clone();
+        let configs = Arc::new(Configs::new(
+            self.client.clone(),
+            Arc::clone(&self.tables.routes),
+            Arc::clone(&self.readiness),
+            self.leadership.clone(),
+            self.metrics.controller.clone(),
+            Settings { system_namespace, defaults },
+        ));
+        self.tasks.spawn(Arc::clone(&configs).run(self.stop.clone()));
+        self.watch::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
+        self.watch::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
+        self.watch::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
+        self.watch::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(Arc::clone(&configs)));
+        self.watch::<PartialObjectMeta<Secret>, _>("secrets", configs.secret_feed());
+        let readiness = || Arc::clone(&self.readiness);
+        self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", NamespaceFeed::new(configs, readiness()));
+        let warehouses = WarehouseFeed::new(Arc::clone(&self.tables.index), readiness());
+        self.watch::<WatchedWarehouse, _>("warehouses", warehouses);
+        let promotions = PromotionFeed::new(Arc::clone(&self.tables.promotions), readiness());
+        self.watch::<WatchedPromotion, _>("promotions", promotions);
+    }
+
+    fn watch<K, S>(&self, resource: &'static str, sink: S)
+    where
+        K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
+        S: Sink<K> + 'static,
+    {
+        let api = Api::all(self.client.clone());
+        let (metrics, readiness) = (self.metrics.controller.clone(), Arc::clone(&self.readiness));
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { drive(api, resource, sink, &metrics, &readiness, stop).await });
+    }
+}
+
+fn patcher(kubernetes: &kube::Config) -> anyhow::Result<Patcher> {
+    Patcher::new(kubernetes).context("failed to set up the API client")
+}
+
+/// Called when a target owes nothing any more: then it owes nothing on disk either, except for what came since.
+fn settled(spool: Option<Spool>) -> Settled {
+    Box::new(move |target, up_to| {
+        if let Some(spool) = spool.as_ref().filter(|spool| spool.counts().owed > 0) {
+            spool.settle(target, up_to);
+        }
+    })
+}
+
+/// Whether and how this replica takes part in an election.
+fn leadership(config: &Config) -> Leadership {
+    if config.lease_namespace.is_some() {
+        return Leadership::candidate(&config.replica, config.catch_up_after, Clock::system());
+    }
+    tracing::info!(
+        "no lease: neither --lease-namespace nor POD_NAMESPACE names a namespace, so this process writes statuses without \
+         an election, and does not know what was missed before it started"
+    );
+    Leadership::alone()
+}
+
+fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    server::listen(address)
+        .with_context(|| format!("failed to listen on {address}; choose another address with {flag}"))
+}

@@ -1,0 +1,58 @@
+//! What is counted about TLS on the webhook port. Without TLS, none of it appears.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::OutcomeLabel;
+
+/// No label at all: a family without a member until it is set.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct NoLabel {}
+
+/// The metrics of TLS; clones count into the same metrics.
+#[derive(Clone, Default)]
+pub struct TlsMetrics {
+    handshakes: Family<OutcomeLabel, Counter>,
+    reloads: Family<OutcomeLabel, Counter>,
+    expiry: Family<NoLabel, Gauge>,
+}
+
+impl TlsMetrics {
+    /// Puts all of them, named `tls_…`, into the registry.
+    pub fn register(&self, registry: &mut Registry) {
+        let r = registry.sub_registry_with_prefix("tls");
+        r.register("handshakes", "TLS handshakes by outcome", self.handshakes.clone());
+        r.register("reload", "Changes of the TLS files by outcome", self.reloads.clone());
+        r.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When the certificate in use expires, since 1970",
+            Unit::Seconds,
+            self.expiry.clone(),
+        );
+    }
+
+    /// Counts a handshake.
+    pub fn shaken(&self, outcome: &'static str) {
+        self.handshakes.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Makes the counters of reloads appear with 0, so that an increase can be seen from the first one on.
+    pub fn begin(&self) {
+        for outcome in ["loaded", "failed"] {
+            drop(self.reloads.get_or_create(&OutcomeLabel { outcome }));
+        }
+    }
+
+    /// Counts files that changed, and whether they could be used.
+    pub fn reloaded(&self, outcome: &'static str) {
+        self.reloads.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// The certificate in use ends then, in seconds since 1970.
+    pub fn expires(&self, timestamp: i64) {
+        self.expiry.get_or_create(&NoLabel {}).set(timestamp);
+    }
+}
