@@ -5,12 +5,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 fixtures=../tests/fixtures
 for target in receiver quay envelope repository constraint regex path expression; do mkdir -p "corpus/$target"; done
 
+kinds=$(grep -c '^pub mod ' ../src/receiver/kinds/mod.rs)
 count=0
 for file in $(find $fixtures/payloads -name '*.json'); do
   count=$((count + 1))
   cp "$file" "corpus/quay/payload-$count"
   printf '{"event":"repo_push","token":"t","data":%s}' "$(cat "$file")" >"corpus/envelope/payload-$count"
-  for kind in {0..15}; do
+  for ((kind = 0; kind < kinds; kind++)); do
     { printf "\\x$(printf %02x "$kind")"; cat "$file"; } >"corpus/receiver/payload-$count-$kind"
   done
 done

@@ -15,7 +15,7 @@ const ARROWS: [(&str, &str); 17] = [
     ("domain", ""),
     ("process", ""),
     ("metrics", "domain"),
-    ("api", ""),
+    ("api", "domain"),
     ("expr", "domain"),
     ("receiver", "domain expr"),
     ("tables", "receiver domain"),

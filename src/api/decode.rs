@@ -5,9 +5,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::own_kinds::ALL_KINDS;
 use super::receiver::ReceiverSpec;
-use super::receiver_config::{KINDS, ReceiverConfig, SecretRef};
+use super::receiver_config::ReceiverConfig;
+use super::secret_ref::SecretRef;
+use crate::domain::kind::ReceiverKind;
 
 /// A receiver, whichever object declares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Entry {
         let settings = ["registryHost", "hostAliases", "allowSHA1Signatures", "authentication"];
         let unknown: Vec<_> = fields.keys().map(String::as_str).filter(|key| !settings.contains(key)).collect();
         if spec.secrets().next().is_none() && !unknown.is_empty() {
-            let (unknown, known) = (unknown.join(", "), ALL_KINDS.join(", "));
+            let (unknown, known) = (unknown.join(", "), ReceiverKind::list(&ReceiverKind::ALL));
             return Err(fail(format!("unknown receiver kind {unknown}; known kinds are {known}")));
         }
         Ok(Self { name: name.to_owned(), spec })
@@ -73,8 +74,14 @@ impl Entry {
 
     /// The kinds it sets. A valid receiver has exactly one; when it sets several, the first counts.
     #[must_use]
-    pub fn kinds(&self) -> Vec<&'static str> {
+    pub fn kinds(&self) -> Vec<ReceiverKind> {
         self.spec.secrets().map(|(kind, _)| kind).collect()
+    }
+
+    /// The kind that counts; `None` when the receiver sets none.
+    #[must_use]
+    pub fn kind(&self) -> Option<ReceiverKind> {
+        self.spec.secrets().next().map(|(kind, _)| kind)
     }
 
     /// The name of the Secret, which may be empty; `None` when the receiver sets no kind.
@@ -96,7 +103,7 @@ impl ReceiverConfig {
     /// ]});
     /// let entries = ReceiverConfig::decode_list(&spec);
     /// assert!(entries[0].as_ref().is_err_and(|e| e.cause.contains("unknown receiver kind forge")));
-    /// assert!(entries[1].as_ref().is_ok_and(|r| r.kinds.secrets().any(|(kind, secret)| kind == "quay" && secret.name == "s")));
+    /// assert!(entries[1].as_ref().is_ok_and(|r| r.kinds.secrets().any(|(kind, secret)| kind.as_str() == "quay" && secret.name == "s")));
     /// ```
     #[must_use]
     pub fn decode_list(spec: &Value) -> Vec<Result<Self, EntryError>> {
@@ -124,10 +131,10 @@ impl ReceiverConfig {
             return Err(fail("the entry is not an object".to_owned()));
         };
         let config = Self::deserialize(entry).map_err(|error| fail(locate(entry, &error)))?;
-        let unknown: Vec<_> =
-            fields.keys().map(String::as_str).filter(|k| *k != "name" && !KINDS.contains(k)).collect();
+        let is_known = |key: &str| key == "name" || ReceiverKind::KARGO.iter().any(|kind| kind.as_str() == key);
+        let unknown: Vec<_> = fields.keys().map(String::as_str).filter(|key| !is_known(key)).collect();
         if config.kinds.secrets().next().is_none() && !unknown.is_empty() {
-            let (unknown, known) = (unknown.join(", "), KINDS.join(", "));
+            let (unknown, known) = (unknown.join(", "), ReceiverKind::list(&ReceiverKind::KARGO));
             return Err(fail(format!("unknown receiver kind {unknown}; known kinds are {known}")));
         }
         Ok(config)
@@ -136,12 +143,12 @@ impl ReceiverConfig {
 
 /// Says which field of the entry an error is about, and leaves out the value that serde puts into it.
 fn locate(entry: &Value, error: &serde_json::Error) -> String {
-    let alone = |kind: &'static str| {
-        let settings = entry.get(kind)?;
-        let error = ReceiverConfig::deserialize(&json!({"name": "", kind: settings})).err()?;
+    let alone = |kind: ReceiverKind| {
+        let settings = entry.get(kind.as_str())?;
+        let error = ReceiverConfig::deserialize(&json!({"name": "", kind.as_str(): settings})).err()?;
         Some((kind, error))
     };
-    match KINDS.into_iter().find_map(alone) {
+    match ReceiverKind::KARGO.into_iter().find_map(alone) {
         Some((kind, error)) => format!("{kind}: {}", without_value(&error.to_string())),
         None => without_value(&error.to_string()),
     }

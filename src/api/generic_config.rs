@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::receiver_config::SecretRef;
+use super::secret_ref::SecretRef;
 
 /// The most actions of a receiver, and the most criteria of an action: the CEL rule needs a bound to have a bounded cost.
 const MAX_ITEMS: u32 = 32;

@@ -15,10 +15,11 @@ pub mod condition;
 pub mod config_status;
 pub mod decode;
 pub mod generic_config;
-pub mod own_kinds;
+pub mod kinds;
 pub mod project_config;
 pub mod receiver;
 pub mod receiver_config;
+pub mod secret_ref;
 pub mod warehouse;
 
 pub use cluster_config::{ClusterConfig, ClusterConfigSpec};

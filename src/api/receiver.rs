@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::condition;
-use super::own_kinds::{ALL_KINDS, HOST_PATTERN, OwnKinds};
-use super::receiver_config::{KargoKinds, SecretRef, which_are_set};
+use super::kinds::{HOST_PATTERN, KargoKinds, OwnKinds, which_are_set};
+use super::secret_ref::SecretRef;
+use crate::domain::kind::ReceiverKind;
 
 /// One webhook receiver: exactly one kind, `artifactory`, `azure`, `bitbucket`, `dockerhub`, `generic`, `gitea`, `github`,
 /// `gitlab`, `harbor`, `quay`, `msr`, `distribution`, `zot`, `nexus`, `ecr` or `artifactregistry`, and settings that any kind
@@ -184,8 +185,8 @@ impl std::fmt::Debug for ReceiverStatus {
 }
 
 impl ReceiverSpec {
-    /// Each kind that is set and the Secret it names, in the order of [`ALL_KINDS`]. A valid receiver has exactly one.
-    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretRef)> {
+    /// Each kind that is set and the Secret it names, in the order of [`ReceiverKind::ALL`]. A valid receiver has exactly one.
+    pub fn secrets(&self) -> impl Iterator<Item = (ReceiverKind, &SecretRef)> {
         self.kargo.secrets().chain(self.own.secrets())
     }
 
@@ -198,14 +199,14 @@ impl ReceiverSpec {
 
 /// Exactly one kind.
 fn kind_rules() -> Value {
-    let kinds = ALL_KINDS.join(", ");
+    let kinds = ReceiverKind::list(&ReceiverKind::ALL);
     json!([
         {
-            "rule": format!("{}.exists(set, set)", which_are_set(ALL_KINDS)),
+            "rule": format!("{}.exists(set, set)", which_are_set(&ReceiverKind::ALL)),
             "message": format!("the receiver has no kind; set one of {kinds}"),
         },
         {
-            "rule": format!("{}.filter(set, set).size() < 2", which_are_set(ALL_KINDS)),
+            "rule": format!("{}.filter(set, set).size() < 2", which_are_set(&ReceiverKind::ALL)),
             "message": format!("the receiver has more than one kind; set only one of {kinds}, \
                                 and declare another receiver for each other kind"),
         },

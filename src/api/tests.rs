@@ -1,7 +1,9 @@
 //! The generated CRDs as a whole, and decoding of what the API server can hold.
 
-use super::*;
 use serde_json::json;
+
+use super::*;
+use crate::domain::kind::ReceiverKind;
 
 fn schema_of(crd: &CustomResourceDefinition) -> Value {
     serde_json::to_value(&crd.spec.versions[0].schema).unwrap()
@@ -17,6 +19,10 @@ fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a str, &'a Value)) {
         Value::Array(items) => items.iter().for_each(|item| walk(item, visit)),
         _ => {}
     }
+}
+
+fn kinds_of(entry: &Entry) -> String {
+    entry.kinds().into_iter().map(ReceiverKind::as_str).collect::<Vec<_>>().join("+")
 }
 
 #[test]
@@ -80,7 +86,7 @@ fn receivers_are_a_plain_list_with_ten_kinds() {
         assert_eq!(list.get("x-kubernetes-list-type"), None);
         let fields = list["items"]["properties"].as_object().unwrap();
         let kinds: Vec<_> = fields.keys().map(String::as_str).filter(|k| *k != "name").collect();
-        assert_eq!(kinds, receiver_config::KINDS);
+        assert_eq!(kinds, ReceiverKind::KARGO.map(ReceiverKind::as_str));
         assert_eq!(list["items"]["required"], json!(["name"]));
         assert_eq!(fields["quay"]["required"], json!(["secretRef"]));
     }
@@ -94,7 +100,7 @@ fn a_receiver_of_our_own_has_all_kinds_and_its_settings() {
         let mut fields: Vec<_> = spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         fields
             .retain(|field| !["registryHost", "hostAliases", "allowSHA1Signatures", "authentication"].contains(field));
-        let mut kinds = own_kinds::ALL_KINDS.to_vec();
+        let mut kinds = ReceiverKind::ALL.map(ReceiverKind::as_str);
         kinds.sort_unstable();
         assert_eq!(fields, kinds);
         assert_eq!(spec["x-kubernetes-validations"].as_array().unwrap().len(), 2);
@@ -107,7 +113,7 @@ fn a_receiver_of_our_own_has_all_kinds_and_its_settings() {
 fn an_odd_receiver_says_which_member_is_odd_and_shows_no_value() {
     let secret = json!({"secretRef": {"name": "s"}});
     let shown = |spec: Value| match Entry::decode_receiver("r", &spec) {
-        Ok(entry) => format!("{} {:?} {:?}", entry.kinds().join("+"), entry.secret_name(), entry.spec.registry_host()),
+        Ok(entry) => format!("{} {:?} {:?}", kinds_of(&entry), entry.secret_name(), entry.spec.registry_host()),
         Err(error) => error.cause,
     };
     assert_eq!(shown(json!({"quay": secret})), r#"quay Some("s") None"#);
@@ -171,7 +177,7 @@ fn manifests_written_for_kargo_decode_and_come_back_unchanged() {
             assert_eq!(round_trip.unwrap(), object);
         }
     }
-    assert_eq!(kinds, receiver_config::KINDS, "one receiver of each kind, in order");
+    assert_eq!(kinds, ReceiverKind::KARGO, "one receiver of each kind, in order");
 }
 
 #[test]
@@ -200,7 +206,7 @@ fn an_odd_receiver_does_not_hide_its_neighbours() {
     let shown: Vec<_> = entries
         .iter()
         .map(|entry| match entry {
-            Ok(config) => format!("{} {} {:?}", config.name, config.kinds().join("+"), config.secret_name()),
+            Ok(config) => format!("{} {} {:?}", config.name, kinds_of(config), config.secret_name()),
             Err(error) => error.to_string(),
         })
         .collect();

@@ -310,7 +310,7 @@ impl Configs {
         let before = self.routes.of_owner(&owner);
         let mut resolution = resolve::resolve(&owner, &entries, namespace, &self.settings.defaults, look_up, &before);
         resolve::narrow(&mut resolution, &owner, &filter, || self.namespaces.labels());
-        let kind = entries.first().and_then(|entry| entry.as_ref().ok()?.kinds().first().copied());
+        let kind = entries.first().and_then(|entry| entry.as_ref().ok()?.kind()).map(|kind| kind.as_str());
         let report = Report { generation, refresh, kind, ..self.serve(&owner, resolution) };
         let retry = report.problems.iter().any(|problem| problem.passing);
         self.metrics.reconciled(if report.problems.is_empty() { "synced" } else { "failed" });

@@ -1,6 +1,7 @@
 //! What holds for every kind of receiver.
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use quayside::domain::kind::ReceiverKind;
 use serde_json::json;
 
 use crate::harness::{ClusterTurn, ControlPlane, Hook, Operator, Project, SOON, file, image, manifests, wait_until};
@@ -224,7 +225,7 @@ async fn git_hosts() {
 #[tokio::test]
 async fn registries_that_kargo_has_no_receiver_for() {
     let operator = Operator::shared().await;
-    for kind in ["msr", "distribution", "zot", "nexus", "ecr", "artifactregistry"] {
+    for kind in ReceiverKind::ALL.into_iter().filter(|kind| !kind.is_kargos()).map(ReceiverKind::as_str) {
         let (project, hook) = apply(operator, kind, "20-receiver.yaml").await;
         let warehouse = &manifests(&format!("examples/{kind}/30-warehouse.yaml"))[0];
         let repository = warehouse["spec"]["subscriptions"][0]["image"]["repoURL"].as_str().unwrap();
@@ -243,32 +244,10 @@ async fn registries_that_kargo_has_no_receiver_for() {
 
 #[test]
 fn no_example_is_left_out() {
-    let tested = [
-        "generic",
-        "quay",
-        "quay-helm-chart",
-        "quay-strategies",
-        "clusterconfig-quay",
-        "artifactory",
-        "azure",
-        "dockerhub",
-        "harbor",
-        "github",
-        "gitlab",
-        "gitea",
-        "bitbucket",
-        "msr",
-        "distribution",
-        "zot",
-        "nexus",
-        "ecr",
-        "artifactregistry",
-        "receiver",
-        "clusterreceiver",
-    ];
-    let tested = tested.map(str::to_owned);
+    let others = ["quay-helm-chart", "quay-strategies", "clusterconfig-quay", "receiver", "clusterreceiver"];
+    let tested = ReceiverKind::ALL.map(ReceiverKind::as_str).into_iter().chain(others).map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());
     let folders =
         entries.filter(|path| path.is_dir()).map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
-    assert_eq!(folders.collect::<BTreeSet<_>>(), BTreeSet::from(tested));
+    assert_eq!(folders.collect::<BTreeSet<_>>(), tested.collect());
 }

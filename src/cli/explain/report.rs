@@ -242,7 +242,7 @@ impl Objects<'_> {
 fn receivers(config: &Resolved) -> impl Iterator<Item = Value> + '_ {
     config.entries.iter().map(|entry| {
         let name = entry_name(entry);
-        let kind = entry.as_ref().ok().and_then(|entry| entry.kinds().first().copied()).unwrap_or("unknown");
+        let kind = entry.as_ref().ok().and_then(|entry| entry.kind()).map_or("unknown", |kind| kind.as_str());
         let served = config.routes.iter().any(|route| &*route.receiver == name);
         let problem = config.problems.iter().chain(&config.warnings).find(|problem| problem.receiver == name);
         let reason = problem.map_or_else(|| "served".to_owned(), |problem| problem.cause.clone());

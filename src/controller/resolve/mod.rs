@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api::own_kinds::ALL_KINDS;
 use crate::api::{Entry, EntryError};
 use crate::controller::secrets::SecretState;
 use crate::domain::alias::HostAliases;
@@ -78,7 +77,7 @@ pub fn declared(owner: &Owner, spec: &Value) -> Vec<Result<Entry, EntryError>> {
 /// Which Secrets the entries reference, in the namespace where they are looked for.
 #[must_use]
 pub fn references(entries: &Entries, secret_namespace: &str) -> HashSet<ObjectKey> {
-    let names = entries.iter().flatten().filter(|entry| kind_of(entry).is_some());
+    let names = entries.iter().flatten().filter(|entry| entry.kind().is_some());
     names
         .filter_map(Entry::secret_name)
         .filter(|name| !name.is_empty())
@@ -129,7 +128,7 @@ pub fn resolve(
             }
             Err(mut problem) => {
                 // Keep what works while nobody can tell whether it has changed.
-                let same = |route: &&Arc<Route>| *route.receiver == *entry.name && Some(route.kind()) == kind_of(entry);
+                let same = |route: &&Arc<Route>| *route.receiver == *entry.name && Some(route.kind()) == entry.kind();
                 if problem.passing {
                     let kept = before.iter().filter(same).map(|route| copy(route));
                     problem.served = kept.clone().next().is_some();
@@ -185,15 +184,15 @@ fn resolve_one(
     let fail = |reason, cause| Err(problem(&entry.name, reason, cause));
     let kinds = entry.kinds();
     if !owner.is_kargos() && kinds.len() > 1 {
-        return fail("Invalid", format!("the receiver has more than one kind: {}", kinds.join(", ")));
+        return fail("Invalid", format!("the receiver has more than one kind: {}", ReceiverKind::list(&kinds)));
     }
-    let Some(kind) = kind_of(entry) else {
+    let Some(kind) = entry.kind() else {
         return fail(
             "NoKind",
             if owner.is_kargos() {
                 "error getting receiver factory: no matching registration found".to_owned()
             } else {
-                format!("the receiver has no kind; set one of {}", ALL_KINDS.join(", "))
+                format!("the receiver has no kind; set one of {}", ReceiverKind::list(&ReceiverKind::ALL))
             },
         );
     };
@@ -267,10 +266,6 @@ fn oidc(entry: &Entry, kind: ReceiverKind, data: &BTreeMap<String, Secret>) -> R
         return Ok(None);
     }
     Oidc::from_secret(data).map_err(|error| problem(&entry.name, "InvalidOIDC", error.to_string()))
-}
-
-fn kind_of(entry: &Entry) -> Option<ReceiverKind> {
-    entry.kinds().first().and_then(|kind| ReceiverKind::parse(kind))
 }
 
 fn copy(route: &Route) -> Route {

@@ -1,7 +1,7 @@
-//! One file per sender.
+//! One file per sender, named after the kind.
 
-pub mod artifact_registry;
 pub mod artifactory;
+pub mod artifactregistry;
 pub mod azure;
 pub mod bitbucket;
 pub mod distribution;
