@@ -37,7 +37,7 @@ use crate::metrics::connection::ConnectionMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::{Gate, Readiness};
 use crate::recovery::catch_up::CatchUp;
-use crate::recovery::owed;
+use crate::recovery::{owed, silence};
 use crate::refresh::patch::Patcher;
 use crate::refresh::token::TokenSource;
 use crate::refresh::{Refresher, Settled};
@@ -204,7 +204,7 @@ impl<'a> Parts<'a> {
         self.tasks.spawn(Arc::clone(&catch_up).run(self.stop.clone()));
         if let Some(spool) = &self.spool {
             self.tasks.spawn(owed::owed(spool.clone(), self.refresher.clone(), self.stop.clone()));
-            self.tasks.spawn(owed::intake(Arc::clone(&self.readiness), self.stop.clone()));
+            self.tasks.spawn(silence::take_traffic(Arc::clone(&self.readiness), self.stop.clone()));
             self.tasks.spawn(intake::run(Arc::new(self.hooks()?), spool.clone(), self.stop.clone()));
             self.tasks.spawn(catch_up.run_after_losses(spool.losses(), self.stop.clone()));
         }

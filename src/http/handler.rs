@@ -25,7 +25,7 @@ use crate::metrics::delivery::DeliveryMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::Readiness;
 use crate::receiver;
-use crate::refresh::{self, Refresher};
+use crate::refresh::Refresher;
 use crate::spool::Spool;
 use crate::tables::Tables;
 use crate::tables::routes::{Route, Standing};
@@ -201,7 +201,7 @@ impl Hooks {
         let mut done = vec![false; targets.len()];
         let all = async {
             for (waiter, done) in waiters.into_iter().zip(&mut done) {
-                *done = matches!(waiter.await, Ok(refresh::Outcome::Written | refresh::Outcome::Gone));
+                *done = waiter.await.is_ok_and(|outcome| outcome.is_done());
             }
         };
         drop(tokio::time::timeout(self.ack_deadline, all).await);

@@ -119,7 +119,7 @@ pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
-            let page = match spool.intake(after).await {
+            let page = match spool.taken_in(after).await {
                 Ok(page) if page.is_empty() => {
                     tokio::time::sleep(PAUSE).await;
                     continue;

@@ -16,7 +16,7 @@
 //!   different speeds.
 //! * A renewal always changes the object, so it cannot pass unseen.
 //!
-//! The Lease also tells when a replica last lived, for the catch-up (see [`CatchUp`]). That is a comparison with another
+//! The Lease also tells when a replica last lived, for the catch-up (see [`Missed`]). That is a comparison with another
 //! machine's clock; a wrong one costs a needless catch-up or spares one.
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::record::{CatchUp, Record, microseconds};
+use super::record::{Missed, Record, microseconds};
 
 /// For how long after a renewal nobody else may take over: long enough for two renewals to fail and the third to succeed.
 pub const DURATION: Duration = Duration::from_secs(15);
@@ -72,7 +72,7 @@ pub struct Election {
     holding: bool,
     term: u64,
     /// While holding: what remains to be caught up.
-    catch_up: Option<CatchUp>,
+    catch_up: Option<Missed>,
 }
 
 /// The Lease as last seen; without a record there was none.
@@ -158,7 +158,7 @@ impl Election {
 
     /// What this replica, as leader, has to catch up.
     #[must_use]
-    pub const fn catch_up(&self) -> Option<&CatchUp> {
+    pub const fn catch_up(&self) -> Option<&Missed> {
         self.catch_up.as_ref()
     }
 
@@ -281,13 +281,13 @@ impl Election {
 
     /// What a replica that takes over has to catch up: what its predecessor left, and the time before it started, unless
     /// another has led since.
-    fn due(&self, known: Option<&Record>) -> Option<CatchUp> {
+    fn due(&self, known: Option<&Record>) -> Option<Missed> {
         let known = known.filter(|_| !self.catch_up_after.is_zero())?;
         let left = known.catch_up.clone();
         if self.gap().is_some_and(|gap| gap > self.catch_up_after) {
             // Whatever was refreshed before is missing again.
             let since = left.map(|left| left.since).or(known.renewed)?;
-            return Some(CatchUp { since, at: None });
+            return Some(Missed { since, at: None });
         }
         left
     }

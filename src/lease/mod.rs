@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use crate::process::clock::Clock;
 use election::{Election, Moment};
-use record::CatchUp;
+use record::Missed;
 
 /// Handle to what is known about the lead; cheap to clone.
 ///
@@ -108,7 +108,7 @@ impl Leadership {
     #[must_use]
     pub fn catch_up_due(&self) -> Option<Due> {
         let election = self.0.election.as_ref()?.lock();
-        let CatchUp { since, at } = election.catch_up().filter(|_| election.leads(self.now()))?.clone();
+        let Missed { since, at } = election.catch_up().filter(|_| election.leads(self.now()))?.clone();
         Some(Due { term: election.term(), since, at })
     }
 

@@ -32,12 +32,12 @@ pub struct Record {
     /// How often the holder has changed.
     pub transitions: i32,
     /// A catch-up that is due or under way.
-    pub catch_up: Option<CatchUp>,
+    pub catch_up: Option<Missed>,
 }
 
 /// Pushes may have been missed while no replica lived, and are to be made good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatchUp {
+pub struct Missed {
     /// When a replica had lived last.
     pub since: Timestamp,
     /// The last Warehouse, in their order, that was refreshed; `None` before the first.
@@ -60,7 +60,7 @@ impl Record {
             acquired: spec.acquire_time.map(|time| time.0),
             renewed: spec.renew_time.map(|time| time.0),
             transitions: spec.lease_transitions.unwrap_or_default(),
-            catch_up: since.map(|since| CatchUp { since, at }),
+            catch_up: since.map(|since| Missed { since, at }),
         }
     }
 
@@ -73,7 +73,7 @@ impl Record {
         let annotations = lease.metadata.annotations.get_or_insert_default();
         annotations.remove(CATCH_UP_SINCE);
         annotations.remove(CATCH_UP_AT);
-        if let Some(CatchUp { since, at }) = &self.catch_up {
+        if let Some(Missed { since, at }) = &self.catch_up {
             annotations.insert(CATCH_UP_SINCE.to_owned(), since.to_string());
             annotations.extend(at.iter().map(|at| (CATCH_UP_AT.to_owned(), at.as_ref().to_owned())));
         }
@@ -108,7 +108,7 @@ mod tests {
             acquired: Some("2026-08-21T17:51:41.000001Z".parse().unwrap()),
             renewed: Some("2026-08-21T17:52:41.000002Z".parse().unwrap()),
             transitions: 3,
-            catch_up: Some(CatchUp {
+            catch_up: Some(Missed {
                 since: "2026-08-20T00:00:00Z".parse().unwrap(),
                 at: Some(Arc::from("northwind/storefront")),
             }),

@@ -1,26 +1,28 @@
 //! Group commit for one Warehouse: the pure state machine behind the refresher.
 //!
 //! ```text
-//!            request            begin                 end(done), nobody joined
+//!            request            begin                 end(written or gone), none joined
 //!  (nothing) ───────▶ Queued ─────────▶ Patching ──────────────────────────────▶ (nothing)
-//!                        ▲                 │  end(done), somebody joined ─▶ Queued
-//!                        │   due           │  end(retry) ─▶ BackingOff
+//!                        ▲                 │  end(written or gone), some joined ─▶ Queued
+//!                        │   due           │  end(failed or refused) ─▶ BackingOff
 //!                        └── BackingOff ◀──┘
 //! ```
 //!
 //! A request that arrives while a PATCH is in flight waits for the *next* one, because the controller may have read the
-//! repository before this push. So a waiter is told "done" only by a PATCH that began after it arrived, and a burst costs
-//! one PATCH per round trip, not one per push.
+//! repository before this push. So a PATCH answers only the waiters that arrived before it began, and a burst costs one
+//! PATCH per round trip, not one per push.
 
 use std::time::Duration;
 
-/// The progress of one Warehouse that owes a refresh. `W` is whoever waits for the outcome.
+use super::outcome::PatchOutcome;
+
+/// The progress of one Warehouse that owes a refresh. `W` waits for the outcome.
 #[derive(Debug)]
 pub struct Slot<W> {
     phase: Phase,
-    /// Who the PATCH in flight will answer.
+    /// The PATCH in flight will answer these.
     current: Vec<W>,
-    /// Who the next PATCH will answer.
+    /// The next PATCH will answer these.
     joined: Vec<W>,
     /// Consecutive failures, for the back-off.
     failures: u32,
@@ -36,17 +38,6 @@ enum Phase {
     BackingOff,
 }
 
-/// How a PATCH ended, as far as the state machine cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Nothing is owed any more.
-    Done,
-    /// Try again; the waiters keep waiting.
-    Retry,
-    /// Try again much later; the waiters are told now, since waiting is of no use to them.
-    Refused,
-}
-
 /// What to do after a PATCH ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<W> {
@@ -56,7 +47,7 @@ pub enum Next<W> {
     Again(Vec<W>),
     /// These are answered; attempt again after the back-off for this many failures.
     Later {
-        /// Who is told about the failure now.
+        /// These learn of a refusal now, because waiting would not help them.
         answered: Vec<W>,
         /// Consecutive failures so far, at least 1.
         failures: u32,
@@ -75,7 +66,7 @@ impl<W> Slot<W> {
         self.joined.push(waiter);
     }
 
-    /// The PATCH begins now: everybody who has arrived so far will be answered by it.
+    /// The PATCH begins now: it will answer all that have arrived so far.
     pub fn begin(&mut self) {
         debug_assert!(self.phase != Phase::Patching, "one PATCH at a time");
         self.phase = Phase::Patching;
@@ -83,10 +74,10 @@ impl<W> Slot<W> {
     }
 
     /// The PATCH ended.
-    pub fn end(&mut self, end: End) -> Next<W> {
+    pub fn end(&mut self, outcome: &PatchOutcome) -> Next<W> {
         debug_assert!(self.phase == Phase::Patching, "no PATCH is in flight");
-        match end {
-            End::Done => {
+        match outcome {
+            PatchOutcome::Written | PatchOutcome::Gone => {
                 self.failures = 0;
                 let answered = std::mem::take(&mut self.current);
                 if self.joined.is_empty() {
@@ -95,11 +86,11 @@ impl<W> Slot<W> {
                 self.phase = Phase::Queued;
                 Next::Again(answered)
             }
-            End::Retry => self.back_off(Vec::new()),
-            End::Refused => {
-                let mut told = std::mem::take(&mut self.current);
-                told.append(&mut self.joined);
-                self.back_off(told)
+            PatchOutcome::Failed { .. } => self.back_off(Vec::new()),
+            PatchOutcome::Refused { .. } => {
+                let mut answered = std::mem::take(&mut self.current);
+                answered.append(&mut self.joined);
+                self.back_off(answered)
             }
         }
     }
@@ -116,14 +107,17 @@ impl<W> Slot<W> {
     }
 }
 
+/// The longest pause that an API server gets by asking for it. A proxy may ask for any number of seconds.
+const LONGEST_ASKED: Duration = Duration::from_mins(5);
+
 /// The time to wait after that many consecutive failures: doubling from 100 ms to 30 s, at least what the server asked
-/// for, and spread by up to a quarter by `jitter` in 0..=1 so that many Warehouses do not come back in step.
+/// for within reason, and spread by up to a quarter by `jitter` in 0..=1 so that many Warehouses do not come back in step.
 #[must_use]
 pub fn back_off(failures: u32, retry_after: Option<Duration>, jitter: f64) -> Duration {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(30);
     let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    let base = doubled.min(LONGEST).max(retry_after.unwrap_or_default());
+    let base = doubled.min(LONGEST).max(retry_after.unwrap_or_default().min(LONGEST_ASKED));
     base + base.mul_f64(0.25 * jitter.clamp(0.0, 1.0))
 }
 
@@ -133,36 +127,40 @@ mod tests {
 
     use super::*;
 
+    fn refused() -> PatchOutcome {
+        PatchOutcome::Refused { status: 403, message: "no".into() }
+    }
+
     #[test]
     fn a_lone_request_costs_one_patch() {
         let mut slot = Slot::new(1);
         slot.begin();
-        assert_eq!(slot.end(End::Done), Next::Finished(vec![1]));
+        assert_eq!(slot.end(&PatchOutcome::Written), Next::Finished(vec![1]));
     }
 
     #[test]
-    fn whoever_arrives_during_a_patch_is_answered_by_the_next_one_only() {
+    fn a_request_during_a_patch_is_answered_by_the_next_one_only() {
         let mut slot = Slot::new(1);
         slot.begin();
         slot.join(2);
         slot.join(3);
-        assert_eq!(slot.end(End::Done), Next::Again(vec![1]));
+        assert_eq!(slot.end(&PatchOutcome::Written), Next::Again(vec![1]));
         slot.begin();
-        assert_eq!(slot.end(End::Done), Next::Finished(vec![2, 3]));
+        assert_eq!(slot.end(&PatchOutcome::Written), Next::Finished(vec![2, 3]));
     }
 
     #[test]
-    fn a_failed_patch_keeps_everybody_waiting_and_a_refused_one_nobody() {
+    fn a_failed_patch_keeps_all_waiting_and_a_refused_one_none() {
         let mut slot = Slot::new(1);
         slot.begin();
         slot.join(2);
-        assert_eq!(slot.end(End::Retry), Next::Later { answered: vec![], failures: 1 });
+        assert_eq!(slot.end(&PatchOutcome::UNREACHABLE), Next::Later { answered: vec![], failures: 1 });
         slot.due();
         slot.begin();
-        assert_eq!(slot.end(End::Refused), Next::Later { answered: vec![1, 2], failures: 2 });
+        assert_eq!(slot.end(&refused()), Next::Later { answered: vec![1, 2], failures: 2 });
         slot.due();
         slot.begin();
-        assert_eq!(slot.end(End::Done), Next::Finished(vec![]));
+        assert_eq!(slot.end(&PatchOutcome::Written), Next::Finished(vec![]));
     }
 
     #[test]
@@ -175,11 +173,17 @@ mod tests {
         assert_eq!(back_off(1, None, 1.0).as_millis(), 125);
     }
 
+    #[test]
+    fn an_absurd_retry_after_costs_minutes_and_no_panic() {
+        assert_eq!(back_off(1, Some(Duration::from_secs(u64::MAX)), 0.0), LONGEST_ASKED);
+        assert_eq!(back_off(u32::MAX, Some(Duration::MAX), 1.0), LONGEST_ASKED + LONGEST_ASKED / 4);
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Request,
         Begin,
-        End(End),
+        End(PatchOutcome),
         Due,
     }
 
@@ -187,18 +191,18 @@ mod tests {
         prop_oneof![
             4 => Just(Step::Request),
             3 => Just(Step::Begin),
-            3 => Just(Step::End(End::Done)),
-            1 => Just(Step::End(End::Retry)),
-            1 => Just(Step::End(End::Refused)),
+            3 => Just(Step::End(PatchOutcome::Written)),
+            1 => Just(Step::End(PatchOutcome::UNREACHABLE)),
+            1 => Just(Step::End(refused())),
             2 => Just(Step::Due),
         ]
     }
 
     proptest! {
-        /// Whatever the order of events: a waiter is told "done" only by a PATCH that began after it arrived, everybody
-        /// is answered exactly once, and a slot is dropped only when nobody waits.
+        /// In every order of events, only a PATCH that began after a waiter arrived answers it, each is answered exactly
+        /// once, and a slot is dropped only when none waits.
         #[test]
-        fn nobody_is_answered_by_a_patch_that_began_before_they_arrived(steps in prop::collection::vec(step(), 1..200)) {
+        fn no_request_is_answered_by_a_patch_that_began_before_it_arrived(steps in prop::collection::vec(step(), 1..200)) {
             let mut slot: Option<Slot<usize>> = None;
             let mut phase = None;
             let (mut arrivals, mut answered) = (Vec::new(), Vec::new());
@@ -222,15 +226,15 @@ mod tests {
                         slot.as_mut().unwrap().begin();
                         (phase, began) = (Some(Phase::Patching), clock);
                     }
-                    (Step::End(end), Some(Phase::Patching)) => {
-                        let told = match slot.as_mut().unwrap().end(end) {
+                    (Step::End(outcome), Some(Phase::Patching)) => {
+                        let told = match slot.as_mut().unwrap().end(&outcome) {
                             Next::Finished(told) => { (slot, phase) = (None, None); told }
                             Next::Again(told) => { phase = Some(Phase::Queued); told }
                             Next::Later { answered: told, .. } => { phase = Some(Phase::BackingOff); told }
                         };
                         for waiter in told {
                             prop_assert!(!answered[waiter], "answered twice");
-                            prop_assert!(end == End::Refused || arrivals[waiter] < began);
+                            prop_assert!(outcome == refused() || arrivals[waiter] < began);
                             answered[waiter] = true;
                         }
                     }
@@ -250,7 +254,7 @@ mod tests {
                     Some(Phase::Queued) => slot.begin(),
                     _ => {}
                 }
-                while let Next::Again(told) | Next::Finished(told) = slot.end(End::Done) {
+                while let Next::Again(told) | Next::Finished(told) = slot.end(&PatchOutcome::Written) {
                     for waiter in told { answered[waiter] = true; }
                     if slot.joined.is_empty() { break; }
                     slot.begin();

@@ -1,52 +1,45 @@
 //! The refresher: one annotation PATCH per Warehouse and round trip, however many pushes ask for it.
 //!
 //! [`coalesce`] decides, this module runs: a task per Warehouse that owes a refresh, a bound on the PATCHes in flight,
-//! back-off between attempts. A refresh stays owed until it is written or its Warehouse is gone, whether or not somebody
-//! still waits for it.
+//! back-off between attempts. A refresh stays owed until it is written or its Warehouse is gone, even when its sender no
+//! longer waits for it.
 
 pub mod coalesce;
+mod outcome;
 pub mod patch;
 pub mod token;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use coalesce::{End, Next, Slot, back_off};
-use patch::{PatchError, Patcher};
+use coalesce::{Next, Slot, back_off};
+pub use outcome::PatchOutcome;
+use patch::Patch;
 use token::{TokenSource, token};
 
 use crate::domain::target::Target;
 use crate::metrics::refresh::RefreshMetrics;
 
-/// However long the back-off, a push that arrives meanwhile is attempted after this time: by then the API server may be
-/// back, or the right that was missing be there.
+/// A push that arrives during a back-off is attempted after this time, because the API server may be back by then, or the
+/// missing right be there.
 const JOINED_PAUSE: Duration = Duration::from_secs(1);
 
-/// How a requested refresh ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The annotation was written by a PATCH that began after the request.
-    Written,
-    /// The Warehouse is gone.
-    Gone,
-    /// The API server refuses the write; it stays owed and is repeated slowly.
-    Refused,
-}
-
 /// Resolves when the refresh has ended; it may take as long as the API server is away.
-pub type Waiter = oneshot::Receiver<Outcome>;
+pub type Waiter = oneshot::Receiver<PatchOutcome>;
 
 /// Handle to the refresher; cheap to clone.
 #[derive(Clone)]
 pub struct Refresher {
     shared: Arc<Shared>,
-    patcher: Patcher,
+    patcher: Arc<dyn Patch>,
 }
 
 struct Shared {
@@ -63,13 +56,12 @@ struct Shared {
     settled: Settled,
 }
 
-/// Hears that nothing is owed to a target any more that arrived up to that time, when the last PATCH began. It must not wait
-/// for anything.
+/// Called when a target owes nothing that arrived before the given time, the start of its last PATCH. It must not block.
 pub type Settled = Box<dyn Fn(&Target, Timestamp) + Send + Sync>;
 
 struct Owed {
-    slot: Slot<oneshot::Sender<Outcome>>,
-    /// Told when somebody joins, so that a long back-off is cut short.
+    slot: Slot<oneshot::Sender<PatchOutcome>>,
+    /// Notified when a request joins, so that a long back-off is cut short.
     joined: Arc<Notify>,
 }
 
@@ -77,7 +69,7 @@ impl Refresher {
     /// A refresher that keeps at most `concurrency` PATCHes in flight.
     #[must_use]
     pub fn new(
-        patcher: Patcher,
+        patcher: impl Patch + 'static,
         tokens: TokenSource,
         concurrency: usize,
         metrics: RefreshMetrics,
@@ -93,13 +85,13 @@ impl Refresher {
             jitter: RandomState::new(),
             settled,
         };
-        Self { shared: Arc::new(shared), patcher }
+        Self { shared: Arc::new(shared), patcher: Arc::new(patcher) }
     }
 
     /// A handle to the same refresher whose own requests are written by another patcher.
     #[must_use]
-    pub fn with_patcher(&self, patcher: Patcher) -> Self {
-        Self { shared: Arc::clone(&self.shared), patcher }
+    pub fn with_patcher(&self, patcher: impl Patch + 'static) -> Self {
+        Self { shared: Arc::clone(&self.shared), patcher: Arc::new(patcher) }
     }
 
     /// Owes every one of these Warehouses a refresh from now on. One waiter for each, in the same order.
@@ -124,7 +116,7 @@ impl Refresher {
             .collect()
     }
 
-    /// Whether a PATCH is in flight, so that whatever can wait should. One that waits out a back-off does not count.
+    /// Whether a PATCH is in flight, so that work of less priority should wait. A back-off does not count.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.shared.in_flight.available_permits() < self.shared.concurrency
@@ -163,21 +155,26 @@ impl Refresher {
     /// Runs one Warehouse until nothing is owed to it.
     async fn settle(self, target: Target, joined: Arc<Notify>) {
         loop {
-            let Some((outcome, wait, begun)) = self.attempt(&target).await else {
+            let Some((outcome, begun)) = self.attempt(&target).await else {
                 return;
             };
-            let Some(next) = self.shared.end(&target, outcome.end(), begun) else {
+            let Some(next) = self.shared.end(&target, &outcome, begun) else {
                 return;
             };
             match next {
                 Next::Finished(answered) => {
-                    answer(answered, outcome.told());
+                    answer(answered, &outcome);
                     self.shared.finished.notify_waiters();
                     return;
                 }
-                Next::Again(answered) => answer(answered, outcome.told()),
+                Next::Again(answered) => answer(answered, &outcome),
                 Next::Later { answered, failures } => {
-                    answer(answered, outcome.told());
+                    answer(answered, &outcome);
+                    let wait = match outcome {
+                        PatchOutcome::Failed { retry_after, .. } => retry_after,
+                        PatchOutcome::Refused { .. } => Some(JOINED_PAUSE),
+                        PatchOutcome::Written | PatchOutcome::Gone => None,
+                    };
                     let pause = back_off(failures, wait, self.shared.jitter(&target, failures));
                     wait_out(pause, least_pause(pause, wait), &joined).await;
                     if let Some(owed) = self.shared.slots.lock().get_mut(&target) {
@@ -188,35 +185,40 @@ impl Refresher {
         }
     }
 
-    /// Waits for a turn and sends one PATCH. Says how it ended, how long the API server asks to wait, and when the PATCH
-    /// began. `None` when the refresher is being dropped.
-    async fn attempt(&self, target: &Target) -> Option<(Attempt, Option<Duration>, Timestamp)> {
+    /// Waits for a turn and sends one PATCH. Returns how it ended and when it began. `None` when the refresher is being
+    /// dropped.
+    async fn attempt(&self, target: &Target) -> Option<(PatchOutcome, Timestamp)> {
         let _turn = self.shared.in_flight.acquire().await.ok()?;
         self.shared.slots.lock().get_mut(target)?.slot.begin();
         let (begun, timer) = (self.shared.tokens.next(), Instant::now());
-        let result = self.patcher.patch(target, &token(begun)).await;
-        self.shared.metrics.patched(result.as_ref().map_or_else(PatchError::label, |()| "written"), timer.elapsed());
-        let (attempt, wait) = match result {
-            Ok(()) => (Attempt::Written, None),
-            Err(PatchError::Gone) => (Attempt::Gone, None),
-            Err(PatchError::Transient { status, retry_after }) => {
-                tracing::debug!(%target, kind = target.kind.as_str(), status, "refresh failed, will be repeated");
-                (Attempt::Failed, retry_after)
+        // A panic costs this attempt only: what is owed stays owed, and is attempted again.
+        let attempt = AssertUnwindSafe(async { self.patcher.patch(target, &token(begun)).await });
+        let outcome = attempt.catch_unwind().await.unwrap_or(PatchOutcome::UNREACHABLE);
+        self.shared.metrics.patched(outcome.label(), timer.elapsed());
+        let kind = target.kind.as_str();
+        match &outcome {
+            PatchOutcome::Written | PatchOutcome::Gone => {}
+            PatchOutcome::Failed { status, .. } => {
+                tracing::debug!(%target, kind, status, "refresh failed, will be repeated");
             }
-            Err(PatchError::Refused { status, message }) => {
-                tracing::error!(%target, kind = target.kind.as_str(), status, reason = message, "the API server refuses the refresh, will be repeated slowly");
-                (Attempt::Refused, Some(JOINED_PAUSE))
-            }
-        };
-        Some((attempt, wait, begun))
+            PatchOutcome::Refused { status, message } => tracing::error!(
+                %target, kind, status, reason = &**message, "the API server refuses the refresh, will be repeated slowly"
+            ),
+        }
+        Some((outcome, begun))
     }
 }
 
 impl Shared {
     /// Ends the PATCH; a finished slot is dropped under the same lock, so that no request can join it any more.
-    fn end(&self, target: &Target, end: End, begun: Timestamp) -> Option<Next<oneshot::Sender<Outcome>>> {
+    fn end(
+        &self,
+        target: &Target,
+        outcome: &PatchOutcome,
+        begun: Timestamp,
+    ) -> Option<Next<oneshot::Sender<PatchOutcome>>> {
         let mut slots = self.slots.lock();
-        let next = slots.get_mut(target)?.slot.end(end);
+        let next = slots.get_mut(target)?.slot.end(outcome);
         if matches!(next, Next::Finished(_)) {
             slots.remove(target);
             (self.settled)(target, begun);
@@ -230,12 +232,12 @@ impl Shared {
     }
 }
 
-/// What is left of a back-off when somebody joins: never less than the API server asked for.
+/// What is left of a back-off when a request joins: never less than the API server asked for.
 fn least_pause(pause: Duration, retry_after: Option<Duration>) -> Duration {
     pause.min(JOINED_PAUSE.max(retry_after.unwrap_or_default()))
 }
 
-/// Waits out a back-off; somebody who joins cuts it short.
+/// Waits out a back-off; a request that joins cuts it short.
 async fn wait_out(pause: Duration, least: Duration, joined: &Notify) {
     tokio::time::sleep(least).await;
     tokio::select! {
@@ -244,37 +246,10 @@ async fn wait_out(pause: Duration, least: Duration, joined: &Notify) {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Attempt {
-    Written,
-    Gone,
-    Failed,
-    Refused,
-}
-
-impl Attempt {
-    const fn end(self) -> End {
-        match self {
-            Self::Written | Self::Gone => End::Done,
-            Self::Failed => End::Retry,
-            Self::Refused => End::Refused,
-        }
-    }
-
-    /// What the waiters are told; a failed attempt tells nobody anything.
-    const fn told(self) -> Outcome {
-        match self {
-            Self::Written => Outcome::Written,
-            Self::Gone => Outcome::Gone,
-            Self::Failed | Self::Refused => Outcome::Refused,
-        }
-    }
-}
-
-fn answer(waiters: Vec<oneshot::Sender<Outcome>>, outcome: Outcome) {
+fn answer(waiters: Vec<oneshot::Sender<PatchOutcome>>, outcome: &PatchOutcome) {
     for waiter in waiters {
-        // Whoever waited may have answered its sender already.
-        waiter.send(outcome).ok();
+        // The request may have answered its sender already.
+        waiter.send(outcome.clone()).ok();
     }
 }
 
@@ -282,8 +257,40 @@ fn answer(waiters: Vec<oneshot::Sender<Outcome>>, outcome: Outcome) {
 mod tests {
     use super::*;
 
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::future::BoxFuture;
+
+    use crate::domain::scope::ObjectKey;
+    use crate::process::clock::Clock;
+
+    /// Panics at first, then writes.
+    #[derive(Default)]
+    struct Panicking {
+        attempts: AtomicU32,
+    }
+
+    impl Patch for Panicking {
+        fn patch<'a>(&'a self, _: &'a Target, _: &'a str) -> BoxFuture<'a, PatchOutcome> {
+            assert!(self.attempts.fetch_add(1, Ordering::Relaxed) > 1, "as a fault in a dependency may");
+            async { PatchOutcome::Written }.boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_costs_one_attempt_only() {
+        let (tokens, metrics) = (TokenSource::new(Clock::system()), RefreshMetrics::default());
+        let refresher = Refresher::new(Panicking::default(), tokens, 1, metrics, Box::new(|_, _| {}));
+        let target = || Target::warehouse(ObjectKey::new("northwind", "storefront"));
+        let waiters = refresher.request(&[target()]);
+        for waiter in waiters {
+            assert_eq!(waiter.await.unwrap(), PatchOutcome::Written);
+        }
+        assert_eq!(refresher.owed(), 0);
+    }
+
     #[test]
-    fn whoever_joins_shortens_a_back_off_but_not_below_retry_after() {
+    fn a_request_that_joins_shortens_a_back_off_but_not_below_retry_after() {
         let seconds = Duration::from_secs;
         assert_eq!(least_pause(seconds(30), None), seconds(1));
         assert_eq!(least_pause(seconds(30), Some(seconds(20))), seconds(20));

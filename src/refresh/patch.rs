@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -17,6 +19,7 @@ use tokio::time::timeout;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
+use super::outcome::PatchOutcome;
 use crate::domain::scope::ObjectKey;
 use crate::domain::target::{Target, TargetKind};
 
@@ -41,7 +44,7 @@ const LARGE_ANSWER_BYTES: usize = 4096;
 /// One write in so many asks for the whole object, to see how large objects are by now.
 const PROBE_EVERY: u32 = 256;
 
-/// How large the objects of this cluster are, as far as the answers told.
+/// How large the objects of this cluster are, judging by the answers so far.
 #[derive(Default)]
 struct Sizes {
     writes: AtomicU32,
@@ -60,42 +63,13 @@ impl Sizes {
     }
 }
 
-/// Why a PATCH did not write the annotation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PatchError {
-    /// The object does not exist (any more): nothing to refresh.
-    Gone,
-    /// The API server or an admission webhook refuses the write; repeating it soon would not help.
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// What the API server says.
-        message: String,
-    },
-    /// A failure that passes.
-    Transient {
-        /// The HTTP status, when there was an answer.
-        status: Option<u16>,
-        /// How long the server asks to wait.
-        retry_after: Option<Duration>,
-    },
+/// Writes one token onto one target.
+pub trait Patch: Send + Sync {
+    /// Makes one attempt.
+    fn patch<'a>(&'a self, target: &'a Target, token: &'a str) -> BoxFuture<'a, PatchOutcome>;
 }
 
-impl PatchError {
-    /// A label from a closed set.
-    #[must_use]
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::Refused { .. } => "refused",
-            Self::Transient { status: Some(429), .. } => "throttled",
-            Self::Transient { status: Some(_), .. } => "server_error",
-            Self::Transient { status: None, .. } => "unreachable",
-        }
-    }
-}
-
-/// Writes refresh annotations.
+/// Writes refresh annotations through the API server.
 ///
 /// It has a connection pool of its own and, unlike [`kube::Client`], no queue in front of it: the task that wants the
 /// write drives it.
@@ -125,16 +99,11 @@ impl Patcher {
         Ok(Self { service: BoxCloneSyncService::new(service), sizes: Arc::default() })
     }
 
-    /// Writes one token.
-    ///
-    /// # Errors
-    /// See [`PatchError`].
-    pub async fn patch(&self, target: &Target, token: &str) -> Result<(), PatchError> {
-        let unreachable = PatchError::Transient { status: None, retry_after: None };
+    async fn exchange(&self, target: &Target, token: &str) -> PatchOutcome {
         // Promotions are few and say nothing about the size of Warehouses.
         let whole = target.kind == TargetKind::Warehouse && self.sizes.ask_whole();
         let Some(request) = request(target, token, if whole { ACCEPT_WHOLE } else { ACCEPT_METADATA }) else {
-            return Err(PatchError::Gone);
+            return PatchOutcome::Gone;
         };
         let exchange = async {
             let response = self.service.clone().oneshot(request).await.ok()?;
@@ -143,11 +112,19 @@ impl Patcher {
             let body = response.into_body().collect().await.ok()?.to_bytes();
             Some((status, retry_after, body))
         };
-        let (status, retry_after, body) = timeout(PATCH_TIMEOUT, exchange).await.ok().flatten().ok_or(unreachable)?;
+        let Some((status, retry_after, body)) = timeout(PATCH_TIMEOUT, exchange).await.ok().flatten() else {
+            return PatchOutcome::UNREACHABLE;
+        };
         if whole && status.is_success() {
             self.sizes.saw_whole(body.len());
         }
         classify(status, retry_after, &body)
+    }
+}
+
+impl Patch for Patcher {
+    fn patch<'a>(&'a self, target: &'a Target, token: &'a str) -> BoxFuture<'a, PatchOutcome> {
+        self.exchange(target, token).boxed()
     }
 }
 
@@ -171,14 +148,14 @@ fn retry_after<B>(response: &Response<B>) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn classify(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Result<(), PatchError> {
+fn classify(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> PatchOutcome {
     match status.as_u16() {
-        200..300 => Ok(()),
-        404 if is_not_found(body) => Err(PatchError::Gone),
-        // 401 passes: a ServiceAccount token is renewed. 409 passes: somebody else wrote at the same time.
+        200..300 => PatchOutcome::Written,
+        404 if is_not_found(body) => PatchOutcome::Gone,
+        // 401 passes: a ServiceAccount token is renewed. 409 passes: another client wrote at the same time.
         // So does a 404 that does not come from the API server's storage: a proxy, or a CRD that is being replaced.
-        401 | 404 | 409 | 429 | 500.. => Err(PatchError::Transient { status: Some(status.as_u16()), retry_after }),
-        refused => Err(PatchError::Refused { status: refused, message: message(body) }),
+        401 | 404 | 409 | 429 | 500.. => PatchOutcome::Failed { status: Some(status.as_u16()), retry_after },
+        refused => PatchOutcome::Refused { status: refused, message: message(body).into() },
     }
 }
 
@@ -201,17 +178,17 @@ mod tests {
     #[test]
     fn answers_fall_into_retry_classes() {
         let of = |status: u16| classify(StatusCode::from_u16(status).unwrap(), None, b"{\"message\":\"no\"}");
-        assert_eq!(of(200), Ok(()));
+        assert_eq!(of(200), PatchOutcome::Written);
         let gone = classify(StatusCode::NOT_FOUND, None, br#"{"kind":"Status","reason":"NotFound"}"#);
-        assert_eq!(gone, Err(PatchError::Gone));
+        assert_eq!(gone, PatchOutcome::Gone);
         let elsewhere = classify(StatusCode::NOT_FOUND, None, b"404 page not found");
-        assert_eq!(elsewhere.unwrap_err().label(), "server_error");
+        assert_eq!(elsewhere.label(), "server_error");
         for status in [400, 403, 422] {
-            assert_eq!(of(status), Err(PatchError::Refused { status, message: "no".to_owned() }));
+            assert_eq!(of(status), PatchOutcome::Refused { status, message: "no".into() });
         }
         for (status, label) in [(401, "server_error"), (409, "server_error"), (429, "throttled"), (500, "server_error")]
         {
-            assert_eq!(of(status).unwrap_err().label(), label, "{status}");
+            assert_eq!(of(status).label(), label, "{status}");
         }
     }
 

@@ -184,7 +184,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the disk fails; call again later.
-    pub async fn intake(&self, after: Option<IntakeId>) -> Result<Vec<(IntakeId, TakenIn)>, SpoolError> {
+    pub async fn taken_in(&self, after: Option<IntakeId>) -> Result<Vec<(IntakeId, TakenIn)>, SpoolError> {
         self.ask(READ_TIMEOUT, |queue, reply| queue.call(|waiting| waiting.reads.push(Read::Intake { after, reply })))
             .await
     }

@@ -108,7 +108,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     };
     let expected = [owed(promotion, 5, 1, &["d1"]), owed(warehouse("storefront"), 9, 2, &["d1", "d2"])];
     assert_eq!(spool.owed().await.unwrap(), expected);
-    let page = spool.intake(None).await.unwrap();
+    let page = spool.taken_in(None).await.unwrap();
     let [(id, taken)] = &page[..] else { panic!("one request") };
     let expected = request("d3", b"{\"a\":1}".to_vec());
     assert_eq!((taken.arrival, &taken.delivery_id), (expected.arrival, &expected.delivery_id));
@@ -121,7 +121,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     spool.done(*id);
     spool.close().await;
     let spool = open(parent.path()).await;
-    assert!(spool.intake(None).await.unwrap().is_empty());
+    assert!(spool.taken_in(None).await.unwrap().is_empty());
     assert_eq!(spool.counts(), Counts { owed: 2, intake: Tally::default() });
 }
 
@@ -247,7 +247,7 @@ async fn requests_come_back_oldest_first_and_page_by_page() {
 
     let (mut after, mut seen, mut pages) = (None, Vec::new(), Vec::new());
     loop {
-        let page = spool.intake(after).await.unwrap();
+        let page = spool.taken_in(after).await.unwrap();
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
         pages.push(page.len());
@@ -260,7 +260,7 @@ async fn requests_come_back_oldest_first_and_page_by_page() {
     let big = big.iter().map(|body| ("big".to_owned(), Some(body[0])));
     assert!(seen.iter().cloned().eq(expected.chain(big)), "{seen:?}");
     assert_eq!(pages, [64, 64, 24, 1], "64 requests or 4 MiB at a time");
-    assert!(spool.intake(None).await.unwrap().is_empty());
+    assert!(spool.taken_in(None).await.unwrap().is_empty());
     assert_eq!(spool.counts(), Counts::default());
 }
 

@@ -270,7 +270,7 @@ fn an_unfinished_catch_up_is_continued_where_its_predecessor_recorded_it() {
     first.election.caught_up_to(Arc::from("n/w"));
     let record = first.writes(5, "3");
     let since = at("2026-08-21T10:00:00Z");
-    assert_eq!(record.catch_up, Some(CatchUp { since, at: Some(Arc::from("n/w")) }));
+    assert_eq!(record.catch_up, Some(Missed { since, at: Some(Arc::from("n/w")) }));
 
     let mut standby = Replica::new("b");
     standby.reads(6, Some(record.clone()));
@@ -284,7 +284,7 @@ fn an_unfinished_catch_up_is_continued_where_its_predecessor_recorded_it() {
     late.wall = at("2026-08-21T18:00:00Z");
     late.election = Election::new(Arc::from("c"), late.wall, THRESHOLD);
     late.reads(0, Some(released.clone()));
-    assert_eq!(late.wants_to_write(0).catch_up, Some(CatchUp { since, at: None }));
+    assert_eq!(late.wants_to_write(0).catch_up, Some(Missed { since, at: None }));
     let mut off = Replica::new("d");
     off.election = Election::new(Arc::from("d"), late.wall, Duration::ZERO);
     off.reads(0, Some(released));

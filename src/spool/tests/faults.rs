@@ -56,7 +56,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
         assert_eq!(*spool.losses().borrow(), 0);
         let (owed, mut after, mut requests) = (owed_targets(&spool).await, None, 0);
         loop {
-            let page = spool.intake(after).await.unwrap();
+            let page = spool.taken_in(after).await.unwrap();
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
             requests += page.len();
@@ -134,7 +134,7 @@ async fn fill_the_disk(parent: &Path) {
     limit_files(None);
     spool.owe(&[warehouse("then")], at(3), "d3").await.unwrap();
     assert_eq!(owed_targets(&spool).await, [warehouse("then")]);
-    let found: Vec<_> = spool.intake(None).await.unwrap().into_iter().map(|(id, _)| id).collect();
+    let found: Vec<_> = spool.taken_in(None).await.unwrap().into_iter().map(|(id, _)| id).collect();
     assert_eq!(found, accepted);
     assert_eq!(spool.counts().intake.requests, accepted.len() as u64);
     assert_eq!((*spool.losses().borrow(), metrics.failures("corrupt")), (0, 0));
@@ -156,7 +156,7 @@ async fn requests_leave_room_on_the_disk_for_what_is_owed_and_for_their_removal(
     assert_eq!(metrics.failures("full"), 1);
     spool.owe(&[warehouse("a")], at(1), "d3").await.unwrap();
     spool.done(id);
-    assert!(spool.intake(None).await.unwrap().is_empty());
+    assert!(spool.taken_in(None).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn whatever_part_of_the_file_is_damaged_its_content_is_whole_or_said_to_be
                 let loss = *spool.losses().borrow();
                 assert!(matches!((found, loss), ((30, 1), 0) | ((0, 0), 1)), "{how:?}, page {page}: {found:?} {loss}");
                 assert_eq!(owed_targets(&spool).await.len() as u64, found.0);
-                assert_eq!(spool.intake(None).await.unwrap().len() as u64, found.1);
+                assert_eq!(spool.taken_in(None).await.unwrap().len() as u64, found.1);
                 lost += loss;
                 spool.close().await;
             }
