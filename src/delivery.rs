@@ -1,6 +1,7 @@
 //! From an authentic request to the objects it concerns: pure, shared by the server and `quayside explain`.
 
 use crate::domain::alias::HostAliases;
+use crate::domain::client_cert::ClientIdentity;
 use crate::domain::criterion::{Criterion, Looks, TooManyLooks};
 use crate::domain::event::{ActionResult, ActionVerdict, IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
 use crate::domain::scope::{ObjectKey, Scope};
@@ -92,12 +93,13 @@ pub fn is_dry_run(request: &Request<'_>) -> bool {
     request.query_value("dry-run").is_some_and(|value| value == "true")
 }
 
-/// Authenticates and reads a request, and selects the objects it concerns.
+/// Authenticates and reads the request of a client that proved this when it connected, and selects the objects it concerns.
 #[must_use]
-pub fn judge(route: &Route, request: &Request<'_>, tables: Lookup<'_>) -> Judgement {
+pub fn judge(route: &Route, client: &ClientIdentity, request: &Request<'_>, tables: Lookup<'_>) -> Judgement {
     let Route { settings, .. } = route;
-    let read = |()| receiver::implementation(route.kind()).receive(request, settings);
-    match settings.credentials.admit(request).and_then(read) {
+    let credentials = &settings.credentials;
+    let admitted = credentials.admit_client(client).and_then(|()| credentials.admit(request));
+    match admitted.and_then(|()| receiver::implementation(route.kind()).receive(request, settings)) {
         Err(rejection) => Judgement::Rejected(rejection),
         Ok(Verdict::Ignored(ignored)) => Judgement::Ignored(ignored),
         Ok(Verdict::Push(event)) => push(route, vec![event], tables),

@@ -16,6 +16,7 @@ use super::manifests::{Manifests, Resolved};
 use super::receivers::Receivers;
 use super::{AliasArgs, Outcome, note, print, read};
 use crate::delivery;
+use crate::domain::client_cert::ClientIdentity;
 use crate::domain::owner::Owner;
 use crate::http::answer::Answer;
 use crate::process::clock::Clock;
@@ -119,7 +120,7 @@ impl Args {
         }
         let request =
             Request { headers: &headers, query: self.query.as_deref(), body: &body, arrived: Clock::system().now() };
-        let judgement = delivery::judge(route, &request, manifests.tables());
+        let judgement = delivery::judge(route, &ClientIdentity::None, &request, manifests.tables());
         let answer = if delivery::is_dry_run(&request) {
             Answer::dry_run(&judgement)
         } else {

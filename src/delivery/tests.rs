@@ -73,6 +73,18 @@ const DEVIATIONS: &[Deviation] = &[
     ("empty-qualifiers", |_, _| false),
 ];
 
+/// Lines without a mark on which ours differs, because the files that changed are unknown; Kargo takes those that are
+/// listed for all of them. See docs/compatibility.md. Ours refreshes who filters by path as well.
+const FILES_UNKNOWN: [&str; 4] = [
+    // Only the head commit is listed.
+    "hnd-github-0020",
+    "hnd-github-0060",
+    // Most commits do not say which files they changed.
+    "hnd-github-0085",
+    // What the ref was before is not said.
+    "hnd-gitea-0233",
+];
+
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Verdict {
     status: u16,
@@ -130,7 +142,7 @@ fn verdict(case: &Value) -> Verdict {
     let request =
         Request { headers: &headers, query: case["url_query"].as_str(), body: &body, arrived: Timestamp::UNIX_EPOCH };
     let tables = Lookup { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
-    let judgement = judge(&route, &request, tables);
+    let judgement = judge(&route, &ClientIdentity::None, &request, tables);
     let status = Answer::of(&judgement, &[], false).status().as_u16();
     let named = |kind| {
         let targets = judgement.targets();
@@ -184,6 +196,10 @@ fn expected(case: &Value) -> Verdict {
 /// Whether one of the case's marks explains the difference.
 fn is_meant(case: &Value, kargo: &Verdict, ours: &Verdict) -> bool {
     let marks: Vec<&str> = text(case, "deviates").split(',').collect();
+    if FILES_UNKNOWN.contains(&text(case, "id")) {
+        let besides = ours.refreshed.iter().filter(|name| !kargo.refreshed.contains(name));
+        return ours.status == 200 && kargo.is_within(ours) && besides.eq(["northwind/charts-only"].iter());
+    }
     DEVIATIONS.iter().any(|(mark, allows)| marks.contains(mark) && allows(kargo, ours))
 }
 
@@ -228,7 +244,7 @@ fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judg
     }
     let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::now() };
     let tables = Lookup { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
-    let judgement = judge(&route, &request, tables);
+    let judgement = judge(&route, &ClientIdentity::None, &request, tables);
     let answer = serde_json::to_value(&Answer::of(&judgement, &[], false).body).unwrap();
     (judgement, answer)
 }
@@ -336,7 +352,7 @@ fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_na
     let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
     let request =
         Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::UNIX_EPOCH };
-    let judgement = judge(&route, &request, tables);
+    let judgement = judge(&route, &ClientIdentity::None, &request, tables);
     let refreshed: Vec<String> = judgement.targets().iter().map(ToString::to_string).collect();
     assert_eq!(refreshed, ["shop/for-all", "shop/own", "shop/pushed"]);
 }

@@ -42,8 +42,8 @@ pub struct PushEvent {
     /// Tags, versions or full Git refs that were pushed: sorted, distinct, none empty. Empty means unknown: every
     /// subscriber is refreshed.
     pub qualifiers: Vec<String>,
-    /// Paths changed by a Git push; empty means unknown.
-    pub changed_files: Vec<String>,
+    /// Which files a Git push changed.
+    pub changed_files: ChangedFiles,
     /// The repository's default branch, where the payload names it.
     pub default_branch: Option<String>,
 }
@@ -56,17 +56,14 @@ impl PushEvent {
             event,
             repositories: in_order(repositories),
             qualifiers: in_order(qualifiers),
-            changed_files: Vec::new(),
+            changed_files: ChangedFiles::Unknown,
             default_branch: None,
         }
     }
 
-    /// The same event with what a Git push tells besides. No changed files means that they are not known.
+    /// The same event with what only a Git push says.
     #[must_use]
-    pub fn with_git(self, changed_files: Vec<String>, default_branch: Option<String>) -> Self {
-        let mut changed_files = changed_files;
-        changed_files.sort_unstable();
-        changed_files.dedup();
+    pub fn with_git(self, changed_files: ChangedFiles, default_branch: Option<String>) -> Self {
         Self { changed_files, default_branch, ..self }
     }
 
@@ -80,6 +77,36 @@ impl PushEvent {
             self.repositories = in_order(self.repositories);
         }
         self
+    }
+}
+
+/// Which files a Git push changed. Only a complete list can show that a push concerns nobody who filters by path, so a
+/// list that may lack something counts as none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ChangedFiles {
+    /// All of them: sorted, distinct, at least one.
+    Known(Vec<String>),
+    /// The sender does not list them, or not completely.
+    #[default]
+    Unknown,
+}
+
+impl ChangedFiles {
+    /// A complete list. A push that changes no file is judged as one whose files are unknown, as Kargo does.
+    #[must_use]
+    pub fn complete(mut files: Vec<String>) -> Self {
+        files.sort_unstable();
+        files.dedup();
+        if files.is_empty() { Self::Unknown } else { Self::Known(files) }
+    }
+
+    /// The files of a complete list; none when they are unknown.
+    #[must_use]
+    pub fn listed(&self) -> &[String] {
+        match self {
+            Self::Known(files) => files,
+            Self::Unknown => &[],
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub use error::SelectorError;
 pub use reason::{Finding, Judgement, Reason};
 
+use super::event::ChangedFiles;
 use super::go_regex::Pattern;
 use super::path_pattern::PathFilter;
 use super::semver::{Constraint, Strictness, Version};
@@ -88,20 +89,12 @@ pub struct VersionRule {
 }
 
 impl Selector {
-    /// Whether an event qualifies. As [`Self::judge`], without the reason.
-    #[must_use]
-    pub fn matches(&self, qualifiers: &[String], changed_files: &[String], default_branch: Option<&str>) -> bool {
-        qualifiers.is_empty()
-            || (qualifiers.iter().any(|qualifier| self.examine(qualifier, default_branch).qualifies())
-                && self.paths(changed_files).is_none_or(|paths| paths.matches(changed_files)))
-    }
-
     /// Whether an event qualifies, and why. `qualifiers` are the tags, versions or full refs it names; without any it
-    /// qualifies unseen. `changed_files` only count for Git, and only when the event names some.
+    /// qualifies unseen. `changed_files` count for Git only, and only when all of them are known.
     pub fn judge<'a>(
         &'a self,
         qualifiers: &'a [String],
-        changed_files: &'a [String],
+        changed_files: &'a ChangedFiles,
         default_branch: Option<&'a str>,
     ) -> Judgement<'a> {
         let mut rejected = None;
@@ -121,24 +114,23 @@ impl Selector {
         }
     }
 
-    fn judge_paths<'a>(&'a self, finding: Finding<'a>, changed_files: &'a [String]) -> Judgement<'a> {
-        let Some(paths) = self.paths(changed_files) else {
-            return Judgement { matched: true, reason: Reason::Qualifies { finding, path: None } };
+    fn judge_paths<'a>(&'a self, finding: Finding<'a>, changed_files: &'a ChangedFiles) -> Judgement<'a> {
+        let reason = match (self.paths(), changed_files) {
+            (None, _) => Reason::Qualifies { finding, path: None },
+            (Some(_), ChangedFiles::Unknown) => Reason::QualifiesUnseen { finding },
+            (Some(paths), ChangedFiles::Known(files)) => match paths.first_selected(files) {
+                Some(path) => Reason::Qualifies { finding, path: Some(path) },
+                None => Reason::NoPathSelected { finding, changed: files.len() },
+            },
         };
-        match paths.first_selected(changed_files) {
-            Some(path) => Judgement { matched: true, reason: Reason::Qualifies { finding, path: Some(path) } },
-            None => {
-                let reason = Reason::NoPathSelected { finding, changed: changed_files.len() };
-                Judgement { matched: false, reason }
-            }
-        }
+        Judgement { matched: !matches!(reason, Reason::NoPathSelected { .. }), reason }
     }
 
-    /// The path filter, where there is one and something to filter.
-    fn paths(&self, changed_files: &[String]) -> Option<&PathFilter> {
+    /// The path filter, where there is one.
+    fn paths(&self) -> Option<&PathFilter> {
         match self {
-            Self::Git(git) if !changed_files.is_empty() => git.paths.as_deref(),
-            Self::Git(_) | Self::Image(_) | Self::Chart(_) => None,
+            Self::Git(git) => git.paths.as_deref(),
+            Self::Image(_) | Self::Chart(_) => None,
         }
     }
 

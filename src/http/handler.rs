@@ -156,10 +156,7 @@ impl Hooks {
 
     /// Judges a request of somebody who proved this when connecting.
     pub(super) fn judge(&self, route: &Route, client: &ClientIdentity, request: &receiver::Request<'_>) -> Judgement {
-        if let Err(rejection) = route.settings.credentials.admit_client(client) {
-            return Judgement::Rejected(rejection);
-        }
-        let judgement = judge(route, request, self.lookup());
+        let judgement = judge(route, client, request, self.lookup());
         if matches!(route.standing, Standing::Previous { .. }) && !matches!(judgement, Judgement::Rejected(_)) {
             self.metrics.previous_secret_used(route.kind().as_str(), self.clock.now());
             let (project, receiver) = (route.scope.project(), &*route.receiver);

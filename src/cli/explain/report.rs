@@ -63,7 +63,13 @@ impl Report {
                 };
                 let (repositories, qualifiers) = (all(|event| &event.repositories), all(|event| &event.qualifiers));
                 (
-                    delivery(route, judgement.event(), &repositories, &qualifiers, &all(|event| &event.changed_files)),
+                    delivery(
+                        route,
+                        judgement.event(),
+                        &repositories,
+                        &qualifiers,
+                        &all(|event| event.changed_files.listed()),
+                    ),
                     Self::about(objects, |warehouse, s| within_reach(route, warehouse, s, events)),
                 )
             }

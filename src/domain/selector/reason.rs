@@ -27,6 +27,12 @@ pub enum Reason<'a> {
         /// The changed file that was selected, where the subscription filters them.
         path: Option<&'a str>,
     },
+    /// A qualifier is what the subscription listens to. The subscription filters by path, but the event does not list all
+    /// files that changed.
+    QualifiesUnseen {
+        /// What speaks for it.
+        finding: Finding<'a>,
+    },
     /// No qualifier is what the subscription listens to.
     NoneQualifies {
         /// What speaks against the first one.
@@ -54,7 +60,9 @@ impl Reason<'_> {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoQualifier => "no_qualifier",
-            Self::Qualifies { finding, .. } | Self::NoneQualifies { first: finding, .. } => finding.code(),
+            Self::Qualifies { finding, .. }
+            | Self::QualifiesUnseen { finding }
+            | Self::NoneQualifies { first: finding, .. } => finding.code(),
             Self::NoPathSelected { .. } => "no_path_selected",
             Self::Unusable { .. } => "invalid_subscription",
         }
@@ -69,6 +77,11 @@ impl fmt::Display for Reason<'_> {
             Self::Qualifies { finding, path: Some(path) } => {
                 write!(f, "{finding}, and the changed file {path:?} is selected")
             }
+            Self::QualifiesUnseen { finding } => write!(
+                f,
+                "{finding}; includePaths and excludePaths are not applied, because the event's list of changed files is \
+                 missing or incomplete"
+            ),
             Self::NoneQualifies { first, others: 0 } => first.fmt(f),
             Self::NoneQualifies { first, others } => write!(f, "{first}, nor does any of {others} more qualify"),
             Self::NoPathSelected { finding, changed: 1 } => {

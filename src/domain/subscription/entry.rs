@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::event::ChangedFiles;
 use crate::domain::selector::{Judgement, Reason, Selector, SelectorError};
 
 /// What a subscription subscribes to.
@@ -47,21 +48,12 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether an event about this repository concerns the subscription; see [`Selector::matches`]. With a mistake in
-    /// the subscription, only an event that names no qualifier does, as that one is not looked at any closer.
-    #[must_use]
-    pub fn matches(&self, qualifiers: &[String], changed_files: &[String], default_branch: Option<&str>) -> bool {
-        match &self.selector {
-            Ok(selector) => selector.matches(qualifiers, changed_files, default_branch),
-            Err(_) => qualifiers.is_empty(),
-        }
-    }
-
-    /// As [`Self::matches`], with the reason.
+    /// Whether an event about this repository concerns the subscription, and why; see [`Selector::judge`]. With a mistake
+    /// in the subscription, only an event that names no qualifier does, as that one is not looked at any closer.
     pub fn judge<'a>(
         &'a self,
         qualifiers: &'a [String],
-        changed_files: &'a [String],
+        changed_files: &'a ChangedFiles,
         default_branch: Option<&'a str>,
     ) -> Judgement<'a> {
         match &self.selector {

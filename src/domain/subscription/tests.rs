@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::event::ChangedFiles;
 use crate::domain::vectors::lines;
 
 fn texts(case: &Value, member: &str) -> Vec<String> {
@@ -45,7 +46,7 @@ fn events_qualify_as_in_the_vectors() {
         unmarked += usize::from(deviates.is_empty());
         let mut qualifiers = texts(case, "qualifiers");
         qualifiers.retain(|qualifier| !qualifier.is_empty());
-        let files = texts(case, "changed_files");
+        let files = ChangedFiles::complete(texts(case, "changed_files"));
         let urls = texts(case, "repo_urls");
         let about = Repositories::new(&urls);
         let concerned: Vec<_> = subscriptions(&case["warehouse"]["spec"])
@@ -53,7 +54,7 @@ fn events_qualify_as_in_the_vectors() {
             .flatten()
             .filter(|sub| about.include(sub) && !sub.repository.is_empty())
             .collect();
-        let ours = concerned.iter().any(|sub| sub.matches(&qualifiers, &files, None));
+        let ours = concerned.iter().any(|sub| sub.judge(&qualifiers, &files, None).matched);
         let theirs = case.get("refresh").and_then(Value::as_bool);
 
         let has_filter = case["warehouse"].to_string().contains("expressionFilter");
@@ -72,11 +73,8 @@ fn events_qualify_as_in_the_vectors() {
         } else {
             theirs == Some(ours)
         };
-        let consistent = concerned.iter().all(|sub| {
-            let judgement = sub.judge(&qualifiers, &files, None);
-            judgement.matched == sub.matches(&qualifiers, &files, None) && !judgement.reason.to_string().is_empty()
-        });
-        if !agrees || !consistent {
+        let explained = concerned.iter().all(|sub| !sub.judge(&qualifiers, &files, None).reason.to_string().is_empty());
+        if !agrees || !explained {
             disagreements.push(format!("ours {ours}: {case}"));
         }
     }
@@ -105,7 +103,7 @@ fn a_mistake_breaks_only_its_own_element() {
         ]
     );
     let tag = ["1.2.3".to_owned()];
-    let verdicts: Vec<_> = all.iter().flatten().map(|sub| sub.judge(&tag, &[], None)).collect();
+    let verdicts: Vec<_> = all.iter().flatten().map(|sub| sub.judge(&tag, &ChangedFiles::Unknown, None)).collect();
     assert!(!verdicts[0].matched && verdicts[1].matched);
     assert_eq!(
         verdicts[0].reason.to_string(),
@@ -165,8 +163,8 @@ fn an_expression_filter_is_not_looked_at() {
 #[test]
 fn keys_match_in_any_case_and_null_is_nothing() {
     let git = decoded(&json!({"git": {"REPOURL": "https://h/x", "Branch": "dev", "includePaths": null}}));
-    assert!(git.matches(&["refs/heads/dev".to_owned()], &["x".to_owned()], None));
+    assert!(git.judge(&["refs/heads/dev".to_owned()], &ChangedFiles::complete(vec!["x".to_owned()]), None).matched);
     let image = decoded(&json!({"image": {"repoURL": "ghcr.io/a/b", "\u{17F}trict\u{17F}emvers": true}}));
-    assert!(!image.matches(&["1.2".to_owned()], &[], None));
+    assert!(!image.judge(&["1.2".to_owned()], &ChangedFiles::Unknown, None).matched);
     assert!(decode(&json!({"Git": {"repoURL": "https://h/x"}})).unwrap().is_none());
 }

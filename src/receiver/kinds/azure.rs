@@ -8,7 +8,7 @@ mod sample;
 
 use std::borrow::Cow;
 
-use crate::domain::event::{IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
+use crate::domain::event::{ChangedFiles, IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
 use crate::domain::repo::normalize_git;
 use crate::receiver::read::json::{self, Malformed, Object, Value};
 use crate::receiver::read::media_type;
@@ -92,7 +92,7 @@ fn devops_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
     Ok(match kind.as_str() {
         "git.push" => {
             let event = PushEvent::new(Cow::Borrowed("git.push"), vec![normalize_git(&remote_url)], pushed.names)
-                .with_git(Vec::new(), default_branch(&repository));
+                .with_git(ChangedFiles::Unknown, default_branch(&repository));
             if pushed.only_deletions {
                 Verdict::Ignored(IgnoredEvent::about(event, "only branches or tags were deleted"))
             } else {

@@ -4,7 +4,7 @@
 
 mod sample;
 
-use crate::domain::event::{PullRequestEvent, Verdict};
+use crate::domain::event::{ChangedFiles, PullRequestEvent, Verdict};
 use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::check_prefixed;
 use crate::receiver::read::git::{self, Push};
@@ -67,7 +67,7 @@ fn cloud_push(body: &Object<'_>) -> Result<Verdict, Malformed> {
         event: "repo:push",
         urls: vec![href(&repository.object("links")?, "html")?],
         refs: Vec::new(),
-        changed_files: Vec::new(),
+        changed_files: ChangedFiles::Unknown,
         default_branch: main.and_then(|branch| git::text_if_any(&branch, "name")),
     };
     Ok(judged(push, changes))
@@ -94,7 +94,7 @@ fn data_center_push(body: &Object<'_>) -> Result<Verdict, Malformed> {
         event: "repo:refs_changed",
         urls: links.iter().map(|link| link.text("href")).collect::<Result<_, _>>()?,
         refs: Vec::new(),
-        changed_files: Vec::new(),
+        changed_files: ChangedFiles::Unknown,
         default_branch: None,
     };
     Ok(judged(push, changes))

@@ -62,13 +62,13 @@ fn signature<'a>(request: &'a Request<'_>) -> Cow<'a, str> {
 fn push(body: &Object<'_>, _: &Settings) -> Result<Verdict, Malformed> {
     let repository = body.object("repository")?;
     let commits = body.objects("commits")?;
-    let all_listed = body.integer("total_commits")? <= i64::try_from(commits.len()).unwrap_or(i64::MAX);
-    let files = git::changed_files(&commits)?;
+    // How many are listed at most is configured (five by default); before 1.17 the total is not given.
+    let all_listed = git::lists_all(body, "total_commits", &commits)?;
     let push = Push {
         event: "push",
         urls: vec![repository.text("clone_url")?, git::text_if_any(&repository, "ssh_url").unwrap_or_default()],
         refs: vec![body.text("ref")?],
-        changed_files: if all_listed { files } else { Vec::new() },
+        changed_files: git::changed_files(body, &commits, all_listed)?,
         default_branch: git::text_if_any(&repository, "default_branch"),
     };
     let deleted = git::text_if_any(body, "after").is_some_and(|id| git::is_null_id(&id));

@@ -13,8 +13,9 @@ use crate::receiver::read::json::{Malformed, Object, Value};
 use crate::receiver::read::media_type;
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
-/// GitHub lists no more commits than this, so with so many of them there may be others.
-const MAX_COMMITS: usize = 2048;
+/// GitHub lists no more commits than this, and Enterprise Server of before 2022 fewer, so with exactly so many of them there
+/// may be others.
+const MAX_COMMITS: [usize; 2] = [20, 2048];
 
 /// The GitHub receiver.
 pub struct GitHub;
@@ -57,14 +58,18 @@ impl Receiver for GitHub {
 
 fn push(body: &Object<'_>) -> Result<Verdict, Malformed> {
     let repository = body.object("repository")?;
-    let (commits, head) = (body.objects("commits")?, body.object("head_commit")?);
-    let all_listed = commits.len() < MAX_COMMITS;
-    let files = git::changed_files(commits.iter().chain([&head]))?;
+    let commits = body.objects("commits")?;
+    let head = body.last("head_commit").map(|_| body.object("head_commit")).transpose()?;
+    // Without these flags it is unknown whether the commits are all that the ref gained, and that it lost none.
+    let says = ["created", "forced"].iter().all(|flag| body.last(flag).is_some());
+    let all_listed = says && !commits.is_empty() && !MAX_COMMITS.contains(&commits.len());
+    let listed: Vec<_> = commits.into_iter().chain(head).collect();
+    let changed_files = git::changed_files(body, &listed, all_listed)?;
     let push = Push {
         event: "push",
         urls: vec![repository.text("clone_url")?, repository.text("ssh_url")?],
         refs: vec![body.text("ref")?],
-        changed_files: if all_listed { files } else { Vec::new() },
+        changed_files,
         default_branch: Some(repository.text("default_branch")?),
     };
     let deleted = body.flag("deleted")? | git::is_null_id(&body.text("after")?);

@@ -6,7 +6,7 @@
 
 mod sample;
 
-use crate::domain::event::{PullRequestEvent, Verdict};
+use crate::domain::event::{ChangedFiles, PullRequestEvent, Verdict};
 use crate::domain::secret::Secret;
 use crate::receiver::read::git::{self, Push};
 use crate::receiver::read::json::{Malformed, Object};
@@ -57,16 +57,15 @@ impl Receiver for GitLab {
 fn push(body: &Object<'_>) -> Result<Verdict, Malformed> {
     let commits = body.objects("commits")?;
     // At most 20 commits are listed.
-    let all_listed = body.integer("total_commits_count")? <= i64::try_from(commits.len()).unwrap_or(i64::MAX);
-    let files = git::changed_files(&commits)?;
-    ref_update("Push Hook", body, if all_listed { files } else { Vec::new() })
+    let all_listed = git::lists_all(body, "total_commits_count", &commits)?;
+    ref_update("Push Hook", body, git::changed_files(body, &commits, all_listed)?)
 }
 
 fn tag_push(body: &Object<'_>) -> Result<Verdict, Malformed> {
-    ref_update("Tag Push Hook", body, Vec::new())
+    ref_update("Tag Push Hook", body, ChangedFiles::Unknown)
 }
 
-fn ref_update(event: &'static str, body: &Object<'_>, changed_files: Vec<String>) -> Result<Verdict, Malformed> {
+fn ref_update(event: &'static str, body: &Object<'_>, changed_files: ChangedFiles) -> Result<Verdict, Malformed> {
     let repository = body.object("repository")?;
     let project = body.last("project").and_then(|project| project.object().ok());
     let push = Push {

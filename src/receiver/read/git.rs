@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use http::header::CONTENT_TYPE;
 
-use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
+use crate::domain::event::{ChangedFiles, IgnoredEvent, PushEvent, Verdict};
 use crate::domain::repo::normalize_git;
 use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::Algorithm;
@@ -47,8 +47,8 @@ pub(in crate::receiver) struct Push {
     pub(in crate::receiver) urls: Vec<String>,
     /// Full refs.
     pub(in crate::receiver) refs: Vec<String>,
-    /// Empty when unknown.
-    pub(in crate::receiver) changed_files: Vec<String>,
+    /// Which files changed; see [`changed_files`].
+    pub(in crate::receiver) changed_files: ChangedFiles,
     /// The repository's default branch, if it is named; an empty name counts as none.
     pub(in crate::receiver) default_branch: Option<String>,
 }
@@ -87,20 +87,47 @@ pub(in crate::receiver) fn is_null_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte == b'0')
 }
 
-/// The files that commits added, modified or removed.
+/// The files that changed, if the event shows that it lists them all. It does not when the ref was created or forced, when
+/// commits may be missing (`all_listed` is false), or when a commit does not say which files it changed.
 ///
 /// # Errors
 /// [`Malformed`] when what a commit lists are not texts.
-pub(in crate::receiver) fn changed_files<'c, 'a: 'c>(
-    commits: impl IntoIterator<Item = &'c Object<'a>>,
-) -> Result<Vec<String>, Malformed> {
+pub(in crate::receiver) fn changed_files(
+    body: &Object<'_>,
+    commits: &[Object<'_>],
+    all_listed: bool,
+) -> Result<ChangedFiles, Malformed> {
     let mut files = Vec::new();
     for commit in commits {
-        for list in ["added", "modified", "removed"] {
+        for list in FILE_LISTS {
             files.append(&mut commit.texts(list)?);
         }
     }
-    Ok(files)
+    let names_files = |commit: &Object<'_>| FILE_LISTS.iter().any(|list| commit.last(list).is_some());
+    let is_complete = all_listed && !moved_afresh(body) && commits.iter().all(names_files);
+    Ok(if is_complete { ChangedFiles::complete(files) } else { ChangedFiles::Unknown })
+}
+
+/// Whether a list has as many commits as the event counts. An event without a count does not show it.
+///
+/// # Errors
+/// [`Malformed`] when the count is not an integer.
+pub(in crate::receiver) fn lists_all(
+    body: &Object<'_>,
+    count: &str,
+    commits: &[Object<'_>],
+) -> Result<bool, Malformed> {
+    let counted = body.integer(count)?;
+    Ok(body.last(count).is_some() && counted <= i64::try_from(commits.len()).unwrap_or(i64::MAX))
+}
+
+/// The members of a commit that list files.
+const FILE_LISTS: [&str; 3] = ["added", "modified", "removed"];
+
+/// Whether the ref now holds more, or less, than the listed commits on top of what it held before.
+fn moved_afresh(body: &Object<'_>) -> bool {
+    let before = text_if_any(body, "before").unwrap_or_default();
+    before.is_empty() || is_null_id(&before) || ["created", "forced"].iter().any(|flag| body.flag(flag) != Ok(false))
 }
 
 /// A text whose type nobody guarantees: none when it is something else.
@@ -197,78 +224,6 @@ pub(in crate::receiver) fn sign(sample: Sample, secret: &Secret, header: &'stati
 }
 
 #[cfg(test)]
-mod tests {
-    use http::HeaderMap;
-
-    use super::*;
-
-    #[test]
-    fn changed_files_are_those_of_all_commits_and_a_null_commit_names_none() {
-        let files = |commits: &str| {
-            let body = format!(r#"{{"commits":{commits}}}"#);
-            read_object(body.as_bytes(), |body| changed_files(&body.objects("commits")?))
-        };
-        let commits = r#"[{"added":["c"],"modified":["a"]},null,{"removed":["b",null]},{"added":null}]"#;
-        assert_eq!(files(commits).unwrap(), ["c", "a", "b", ""]);
-        assert_eq!(files(r#"[{"added":"a"}]"#), Err(Malformed));
-        assert_eq!(files("[1]"), Err(Malformed));
-    }
-
-    #[test]
-    fn only_a_form_with_a_payload_is_unpacked() {
-        let json = |content_type: &'static str, body: &'static [u8]| {
-            let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
-            String::from_utf8(
-                json_of(&Request { headers: &headers, query: None, body, arrived: jiff::Timestamp::UNIX_EPOCH })
-                    .into_owned(),
-            )
-            .unwrap()
-        };
-        assert_eq!(json("application/x-www-form-urlencoded", b"payload=%7B%22a+b%22%3A1%7D&x=1"), r#"{"a b":1}"#);
-        assert_eq!(json("Application/x-www-form-urlencoded; charset=utf-8", b"payload=1"), "1");
-        assert_eq!(json("application/json", b"payload=1"), "payload=1");
-        assert_eq!(json("application/x-www-form-urlencoded", b"{\"payload\":1}"), r#"{"payload":1}"#);
-    }
-
-    #[test]
-    fn only_zeros_are_the_null_id() {
-        assert!(is_null_id(&"0".repeat(40)) && is_null_id(&"0".repeat(64)));
-        assert!(!is_null_id("") && !is_null_id(SAMPLE_IDS.0));
-    }
-
-    #[test]
-    fn an_address_is_read_from_every_spelling() {
-        for spelling in [
-            "https://h.example/a/b.git",
-            "ssh://git@h.example:7999/a/b",
-            "git@h.example:a/b.git",
-            "http://u:p@h.example/a/b/",
-        ] {
-            let address = Address::of(spelling);
-            assert_eq!(
-                (address.https().as_str(), address.ssh().as_str(), address.name()),
-                ("https://h.example/a/b.git", "git@h.example:a/b.git", "b"),
-                "{spelling}"
-            );
-        }
-        assert_eq!(Address::of("https://h.example:8443/a/b").https(), "https://h.example:8443/a/b.git");
-        assert_eq!(pull_request("https://h.example/a/b", "/pull/"), "https://h.example/a/b/pull/1");
-        assert_eq!(pull_request("https://h.example/a/b/pull/7", "/pull/"), "https://h.example/a/b/pull/7");
-    }
-
-    #[test]
-    fn a_bare_name_is_a_tag() {
-        assert_eq!(full_ref("2.7.1"), "refs/tags/2.7.1");
-        assert_eq!(full_ref("refs/heads/main"), "refs/heads/main");
-    }
-
-    #[test]
-    fn an_event_without_a_name_or_with_an_endless_one_is_named_all_the_same() {
-        let name = |event: &str| match unsupported(event) {
-            Verdict::Ignored(ignored) => ignored.event.into_owned(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(name(""), "unnamed");
-        assert_eq!(name(&"x".repeat(1000)).len(), MAX_NAME);
-    }
-}
+mod completeness;
+#[cfg(test)]
+mod tests;

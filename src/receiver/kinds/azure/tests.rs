@@ -53,7 +53,7 @@ fn a_git_push_names_refs_and_the_default_branch() {
     assert_eq!(event.repositories, ["https://code.example.com/shop/_git/storefront"]);
     assert_eq!(event.qualifiers, ["refs/heads/main", "refs/tags/v1"]);
     assert_eq!(event.default_branch.as_deref(), Some("trunk"));
-    assert!(event.changed_files.is_empty());
+    assert!(event.changed_files.listed().is_empty());
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn a_push_names_its_repository_in_both_spellings_its_ref_files_and_default_branc
         ["https://gitea.example.com/northwind/storefront", "ssh://git@ssh.gitea.example.com:2222/northwind/storefront"]
     );
     assert_eq!(pushed.qualifiers, ["refs/heads/trunk"]);
-    assert_eq!(pushed.changed_files, ["README.md", "charts/web/values.yaml"]);
+    assert_eq!(pushed.changed_files.listed(), ["README.md", "charts/web/values.yaml"]);
     assert_eq!(pushed.default_branch.as_deref(), Some("trunk"));
 }
 
@@ -28,7 +28,7 @@ fn a_push_names_its_repository_in_both_spellings_its_ref_files_and_default_branc
 fn files_are_unknown_when_more_commits_were_pushed_than_listed() {
     let mut body = payload("gitea/push.json");
     body["total_commits"] = json!(2);
-    assert!(push(deliver("push", &body)).changed_files.is_empty());
+    assert!(push(deliver("push", &body)).changed_files.listed().is_empty());
 }
 
 #[test]

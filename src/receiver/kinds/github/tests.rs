@@ -20,17 +20,20 @@ fn a_push_names_its_repository_in_both_spellings_its_ref_files_and_default_branc
         ["https://github.com/northwind/storefront", "ssh://git@github.com/northwind/storefront"]
     );
     assert_eq!(pushed.qualifiers, ["refs/heads/trunk"]);
-    assert_eq!(pushed.changed_files, ["README.md", "charts/web/old.yaml", "charts/web/values.yaml"]);
+    assert_eq!(pushed.changed_files.listed(), ["README.md", "charts/web/old.yaml", "charts/web/values.yaml"]);
     assert_eq!(pushed.default_branch.as_deref(), Some("trunk"));
 }
 
 #[test]
 fn files_of_a_push_are_unknown_when_there_may_be_more_commits_than_listed() {
     let mut body = payload("github/push.json");
-    body["commits"] = Value::Array(vec![json!({"added": ["a"]}); MAX_COMMITS - 1]);
-    assert!(!push(deliver("push", &body)).changed_files.is_empty());
-    body["commits"] = Value::Array(vec![json!({"added": ["a"]}); MAX_COMMITS]);
-    assert!(push(deliver("push", &body)).changed_files.is_empty());
+    let commit = json!({"added": ["a"]});
+    for (count, known) in [(1, true), (19, true), (20, false), (21, true), (2047, true), (2048, false)] {
+        body["commits"] = Value::Array(vec![commit.clone(); count]);
+        assert_eq!(push(deliver("push", &body)).changed_files.listed().is_empty(), !known, "{count}");
+    }
+    body["commits"] = json!([]);
+    assert!(push(deliver("push", &body)).changed_files.listed().is_empty(), "only the head commit is listed");
 }
 
 #[test]
