@@ -18,7 +18,7 @@ use super::{AliasArgs, Outcome, note, print, read};
 use crate::delivery;
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::owner::Owner;
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Ending};
 use crate::process::clock::Clock;
 use crate::receiver::Request;
 use crate::tables::routes::Route;
@@ -121,11 +121,8 @@ impl Args {
         let request =
             Request { headers: &headers, query: self.query.as_deref(), body: &body, arrived: Clock::system().now() };
         let judgement = delivery::judge(route, &ClientIdentity::None, &request, manifests.tables());
-        let answer = if delivery::is_dry_run(&request) {
-            Answer::dry_run(&judgement)
-        } else {
-            Answer::of(&judgement, &[], false)
-        };
+        let ending = if delivery::is_dry_run(&request) { Ending::DryRun } else { Ending::Written };
+        let answer = Answer::of(&judgement, ending);
         Ok(Report::judged(&answer, route, &judgement, manifests.tables()))
     }
 }

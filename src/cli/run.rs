@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::receivers::Receivers;
 use super::{AliasArgs, Outcome, block_on, duration};
@@ -107,7 +108,8 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Outcome {
     telemetry::install(args.log_format, args.log_level)?;
     // Many systems allow 1024 open files unless a program asks for more, and each connection is one.
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+    let granted = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: granted, maximum: granted }) {
         tracing::warn!(%error, "failed to raise the limit of open files");
     }
     let config = app::Config {

@@ -16,7 +16,7 @@ use crate::domain::owner::Owner;
 use crate::domain::path::{BaseUrl, ReceiverPath};
 use crate::domain::secret::Secret;
 use crate::domain::vectors::{self, base64, text};
-use crate::http::answer::Answer;
+use crate::http::answer::{Answer, Ending};
 use crate::receiver::Settings;
 use crate::tables::routes::{RouteTable, Standing};
 
@@ -143,7 +143,7 @@ fn verdict(case: &Value) -> Verdict {
         Request { headers: &headers, query: case["url_query"].as_str(), body: &body, arrived: Timestamp::UNIX_EPOCH };
     let tables = Lookup { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &ClientIdentity::None, &request, tables);
-    let status = Answer::of(&judgement, &[], false).status().as_u16();
+    let status = Answer::of(&judgement, Ending::Written).status().as_u16();
     let named = |kind| {
         let targets = judgement.targets();
         targets.iter().filter(|target| target.kind == kind).map(ToString::to_string).collect()
@@ -245,7 +245,7 @@ fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judg
     let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::now() };
     let tables = Lookup { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
     let judgement = judge(&route, &ClientIdentity::None, &request, tables);
-    let answer = serde_json::to_value(&Answer::of(&judgement, &[], false).body).unwrap();
+    let answer = serde_json::to_value(&Answer::of(&judgement, Ending::Written).body).unwrap();
     (judgement, answer)
 }
 
@@ -277,7 +277,7 @@ fn the_answer_to_a_generic_request_shows_results_and_counts_only() {
         result(true, "Error", "Error evaluating targetSelectionCriteria", Some("not_text"), 0),
     ]});
     assert_eq!(answer, expected);
-    let late = serde_json::to_value(&Answer::of(&judgement, &judgement.targets(), false).body).unwrap();
+    let late = serde_json::to_value(&Answer::of(&judgement, Ending::Unfinished(&judgement.targets())).body).unwrap();
     assert_eq!(late["results"][0]["summary"], "Refreshed 0 of 1 selected resources");
     assert_eq!((&late["results"][0]["result"], &late["results"][1]), (&json!("Failure"), &expected["results"][1]));
     let (_, idle) = generic(&json!([]), &objects, "");

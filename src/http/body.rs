@@ -16,7 +16,7 @@ use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_DISCARDED_BYTES, MAX_LARGE
 static LARGE_BODIES: Semaphore = Semaphore::const_new(MAX_LARGE_BODIES);
 
 /// A complete body.
-pub struct Content {
+pub(super) struct Content {
     bytes: Bytes,
     /// Held while the bytes are in memory.
     _turn: Option<SemaphorePermit<'static>>,
@@ -32,7 +32,7 @@ impl Deref for Content {
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
+pub(super) enum Unreadable {
     /// It exceeds the limit.
     TooLarge,
     /// It did not arrive in time, or the connection broke.
@@ -42,7 +42,7 @@ pub enum Unreadable {
 impl Unreadable {
     /// What to answer.
     #[must_use]
-    pub fn answer(self) -> Answer {
+    pub(super) fn answer(self) -> Answer {
         match self {
             Self::TooLarge => Answer::too_large(),
             Self::TooSlow => Answer::too_slow(),
@@ -54,7 +54,7 @@ impl Unreadable {
 ///
 /// # Errors
 /// When it is too large or too slow.
-pub async fn read(head: &Parts, body: Body) -> Result<Content, Unreadable> {
+pub(super) async fn read(head: &Parts, body: Body) -> Result<Content, Unreadable> {
     tokio::time::timeout(BODY_TIMEOUT, read_all(head, body)).await.unwrap_or(Err(Unreadable::TooSlow))
 }
 

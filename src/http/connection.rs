@@ -25,7 +25,7 @@ use super::limits::{HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, IDLE_TIMEOUT};
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub(super) enum Stage {
     /// The client is to finish the TLS handshake.
     Handshake,
     /// The client is to send a request head.
@@ -40,7 +40,7 @@ pub enum Stage {
 
 /// Why we closed a connection whose client had not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(super) enum Reason {
     /// The port was full, and this connection had kept us waiting longest.
     Crowded,
     /// No handshake in time.
@@ -54,7 +54,7 @@ pub enum Reason {
 impl Reason {
     /// The metric label.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Crowded => "crowded",
             Self::SlowHandshake => "slow_handshake",
@@ -77,7 +77,7 @@ impl Stage {
 }
 
 /// The state of a connection, shared by what reads from it and what answers on it.
-pub struct Talk {
+pub(super) struct Talk {
     place: Place,
     stage: Mutex<(Stage, Instant)>,
 }
@@ -85,12 +85,12 @@ pub struct Talk {
 impl Talk {
     /// Of a connection that has just been accepted.
     #[must_use]
-    pub fn new(place: Place, stage: Stage) -> Arc<Self> {
+    pub(super) fn new(place: Place, stage: Stage) -> Arc<Self> {
         Arc::new(Self { place, stage: Mutex::new((stage, Instant::now())) })
     }
 
     /// Begins a stage.
-    pub fn enters(&self, stage: Stage) {
+    pub(super) fn enters(&self, stage: Stage) {
         *self.stage.lock() = (stage, Instant::now());
         if stage == Stage::Work { self.place.works() } else { self.place.waits() }
     }
@@ -109,7 +109,7 @@ impl Talk {
 }
 
 /// Runs a connection until it ends by itself (`None`), or for the reason that is returned.
-pub async fn supervise(talk: &Talk, connection: impl Future<Output = ()>) -> Option<Reason> {
+pub(super) async fn supervise(talk: &Talk, connection: impl Future<Output = ()>) -> Option<Reason> {
     let mut connection = pin!(connection);
     let mut alarm = pin!(sleep_until(Instant::now() + HEADER_TIMEOUT));
     let mut called = pin!(talk.place.called());
@@ -137,11 +137,11 @@ pub async fn supervise(talk: &Talk, connection: impl Future<Output = ()>) -> Opt
 }
 
 /// A stream that tells when something was read.
-pub struct Heard<S> {
+pub(super) struct Heard<S> {
     /// Where from.
-    pub stream: S,
+    pub(super) stream: S,
     /// Whom to tell.
-    pub talk: Arc<Talk>,
+    pub(super) talk: Arc<Talk>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
@@ -182,11 +182,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
 }
 
 /// A request body that tells when it is complete.
-pub struct HeardBody {
+pub(super) struct HeardBody {
     /// The body.
-    pub body: Incoming,
+    pub(super) body: Incoming,
     /// Whom to tell.
-    pub talk: Arc<Talk>,
+    pub(super) talk: Arc<Talk>,
 }
 
 impl Body for HeardBody {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// All connections of a port. Only one task may [`Self::admit`].
-pub struct Crowd {
+pub(super) struct Crowd {
     places: usize,
     state: Mutex<State>,
     /// Something happened that the newcomer may have waited for.
@@ -33,7 +33,7 @@ struct State {
 }
 
 /// The place of one connection, from [`Crowd::admit`] until it is dropped.
-pub struct Place {
+pub(super) struct Place {
     crowd: Arc<Crowd>,
     /// The number under which it waits; [`WORKING`] while it does not. A number that does not wait any more was called upon
     /// to go. Changes only under the crowd's lock.
@@ -46,12 +46,12 @@ const WORKING: u64 = 0;
 impl Crowd {
     /// An empty one with that many places.
     #[must_use]
-    pub fn new(places: usize) -> Arc<Self> {
+    pub(super) fn new(places: usize) -> Arc<Self> {
         Arc::new(Self { places, state: Mutex::default(), changed: Notify::new() })
     }
 
     /// A place, once there is one. `on_call` is told whenever a connection is called upon to go.
-    pub async fn admit(self: &Arc<Self>, on_call: impl Fn()) -> Place {
+    pub(super) async fn admit(self: &Arc<Self>, on_call: impl Fn()) -> Place {
         loop {
             {
                 let mut state = self.state.lock();
@@ -96,7 +96,7 @@ impl State {
 
 impl Place {
     /// From now on it is the client's turn.
-    pub fn waits(&self) {
+    pub(super) fn waits(&self) {
         self.crowd.change(|state| {
             state.stop_waiting(self.turn.load(Ordering::Relaxed));
             state.turns += 1;
@@ -106,14 +106,14 @@ impl Place {
     }
 
     /// From now on it is our turn.
-    pub fn works(&self) {
+    pub(super) fn works(&self) {
         self.crowd.change(|state| {
             state.stop_waiting(self.turn.swap(WORKING, Ordering::Relaxed));
         });
     }
 
     /// Completes when it is called upon to go. Whoever has begun to work or to wait anew since then stays.
-    pub async fn called(&self) {
+    pub(super) async fn called(&self) {
         loop {
             self.call.notified().await;
             let turn = self.turn.load(Ordering::Relaxed);

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::body;
-use super::handler::Hooks;
+use super::state::Hooks;
 use crate::delivery;
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::path::ReceiverPath;

@@ -4,11 +4,13 @@
 //! controller only in the tables.
 
 pub mod answer;
-pub mod body;
-pub mod connection;
-pub mod crowd;
+mod body;
+mod connection;
+mod crowd;
 pub mod handler;
 pub mod intake;
-pub mod limits;
+mod limits;
+mod log;
 pub mod server;
+pub mod state;
 pub mod tls;

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
@@ -44,7 +45,8 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// How many connections a port takes: fewer than wanted where the operating system grants few open files.
 fn places() -> usize {
-    let files = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    // No limit is none.
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let granted = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(1);
     if granted < MAX_CONNECTIONS {
         tracing::warn!(connections = granted, "few open files are allowed (ulimit -n), so fewer connections are taken");

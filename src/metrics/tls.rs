@@ -20,6 +20,25 @@ pub struct TlsMetrics {
     expiry: Family<NoLabel, Gauge>,
 }
 
+/// Whether files that have changed could be used.
+#[derive(Clone, Copy, Debug)]
+pub enum Reload {
+    /// They are in force.
+    Loaded,
+    /// The last good ones stay in force.
+    Failed,
+}
+
+impl Reload {
+    const fn label(self) -> OutcomeLabel {
+        let outcome = match self {
+            Self::Loaded => "loaded",
+            Self::Failed => "failed",
+        };
+        OutcomeLabel { outcome }
+    }
+}
+
 impl TlsMetrics {
     /// Puts all of them, named `tls_…`, into the registry.
     pub fn register(&self, registry: &mut Registry) {
@@ -41,14 +60,14 @@ impl TlsMetrics {
 
     /// Makes the counters of reloads appear with 0, so that an increase can be seen from the first one on.
     pub fn begin(&self) {
-        for outcome in ["loaded", "failed"] {
-            drop(self.reloads.get_or_create(&OutcomeLabel { outcome }));
+        for reload in [Reload::Loaded, Reload::Failed] {
+            drop(self.reloads.get_or_create(&reload.label()));
         }
     }
 
     /// Counts files that changed, and whether they could be used.
-    pub fn reloaded(&self, outcome: &'static str) {
-        self.reloads.get_or_create(&OutcomeLabel { outcome }).inc();
+    pub fn reloaded(&self, reload: Reload) {
+        self.reloads.get_or_create(&reload.label()).inc();
     }
 
     /// The certificate in use ends then, in seconds since 1970.

@@ -1,8 +1,8 @@
-//! TLS on the webhook port: the certificate, whom senders prove to be, and new files without a restart.
+//! TLS on the webhook port: the certificate, the identity that a sender proves, and new files without a restart.
 //!
-//! What is in force is one immutable `Material`; a handshake takes it once and uses nothing else. Files that cannot be used
-//! change nothing. Sessions are never resumed, so no handshake relies on an authority that is no longer trusted; it costs
-//! nothing, because Quay begins a session for each delivery.
+//! One immutable `Material` is in force; a handshake takes it once and uses nothing else. Files that cannot be used
+//! change nothing. Sessions are never resumed, so no handshake relies on an authority that is no longer trusted; that
+//! costs nothing, because Quay begins a session for each delivery.
 
 mod material;
 mod trust;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::material::Files;
 use self::material::{Content, Material};
 use crate::domain::client_cert::ClientIdentity;
-use crate::metrics::tls::TlsMetrics;
+use crate::metrics::tls::{Reload, TlsMetrics};
 
 /// What TLS needs, as it is now.
 pub struct Tls {
@@ -33,8 +33,8 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// When they cannot be used; the text says which and why. An expired certificate is used with a warning: there is none
-    /// better, and a proxy in front may not mind.
+    /// When they cannot be used; the text says which and why. An expired certificate is used with a warning: no better one
+    /// is at hand, and a proxy in front may accept it.
     pub fn load(files: Files, metrics: TlsMetrics) -> anyhow::Result<Self> {
         let material = Material::new(&files, &Content::read(&files)?)?;
         if material.has_expired(UnixTime::now()) {
@@ -50,25 +50,25 @@ impl Tls {
     }
 
     /// The handshake; `None` when it failed. The caller limits its time.
-    pub async fn accept(self: &Arc<Self>, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Client)> {
+    pub(super) async fn accept(self: &Arc<Self>, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Client)> {
         let material = self.current();
         match TlsAcceptor::from(Arc::clone(&material.config)).accept(stream).await {
             Ok(stream) => {
                 let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
                 let certificates = certificates.iter().map(|certificate| certificate.clone().into_owned()).collect();
                 let client = Client::new(Arc::clone(self), material, certificates);
-                self.metrics.shaken(client.outcome());
+                self.metrics.shaken(client.handshake().as_str());
                 Some((stream, client))
             }
             Err(error) => {
                 tracing::debug!(%error, "a TLS handshake failed");
-                self.metrics.shaken("failed");
+                self.metrics.shaken(Handshake::Failed.as_str());
                 None
             }
         }
     }
 
-    /// Looks at the files again and again until `stop`, and uses what has changed. Their content is compared, because the
+    /// Looks at the files periodically until `stop`, and uses what has changed. Their content is compared, because the
     /// kubelet replaces a Secret by swapping a symbolic link to its folder.
     pub async fn follow(self: Arc<Self>, every: Duration, stop: CancellationToken) {
         let mut seen = Ok(self.current().digest);
@@ -93,13 +93,13 @@ impl Tls {
         });
         match usable {
             Ok(material) => {
-                self.metrics.reloaded("loaded");
+                self.metrics.reloaded(Reload::Loaded);
                 self.metrics.expires(material.not_after);
                 tracing::info!(not_after = material.not_after, "the TLS files have changed and are in force");
                 *self.current.write() = Arc::new(material);
             }
             Err(error) => {
-                self.metrics.reloaded("failed");
+                self.metrics.reloaded(Reload::Failed);
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the TLS files have changed and cannot be used, so the last good ones stay in force; correct the files"
@@ -109,12 +109,12 @@ impl Tls {
     }
 }
 
-/// Who is at the other end of a connection.
-pub struct Client {
+/// The client at the other end of a connection.
+pub(super) struct Client {
     tls: Arc<Tls>,
     /// Its own first; empty if it presented none.
     certificates: Vec<CertificateDer<'static>>,
-    /// What they are worth, and by which material.
+    /// The identity that they prove, and by which material.
     judged: Mutex<(Arc<Material>, ClientIdentity)>,
 }
 
@@ -124,8 +124,8 @@ impl Client {
         Self { tls, certificates, judged: Mutex::new((material, identity)) }
     }
 
-    /// What it has proved, by what is trusted now: a connection may be older than that.
-    pub fn identity(&self) -> ClientIdentity {
+    /// The identity that the client has proved, by what is trusted now: the connection may be older than that.
+    pub(super) fn identity(&self) -> ClientIdentity {
         let material = self.tls.current();
         let mut judged = self.judged.lock();
         if !Arc::ptr_eq(&judged.0, &material) {
@@ -135,18 +135,42 @@ impl Client {
         judged.1
     }
 
-    /// The metric label.
-    fn outcome(&self) -> &'static str {
+    fn handshake(&self) -> Handshake {
         match self.judged.lock().1 {
             ClientIdentity::Verified { fingerprint } => {
                 tracing::debug!(%fingerprint, "a client presented a certificate that is trusted");
-                "verified"
+                Handshake::Verified
             }
             ClientIdentity::Unverified { fingerprint } => {
-                tracing::debug!(%fingerprint, "a client presented a certificate that nobody vouches for");
-                "unverified"
+                tracing::debug!(%fingerprint, "a client presented a certificate that no authority vouches for");
+                Handshake::Unverified
             }
-            ClientIdentity::None => "anonymous",
+            ClientIdentity::None => Handshake::Anonymous,
+        }
+    }
+}
+
+/// How a handshake ended.
+#[derive(Clone, Copy)]
+enum Handshake {
+    /// It did not succeed.
+    Failed,
+    /// The client presented no certificate.
+    Anonymous,
+    /// The client presented a certificate that is not trusted.
+    Unverified,
+    /// The client presented a certificate that is trusted.
+    Verified,
+}
+
+impl Handshake {
+    /// The metric label.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Anonymous => "anonymous",
+            Self::Unverified => "unverified",
+            Self::Verified => "verified",
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Client certificates: whom we trust, and what they are worth.
+//! Client certificates: which are trusted, and the identity they prove.
 //!
-//! Presenting a certificate that nobody vouches for does not fail the handshake. Quay presents its own server certificate to
-//! everybody who asks, whoever issued it, and a failed handshake would switch its hooks off, also those to receivers that
-//! demand no certificate. Only the proof that the client holds the private key is always demanded.
+//! A certificate that no authority vouches for does not fail the handshake. Quay presents its own server certificate to
+//! every server that asks, and a failed handshake would switch its hooks off, also those to receivers that demand no
+//! certificate. Only the proof that the client holds the private key is always demanded.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
@@ -33,7 +33,7 @@ impl Trust {
         self.authorities.is_empty() && self.pinned.is_empty()
     }
 
-    /// What the certificates are worth that a client presented, its own first.
+    /// The identity that the certificates of a client prove, its own first.
     pub(super) fn identify(&self, certificates: &[CertificateDer<'_>], now: UnixTime) -> ClientIdentity {
         let Some((own, intermediates)) = certificates.split_first() else {
             return ClientIdentity::None;

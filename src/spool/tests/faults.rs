@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use rlimit::Resource;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
 
@@ -102,8 +102,8 @@ async fn a_full_disk_is_an_error_and_heals_by_itself() {
 }
 
 fn limit_files(bytes: Option<u64>) {
-    let maximum = Resource::FSIZE.get_hard().unwrap();
-    Resource::FSIZE.set(bytes.unwrap_or(maximum), maximum).unwrap();
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    setrlimit(Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
 }
 
 async fn fill_the_disk(parent: &Path) {

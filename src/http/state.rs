@@ -1,0 +1,84 @@
+//! What every request shares.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::delivery::{Judgement, Lookup, judge};
+use crate::domain::client_cert::ClientIdentity;
+use crate::metrics::delivery::DeliveryMetrics;
+use crate::process::clock::Clock;
+use crate::process::readiness::Readiness;
+use crate::receiver::Request;
+use crate::refresh::Refresher;
+use crate::spool::Spool;
+use crate::tables::Tables;
+use crate::tables::routes::{Route, Standing};
+
+/// Everything a request needs.
+pub struct Hooks {
+    /// What a request is looked up in.
+    pub(super) tables: Tables,
+    /// Writes annotations.
+    pub(super) refresher: Refresher,
+    /// Whether the tables can be trusted.
+    pub(super) readiness: Arc<Readiness>,
+    /// Counters.
+    pub(super) metrics: DeliveryMetrics,
+    /// Names deliveries.
+    pub(super) ids: DeliveryIds,
+    /// How long an answer waits for the annotations to be written.
+    pub(super) ack_deadline: Duration,
+    /// Keeps what is not done by then, and what arrives before the tables are filled.
+    pub(super) spool: Option<Spool>,
+    /// For arrivals.
+    pub(super) clock: Clock,
+}
+
+impl Hooks {
+    /// What requests need, on one lane.
+    #[must_use]
+    pub fn new(
+        tables: Tables,
+        refresher: Refresher,
+        readiness: Arc<Readiness>,
+        metrics: DeliveryMetrics,
+        spool: Option<Spool>,
+        ack_deadline: Duration,
+    ) -> Self {
+        let (ids, clock) = (DeliveryIds::default(), Clock::system());
+        Self { tables, refresher, readiness, metrics, ids, ack_deadline, spool, clock }
+    }
+
+    /// Judges a request. `client` is what its sender proved when it connected.
+    pub(super) fn judge(&self, route: &Route, client: &ClientIdentity, request: &Request<'_>) -> Judgement {
+        let Tables { index, promotions, aliases, .. } = &self.tables;
+        let judgement = judge(route, client, request, Lookup { warehouses: index, promotions, aliases });
+        if matches!(route.standing, Standing::Previous { .. }) && !matches!(judgement, Judgement::Rejected(_)) {
+            self.metrics.previous_secret_used(route.kind().as_str(), self.clock.now());
+            let (project, receiver) = (route.scope.project(), &*route.receiver);
+            tracing::info!(project, receiver, "the URL of the previous secret is still in use");
+        }
+        judgement
+    }
+}
+
+/// Hands out delivery ids: unique within a process, and with the random half practically unique among replicas.
+pub(super) struct DeliveryIds {
+    process: u32,
+    count: AtomicU32,
+}
+
+impl Default for DeliveryIds {
+    fn default() -> Self {
+        let process = u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or(0);
+        Self { process, count: AtomicU32::new(0) }
+    }
+}
+
+impl DeliveryIds {
+    pub(super) fn next(&self) -> String {
+        format!("{:08x}{:08x}", self.process, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}
