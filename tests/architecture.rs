@@ -17,7 +17,7 @@ const ARROWS: [(&str, &str); 17] = [
     ("metrics", "domain"),
     ("api", "domain"),
     ("expr", "domain"),
-    ("receiver", "domain expr"),
+    ("receiver", "api domain expr"),
     ("tables", "receiver domain"),
     ("delivery", "tables receiver domain"),
     ("refresh", "domain metrics process"),

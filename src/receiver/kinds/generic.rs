@@ -10,12 +10,12 @@ mod criterion;
 mod mistake;
 mod sample;
 
-pub use action::{Action, ActionParts};
-pub use criterion::{CriterionParts, IndexParts, LabelParts};
+pub use action::Action;
 
 use crate::domain::event::{ActionResult, ActionVerdict, Verdict};
 pub use crate::expr::CompileBudget;
 use crate::expr::{Budget, Env, ErrorClass, JsonError, Value, parse_json};
+use crate::receiver::read::json::without_mark;
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// What all actions of a receiver together may use for one request, twice what the first may use.
@@ -26,7 +26,7 @@ pub struct Generic;
 
 impl Receiver for Generic {
     fn receive(&self, request: &Request<'_>, settings: &Settings) -> Result<Verdict, Rejection> {
-        let body = match request.body {
+        let body = match without_mark(request.body) {
             [] => Value::Nil,
             body => parse_json(body).map_err(|error| match error {
                 JsonError::Syntax => Rejection::Invalid("invalid request body: it is not JSON"),
@@ -49,9 +49,9 @@ impl Receiver for Generic {
     }
 }
 
-/// What expressions see of a request.
+/// What expressions see of a request. Their `now()` is its arrival, also when it is run later.
 fn environment(request: &Request<'_>, body: Value) -> Env {
-    let mut env = Env::builder(jiff::Timestamp::now()).body(body);
+    let mut env = Env::builder(request.arrived).body(body);
     for (name, value) in request.headers {
         env = env.header(name.as_str(), value);
     }

@@ -18,12 +18,18 @@ const MAX_DEPTH: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
+/// A body without the byte order mark that some senders on Windows write in front of it.
+#[must_use]
+pub fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
+}
+
 /// Brings a body into a form that [`Value::parse`] can borrow from.
 ///
 /// # Errors
 /// [`Malformed`] when it nests too deeply.
 pub fn prepared(body: &[u8]) -> Result<Cow<'_, str>, Malformed> {
-    let text = String::from_utf8_lossy(body);
+    let text = String::from_utf8_lossy(without_mark(body));
     if exceeds_depth(text.as_bytes()) {
         return Err(Malformed);
     }
@@ -377,6 +383,14 @@ mod tests {
         assert_eq!(text_of(b"{\"a\":\"1\",\"z\":\"\xff\"}", "a").unwrap(), "1");
         let too_deep = format!("{}{}", "[".repeat(10_001), "]".repeat(10_001));
         assert_eq!(prepared(too_deep.as_bytes()), Err(Malformed));
+    }
+
+    #[test]
+    fn one_byte_order_mark_in_front_of_the_document_is_skipped() {
+        assert_eq!(text_of("\u{FEFF}{\"a\":\"\u{FEFF}1\"}".as_bytes(), "a").unwrap(), "\u{FEFF}1");
+        for body in ["\u{FEFF}", "\u{FEFF}\u{FEFF}{}", " \u{FEFF}{}", "{}\u{FEFF}"] {
+            assert_eq!(text_of(body.as_bytes(), "a"), Err(Malformed), "{body}");
+        }
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! An action, compiled when the configuration changes and judged for every request.
 
-use std::collections::BTreeMap;
-
-use super::criterion::{CriterionParts, Plan};
+use super::criterion::Plan;
 use super::mistake::Mistake;
+use crate::api::generic_config::{GenericAction, TargetSelectionCriteria};
 use crate::domain::event::ActionResult;
 use crate::expr::{Budget, CompileBudget, Env, Program};
 
@@ -12,19 +11,6 @@ const REFRESH: &str = "Refresh";
 
 /// The field of the condition.
 const WHEN: &str = "whenExpression";
-
-/// An action as it is configured.
-#[derive(Clone, Debug, Default)]
-pub struct ActionParts<'a> {
-    /// What to do with the selected objects.
-    pub action: &'a str,
-    /// The condition; empty for none.
-    pub when_expression: &'a str,
-    /// What expressions know as `params`.
-    pub parameters: BTreeMap<&'a str, &'a str>,
-    /// What to select; an object is selected when one of them selects it.
-    pub criteria: Vec<CriterionParts<'a>>,
-}
 
 /// A compiled action.
 #[derive(Debug)]
@@ -37,22 +23,21 @@ pub struct Action {
 }
 
 impl Action {
-    /// Compiles an action. What is wrong with it makes it fail at every request and is told by
-    /// [`mistakes`](Self::mistakes).
+    /// Compiles an action. A mistake in it makes it fail at every request; [`mistakes`](Self::mistakes) reports it.
     #[must_use]
-    pub fn compile(parts: &ActionParts<'_>, budget: &mut CompileBudget) -> Self {
-        let when = parts.when_expression;
-        let condition = (!when.is_empty())
-            .then(|| Program::compile(when, budget).map_err(|error| Mistake::from(&error).within(WHEN)));
-        let criterion = |(index, parts): (usize, &CriterionParts<'_>)| {
-            Plan::compile(parts, budget).map_err(|mistake| mistake.within(&criterion_place(index)))
+    pub fn compile(action: &GenericAction, budget: &mut CompileBudget) -> Self {
+        let GenericAction { action: name, when_expression, parameters, target_selection_criteria } = action;
+        let when = when_expression.as_deref().filter(|when| !when.is_empty());
+        let condition =
+            when.map(|when| Program::compile(when, budget).map_err(|error| Mistake::from(&error).within(WHEN)));
+        let criterion = |(index, criteria): (usize, &TargetSelectionCriteria)| {
+            Plan::compile(criteria, budget).map_err(|mistake| mistake.within(&criterion_place(index)))
         };
-        let parameters = parts.parameters.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         Self {
-            name: parts.action.to_owned(),
+            name: name.clone(),
             condition,
-            parameters: parameters.collect(),
-            criteria: parts.criteria.iter().enumerate().map(criterion).collect(),
+            parameters: parameters.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            criteria: target_selection_criteria.iter().enumerate().map(criterion).collect(),
         }
     }
 

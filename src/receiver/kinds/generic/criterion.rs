@@ -1,47 +1,11 @@
 //! What an action selects, with its templates compiled.
 
 use super::mistake::Mistake;
+use crate::api::generic_config::{self as config, TargetSelectionCriteria};
 use crate::domain::criterion::{Criterion, Index, IndexRequirement, LabelRequirement};
 use crate::domain::label;
 use crate::domain::target::TargetKind;
 use crate::expr::{Budget, CompileBudget, Env, Template};
-
-/// A criterion as it is configured.
-#[derive(Clone, Debug, Default)]
-pub struct CriterionParts<'a> {
-    /// The kind of the objects.
-    pub kind: &'a str,
-    /// A template for their name; empty for any name.
-    pub name: &'a str,
-    /// Labels and templates for their values.
-    pub match_labels: Vec<(&'a str, &'a str)>,
-    /// Conditions on labels.
-    pub match_expressions: Vec<LabelParts<'a>>,
-    /// Conditions on indexes.
-    pub match_indices: Vec<IndexParts<'a>>,
-}
-
-/// A condition on one label as it is configured.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LabelParts<'a> {
-    /// The key of the label.
-    pub key: &'a str,
-    /// How it is compared.
-    pub operator: &'a str,
-    /// Templates for the values to compare with.
-    pub values: &'a [String],
-}
-
-/// A condition on one index as it is configured.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct IndexParts<'a> {
-    /// The name of the index.
-    pub key: &'a str,
-    /// How the value is compared.
-    pub operator: &'a str,
-    /// A template for the value to compare with.
-    pub value: &'a str,
-}
 
 /// A compiled criterion.
 #[derive(Debug)]
@@ -78,21 +42,24 @@ struct IndexPlan {
 
 impl Plan {
     /// Compiles a criterion, unless it can never select anything.
-    pub(super) fn compile(parts: &CriterionParts<'_>, budget: &mut CompileBudget) -> Result<Self, Mistake> {
-        let kind = match parts.kind {
+    pub(super) fn compile(criteria: &TargetSelectionCriteria, budget: &mut CompileBudget) -> Result<Self, Mistake> {
+        let TargetSelectionCriteria { kind, name, label_selector, index_selector } = criteria;
+        let kind = match kind.as_str() {
             "Warehouse" => TargetKind::Warehouse,
             "Promotion" => TargetKind::Promotion,
             _ => return Err(Mistake::in_selector("kind", "the kind is neither Warehouse nor Promotion")),
         };
-        let name = (!parts.name.is_empty()).then(|| template(parts.name, "name", budget)).transpose()?;
+        let name = name.as_deref().filter(|name| !name.is_empty());
+        let name = name.map(|name| template(name, "name", budget)).transpose()?;
         let mut labels = Vec::new();
-        for (key, value) in &parts.match_labels {
+        for (key, value) in label_selector.iter().flat_map(|selector| &selector.match_labels) {
             let place = format!("labelSelector.matchLabels.{key}");
-            labels.push(LabelPlan::compile(key, Operator::In, &[*value], place, budget)?);
+            labels.push(LabelPlan::compile(key, Operator::In, std::slice::from_ref(value), place, budget)?);
         }
-        for (index, LabelParts { key, operator, values }) in parts.match_expressions.iter().enumerate() {
+        let expressions = label_selector.iter().flat_map(|selector| &selector.match_expressions);
+        for (index, config::LabelRequirement { key, operator, values }) in expressions.enumerate() {
             let place = format!("labelSelector.matchExpressions[{index}]");
-            let operator = match *operator {
+            let operator = match operator.as_str() {
                 "In" => Operator::In,
                 "NotIn" => Operator::NotIn,
                 "Exists" => Operator::Exists,
@@ -102,12 +69,11 @@ impl Plan {
                     return Err(Mistake::in_selector(place, what));
                 }
             };
-            let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            labels.push(LabelPlan::compile(key, operator, &values, place, budget)?);
+            labels.push(LabelPlan::compile(key, operator, values, place, budget)?);
         }
         let mut indices = Vec::new();
-        for (index, parts) in parts.match_indices.iter().enumerate() {
-            let plan = IndexPlan::compile(kind, parts, budget);
+        for (index, requirement) in index_selector.iter().flat_map(|selector| &selector.match_indices).enumerate() {
+            let plan = IndexPlan::compile(kind, requirement, budget);
             indices.push(plan.map_err(|mistake| mistake.within(&index_place(index)))?);
         }
         Ok(Self { kind, name, labels, indices })
@@ -130,7 +96,7 @@ impl LabelPlan {
     fn compile(
         key: &str,
         operator: Operator,
-        values: &[&str],
+        values: &[String],
         place: String,
         budget: &mut CompileBudget,
     ) -> Result<Self, Mistake> {
@@ -173,8 +139,13 @@ impl LabelPlan {
 const INVALID_VALUE: &str = "a value is none that a label can have";
 
 impl IndexPlan {
-    fn compile(kind: TargetKind, parts: &IndexParts<'_>, budget: &mut CompileBudget) -> Result<Self, Mistake> {
-        let index = match (kind, parts.key) {
+    fn compile(
+        kind: TargetKind,
+        requirement: &config::IndexRequirement,
+        budget: &mut CompileBudget,
+    ) -> Result<Self, Mistake> {
+        let config::IndexRequirement { key, operator, value } = requirement;
+        let index = match (kind, key.as_str()) {
             (TargetKind::Warehouse, "subscribedURLs") => Index::SubscribedUrls,
             (TargetKind::Promotion, "pullRequestURL") => Index::PullRequestUrl,
             (TargetKind::Warehouse, _) => {
@@ -184,12 +155,12 @@ impl IndexPlan {
                 return Err(Mistake::in_selector("key", "the index of a Promotion is pullRequestURL"));
             }
         };
-        let must_be_there = match parts.operator {
+        let must_be_there = match operator.as_str() {
             "Equals" => true,
             "NotEquals" => false,
             _ => return Err(Mistake::in_selector("operator", "the operator is neither Equals nor NotEquals")),
         };
-        Ok(Self { index, must_be_there, value: template(parts.value, "value", budget)? })
+        Ok(Self { index, must_be_there, value: template(value, "value", budget)? })
     }
 }
 

@@ -4,6 +4,8 @@ use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::api::generic_config as config;
+use crate::api::generic_config::{GenericAction, IndexSelector, LabelSelector, TargetSelectionCriteria};
 use crate::domain::criterion::{Criterion, Index, IndexRequirement, LabelRequirement};
 use crate::domain::secret::Secret;
 use crate::domain::target::TargetKind;
@@ -11,21 +13,60 @@ use crate::domain::target::TargetKind;
 const BODY: &str =
     r#"{"team":"web","n":42,"bad":"we b","repository":{"url":"https://git.example.com/Northwind/storefront.git"}}"#;
 
-fn compile(parts: &[ActionParts<'_>]) -> Arc<[Action]> {
+/// When the requests of these tests arrived.
+const ARRIVED: &str = "2026-05-04T07:15:31Z";
+
+fn compile(actions: &[GenericAction]) -> Arc<[Action]> {
     let mut budget = CompileBudget::default();
-    parts.iter().map(|parts| Action::compile(parts, &mut budget)).collect()
+    actions.iter().map(|action| Action::compile(action, &mut budget)).collect()
 }
 
-fn refresh<'a>(when_expression: &'a str, criteria: Vec<CriterionParts<'a>>) -> ActionParts<'a> {
-    ActionParts { action: "Refresh", when_expression, criteria, ..ActionParts::default() }
+fn refresh(when_expression: &str, criteria: Vec<TargetSelectionCriteria>) -> GenericAction {
+    GenericAction {
+        action: "Refresh".to_owned(),
+        when_expression: Some(when_expression.to_owned()),
+        target_selection_criteria: criteria,
+        ..GenericAction::default()
+    }
 }
 
-fn warehouse() -> CriterionParts<'static> {
-    CriterionParts { kind: "Warehouse", ..CriterionParts::default() }
+fn of_kind(kind: &str) -> TargetSelectionCriteria {
+    TargetSelectionCriteria { kind: kind.to_owned(), ..TargetSelectionCriteria::default() }
 }
 
-fn named(name: &str) -> CriterionParts<'_> {
-    CriterionParts { name, ..warehouse() }
+fn warehouse() -> TargetSelectionCriteria {
+    of_kind("Warehouse")
+}
+
+fn named(name: &str) -> TargetSelectionCriteria {
+    TargetSelectionCriteria { name: Some(name.to_owned()), ..warehouse() }
+}
+
+fn texts(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+/// Labels and their values, and conditions of key, operator and values.
+fn labels(equal: &[(&str, &str)], conditions: &[(&str, &str, &[&str])]) -> Option<LabelSelector> {
+    let condition = |(key, operator, values): &(&str, &str, &[&str])| config::LabelRequirement {
+        key: (*key).to_owned(),
+        operator: (*operator).to_owned(),
+        values: texts(values),
+    };
+    Some(LabelSelector {
+        match_labels: equal.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        match_expressions: conditions.iter().map(condition).collect(),
+    })
+}
+
+/// Conditions of key, operator and value.
+fn indices(conditions: &[(&str, &str, &str)]) -> Option<IndexSelector> {
+    let condition = |(key, operator, value): &(&str, &str, &str)| config::IndexRequirement {
+        key: (*key).to_owned(),
+        operator: (*operator).to_owned(),
+        value: (*value).to_owned(),
+    };
+    Some(IndexSelector { match_indices: conditions.iter().map(condition).collect() })
 }
 
 fn receive(actions: &Arc<[Action]>, body: &[u8]) -> Result<Vec<ActionResult>, Rejection> {
@@ -35,14 +76,14 @@ fn receive(actions: &Arc<[Action]>, body: &[u8]) -> Result<Vec<ActionResult>, Re
     }
     let settings =
         Settings { actions: Arc::clone(actions), ..Settings::new(Secret::new(b"a long enough secret".to_vec())) };
-    let request = Request { headers: &headers, query: Some("p=1&p=2"), body, arrived: jiff::Timestamp::UNIX_EPOCH };
+    let request = Request { headers: &headers, query: Some("p=1&p=2"), body, arrived: ARRIVED.parse().unwrap() };
     match Generic.receive(&request, &settings)? {
         Verdict::Actions(verdicts) => Ok(verdicts.into_iter().map(|verdict| verdict.result).collect()),
         other => panic!("{other:?}"),
     }
 }
 
-fn judge_one(action: &ActionParts<'_>) -> ActionResult {
+fn judge_one(action: &GenericAction) -> ActionResult {
     receive(&compile(std::slice::from_ref(action)), BODY.as_bytes()).unwrap().remove(0)
 }
 
@@ -60,14 +101,14 @@ fn criterion() -> Criterion {
 #[test]
 fn the_body_is_json_or_empty() {
     let actions = compile(&[refresh("request.body == nil", vec![])]);
-    for body in ["", "null"] {
+    for body in ["", "null", "\u{feff}", "\u{feff}null"] {
         assert_eq!(receive(&actions, body.as_bytes()), Ok(vec![ActionResult::Refresh(vec![])]), "{body}");
     }
-    for body in ["7", "\"a\"", "[]", "{}", " {\"a\": 1e308} "] {
+    for body in ["7", "\"a\"", "[]", "{}", "\u{feff}{}", " {\"a\": 1e308} "] {
         assert_eq!(receive(&actions, body.as_bytes()), Ok(vec![ActionResult::NotApplicable]), "{body}");
     }
     let not_json = Err(Rejection::Invalid("invalid request body: it is not JSON"));
-    for body in [" ", "{", "hello", "{} {}", "a=b", "{\"a\":1e999}", "\u{feff}{}"] {
+    for body in [" ", "{", "hello", "{} {}", "a=b", "{\"a\":1e999}", "\u{feff}\u{feff}{}"] {
         assert_eq!(receive(&actions, body.as_bytes()), not_json, "{body}");
         assert_eq!(receive(&compile(&[]), body.as_bytes()), not_json, "{body}");
     }
@@ -85,10 +126,11 @@ fn expressions_see_headers_query_body_and_the_parameters_of_their_action() {
         "request.params('p') == '1'",
         "request.body.n == 42",
         "params.tier == 'prod'",
-        "now().Year() >= 2026",
+        "now().Year() == 2026 and now().Day() == 4 and now().Minute() == 15 and now().Second() == 31",
         "normalizeGit(request.body.repository.url) == 'https://git.example.com/northwind/storefront'",
     ] {
-        let action = ActionParts { parameters: [("tier", "prod")].into(), ..refresh(when, vec![]) };
+        let parameters = [("tier".to_owned(), "prod".to_owned())].into();
+        let action = GenericAction { parameters, ..refresh(when, vec![]) };
         assert_eq!(judge_one(&action), ActionResult::Refresh(vec![]), "{when}");
     }
     assert_eq!(judge_one(&refresh("request.body.n == 41", vec![])), ActionResult::NotApplicable);
@@ -97,27 +139,18 @@ fn expressions_see_headers_query_body_and_the_parameters_of_their_action() {
 
 #[test]
 fn templates_become_what_is_selected() {
-    let values = ["${{ request.body.team }}".to_owned(), "api".to_owned()];
-    let everything = CriterionParts {
-        name: "${{ request.body.team }}-${{ request.body.n }}",
-        match_labels: vec![("team", "${{ request.body.team }}"), ("tier", "")],
-        match_expressions: vec![
-            LabelParts { key: "a/b", operator: "In", values: &values },
-            LabelParts { key: "b", operator: "NotIn", values: &values },
-            LabelParts { key: "c", operator: "Exists", values: &[] },
-            LabelParts { key: "d", operator: "DoesNotExist", values: &[] },
-        ],
-        match_indices: vec![
-            IndexParts {
-                key: "subscribedURLs",
-                operator: "Equals",
-                value: "${{ normalizeGit(request.body.repository.url) }}",
-            },
-            IndexParts { key: "subscribedURLs", operator: "NotEquals", value: "x" },
-        ],
-        ..warehouse()
+    let values = &["${{ request.body.team }}", "api"];
+    let everything = TargetSelectionCriteria {
+        label_selector: labels(
+            &[("team", "${{ request.body.team }}"), ("tier", "")],
+            &[("a/b", "In", values), ("b", "NotIn", values), ("c", "Exists", &[]), ("d", "DoesNotExist", &[])],
+        ),
+        index_selector: indices(&[
+            ("subscribedURLs", "Equals", "${{ normalizeGit(request.body.repository.url) }}"),
+            ("subscribedURLs", "NotEquals", "x"),
+        ]),
+        ..named("${{ request.body.team }}-${{ request.body.n }}")
     };
-    let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
     let url = "https://git.example.com/northwind/storefront";
     let index = |value: &str, must_be_there| IndexRequirement {
         index: Index::SubscribedUrls,
@@ -141,10 +174,9 @@ fn templates_become_what_is_selected() {
         judge_one(&refresh("", vec![everything, warehouse()])),
         ActionResult::Refresh(vec![expected, criterion()])
     );
-    let promotion = CriterionParts {
-        kind: "Promotion",
-        match_indices: vec![IndexParts { key: "pullRequestURL", operator: "Equals", value: "u" }],
-        ..CriterionParts::default()
+    let promotion = TargetSelectionCriteria {
+        index_selector: indices(&[("pullRequestURL", "Equals", "u")]),
+        ..of_kind("Promotion")
     };
     let waiting = IndexRequirement { index: Index::PullRequestUrl, ..index("u", true) };
     let expected = Criterion { kind: TargetKind::Promotion, indices: vec![waiting], ..criterion() };
@@ -153,11 +185,11 @@ fn templates_become_what_is_selected() {
 
 #[test]
 fn a_failure_says_where_and_what_and_shows_nothing_of_the_request() {
-    let detail = |action: &ActionParts<'_>| match judge_one(action) {
+    let detail = |action: &GenericAction| match judge_one(action) {
         ActionResult::Failed { detail, class, matched, .. } => (matched, class, detail),
         other => panic!("{other:?}"),
     };
-    let label = |value| CriterionParts { match_labels: vec![("team", value)], ..warehouse() };
+    let label = |value| TargetSelectionCriteria { label_selector: labels(&[("team", value)], &[]), ..warehouse() };
     for (action, matched, class, expected) in [
         (
             refresh("1 +", vec![]),
@@ -197,34 +229,34 @@ fn a_failure_says_where_and_what_and_shows_nothing_of_the_request() {
 
 #[test]
 fn a_selector_that_can_select_nothing_is_a_mistake_of_the_configuration() {
-    let values = ["web".to_owned()];
-    let bad_value = ["we b".to_owned()];
-    let none: &[String] = &[];
-    let label = |key, operator, values| CriterionParts {
-        match_expressions: vec![LabelParts { key, operator, values }],
+    let label = |key: &str, operator: &str, values: &[&str]| TargetSelectionCriteria {
+        label_selector: labels(&[], &[(key, operator, values)]),
         ..warehouse()
     };
-    let index = |kind, key, operator, value| CriterionParts {
-        kind,
-        match_indices: vec![IndexParts { key, operator, value }],
-        ..CriterionParts::default()
+    let equal = |key: &str, value: &str| TargetSelectionCriteria {
+        label_selector: labels(&[(key, value)], &[]),
+        ..warehouse()
+    };
+    let index = |kind: &str, key: &str, operator: &str, value: &str| TargetSelectionCriteria {
+        index_selector: indices(&[(key, operator, value)]),
+        ..of_kind(kind)
     };
     let first_index = "indexSelector.matchIndices[0]";
     let first_label = "labelSelector.matchExpressions[0]";
     for (criterion, place) in [
-        (CriterionParts { kind: "warehouse", ..CriterionParts::default() }, "kind"),
-        (CriterionParts { kind: "Stage", ..CriterionParts::default() }, "kind"),
+        (of_kind("warehouse"), "kind"),
+        (of_kind("Stage"), "kind"),
         (named("${{ 1 +"), "name"),
         (named("${{ 1 + }}"), "name"),
-        (CriterionParts { match_labels: vec![("bad key", "x")], ..warehouse() }, "labelSelector.matchLabels.bad key"),
-        (CriterionParts { match_labels: vec![("team", "we b")], ..warehouse() }, "labelSelector.matchLabels.team"),
-        (label("team", "Gt", &values), first_label),
-        (label("team", "in", &values), first_label),
-        (label("team", "In", none), first_label),
-        (label("team", "NotIn", none), first_label),
-        (label("team", "Exists", &values), first_label),
-        (label("team", "In", &bad_value), first_label),
-        (label("", "Exists", none), first_label),
+        (equal("bad key", "x"), "labelSelector.matchLabels.bad key"),
+        (equal("team", "we b"), "labelSelector.matchLabels.team"),
+        (label("team", "Gt", &["web"]), first_label),
+        (label("team", "in", &["web"]), first_label),
+        (label("team", "In", &[]), first_label),
+        (label("team", "NotIn", &[]), first_label),
+        (label("team", "Exists", &["web"]), first_label),
+        (label("team", "In", &["we b"]), first_label),
+        (label("", "Exists", &[]), first_label),
         (index("Warehouse", "receiverPaths", "Equals", "x"), &format!("{first_index}.key")),
         (index("Warehouse", "pullRequestURL", "Equals", "x"), &format!("{first_index}.key")),
         (index("Promotion", "subscribedURLs", "Equals", "x"), &format!("{first_index}.key")),
@@ -238,7 +270,7 @@ fn a_selector_that_can_select_nothing_is_a_mistake_of_the_configuration() {
         let result = receive(&actions, b"").unwrap().remove(0);
         assert!(matches!(&result, ActionResult::Failed { detail, .. } if *detail == mistakes[0]), "{result:?}");
     }
-    let fine = compile(&[refresh("true", vec![label("team", "In", &values), named("${{ request.body.x }}")])]);
+    let fine = compile(&[refresh("true", vec![label("team", "In", &["web"]), named("${{ request.body.x }}")])]);
     assert_eq!(fine[0].mistakes().count(), 0);
 }
 
@@ -247,8 +279,8 @@ fn a_broken_action_leaves_the_others_alone() {
     let actions = compile(&[
         refresh("foo(", vec![]),
         refresh("", vec![named("${{ foo() }}"), named("b")]),
-        ActionParts { action: "Delete", ..refresh("", vec![named("${{")]) },
-        ActionParts { action: "refresh", ..refresh("false", vec![]) },
+        GenericAction { action: "Delete".to_owned(), ..refresh("", vec![named("${{")]) },
+        GenericAction { action: "refresh".to_owned(), ..refresh("false", vec![]) },
         refresh("true", vec![named("a")]),
     ]);
     let results = receive(&actions, BODY.as_bytes()).unwrap();
@@ -382,13 +414,10 @@ proptest! {
     fn nothing_that_can_be_configured_or_sent_breaks_the_receiver(
         when in source(), name in source(), value in source(), key in source(), body in body(),
     ) {
-        let values = [value.clone(), name.clone()];
-        let criterion = CriterionParts {
-            name: &name,
-            match_labels: vec![(&key, &value)],
-            match_expressions: vec![LabelParts { key: "team", operator: "In", values: &values }],
-            match_indices: vec![IndexParts { key: "subscribedURLs", operator: "Equals", value: &value }],
-            ..warehouse()
+        let criterion = TargetSelectionCriteria {
+            label_selector: labels(&[(&key, &value)], &[("team", "In", &[&value, &name])]),
+            index_selector: indices(&[("subscribedURLs", "Equals", &value)]),
+            ..named(&name)
         };
         let criteria = vec![named(&name), criterion];
         let actions = compile(&[refresh(&when, criteria.clone()), refresh("true", criteria), refresh("true", vec![])]);
