@@ -69,6 +69,10 @@ const DEVIATIONS: &[Deviation] = &[
     ("ssh-https", |kargo, ours| ours.status == 200 && kargo.is_within(ours)),
     // A chart version whose plus sign OCI cannot carry qualifies as well.
     ("underscore-plus", |kargo, ours| ours.status == 200 && kargo.is_within(ours)),
+    // Read where Kargo refuses it; found by what the request holds.
+    ("byte-order-mark", |kargo, ours| kargo.status == 400 && ours.status == 200),
+    ("no-image-type", |kargo, ours| kargo.status == 501 && ours.status == 200),
+    ("template-value", |kargo, ours| kargo.status == 400 && ours.status == 200),
     // Says only that the situation is there.
     ("empty-qualifiers", |_, _| false),
 ];
@@ -195,17 +199,31 @@ fn expected(case: &Value) -> Verdict {
 
 /// Whether one of the case's marks explains the difference.
 fn is_meant(case: &Value, kargo: &Verdict, ours: &Verdict) -> bool {
-    let marks: Vec<&str> = text(case, "deviates").split(',').collect();
     if FILES_UNKNOWN.contains(&text(case, "id")) {
         let besides = ours.refreshed.iter().filter(|name| !kargo.refreshed.contains(name));
         return ours.status == 200 && kargo.is_within(ours) && besides.eq(["northwind/charts-only"].iter());
     }
+    let marks: Vec<&str> = text(case, "deviates").split(',').chain(marks_of_the_request(case)).collect();
     DEVIATIONS.iter().any(|(mark, allows)| marks.contains(mark) && allows(kargo, ours))
+}
+
+/// Deliberate differences that came after the cases were recorded, which carry no mark for them.
+fn marks_of_the_request(case: &Value) -> Vec<&'static str> {
+    let body = body(case);
+    let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let is = |kind: ReceiverKind| case["receiver"].get(kind.as_str()).is_some();
+    let image_type = value.pointer("/data/image_type").and_then(Value::as_str).unwrap_or_default();
+    let marks = [
+        ("byte-order-mark", body.starts_with("\u{feff}".as_bytes())),
+        ("no-image-type", is(ReceiverKind::Artifactory) && image_type.is_empty()),
+        ("template-value", is(ReceiverKind::Quay) && !value.is_null() && !value.is_object()),
+    ];
+    marks.into_iter().filter(|(_, holds)| *holds).map(|(mark, _)| mark).collect()
 }
 
 /// Every case of the file for a receiver of these kinds: as Kargo answers, or as documented.
 fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
-    let (mut agreed, mut deviated, mut wrong) = (0, 0, Vec::new());
+    let (mut agreed, mut deviated, mut read, mut wrong) = (0, 0, 0, Vec::new());
     for case in vectors::lines(file) {
         let receiver = case["receiver"].as_object().unwrap();
         if !kinds.iter().any(|kind| receiver.contains_key(kind.as_str())) {
@@ -216,13 +234,15 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
             agreed += 1;
         } else if is_meant(&case, &kargo, &ours) {
             deviated += 1;
+            // One without a mark in the file agreed before it was read.
+            read += usize::from(text(&case, "deviates").is_empty() && !marks_of_the_request(&case).is_empty());
         } else {
             let marks = text(&case, "deviates");
             wrong.push(format!("{} [{marks}] {}: Kargo {kargo:?}, ours {ours:?}", case["id"], case["note"]));
         }
     }
     assert!(wrong.is_empty(), "{} wrong, {agreed} agree, {deviated} deviate\n{}", wrong.len(), wrong.join("\n"));
-    assert!(agreed >= at_least, "only {agreed} agree, {deviated} deviate");
+    assert!(agreed + read >= at_least, "only {agreed} agree, {deviated} deviate");
 }
 
 /// What the actions of a generic receiver of project `northwind` come to, and the answer.

@@ -10,20 +10,31 @@ use super::criterion::Criterion;
 
 /// Signature, attestation, SBOM and referrers-fallback tags, which say nothing about a new release.
 static SIGNATURE_TAG: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^sha256-[0-9a-f]{64}(\.[a-z0-9]+)?$").expect("the pattern is a constant that compiles")
+    Regex::new(r"^(sha256-[0-9a-f]{64}|sha(384|512)-[0-9a-f]{64,121})(\.[a-z0-9]+)?$")
+        .expect("the pattern is a constant that compiles")
 });
 
-/// Whether a tag is written by signing or referrers tools (`sha256-<digest>[.sig|.att|.sbom|…]`).
+/// Whether a tag is written by signing or referrers tools (`sha256-<digest>[.sig|.att|.sbom|…]`). A longer digest is cut, as
+/// a tag has no room for it.
 #[must_use]
 pub fn is_signature_tag(tag: &str) -> bool {
-    tag.starts_with("sha256-") && SIGNATURE_TAG.is_match(tag)
+    tag.starts_with("sha") && SIGNATURE_TAG.is_match(tag)
 }
 
-/// Whether a sender wrote a digest where the tag belongs, which some do when nothing was tagged.
+/// The fewest digits that make a digest; MD5, the shortest in use, has 32.
+const MIN_DIGEST_DIGITS: usize = 32;
+
+/// Whether a sender wrote a digest (`algorithm:digits`) where the tag belongs, which some do when nothing was tagged. A tag
+/// cannot contain a colon.
 #[must_use]
 pub fn is_digest(tag: &str) -> bool {
-    let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    tag.strip_prefix("sha256:").is_some_and(|digits| digits.len() == 64 && digits.bytes().all(is_hex))
+    let is_algorithm =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    tag.split_once(':').is_some_and(|(algorithm, digits)| {
+        algorithm.split(['+', '.', '_', '-']).all(is_algorithm)
+            && digits.len() >= MIN_DIGEST_DIGITS
+            && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    })
 }
 
 /// Why an event about nothing but such tags asks for nothing.
@@ -255,6 +266,25 @@ mod tests {
         }
         assert!(!is_signature_tag(&format!("sha256-{digest}.SIG")));
         assert!(!is_signature_tag(&format!("sha256-{digest}-1")));
+        assert!(
+            is_signature_tag(&format!("sha512-{digest}"))
+                && is_signature_tag(&format!("sha384-{digest}{digest:.32}.sig"))
+        );
+        assert!(!is_signature_tag(&format!("sha256-{digest}0")) && !is_signature_tag(&format!("sha1-{digest}")));
+    }
+
+    #[test]
+    fn a_digest_of_any_algorithm_is_told_from_a_tag() {
+        let digits = "0123456789abcdef".repeat(4);
+        for digest in ["sha256:", "sha512:", "blake3:", "multihash+base16:", "sha256+b64u.x:"] {
+            assert!(is_digest(&format!("{digest}{digits}")), "{digest}");
+        }
+        assert!(is_digest(&format!("sha512:{digits}{digits}")) && is_digest(&format!("md5:{}", &digits[..32])));
+        for tag in ["latest", "1.0:2", "sha256:abc", "sha256:", ":", "registry.example:5000", "a:b"] {
+            assert!(!is_digest(tag), "{tag}");
+        }
+        assert!(!is_digest(&digits) && !is_digest(&format!(":{digits}")) && !is_digest(&format!("sha256:{digits}g")));
+        assert!(!is_digest(&format!("SHA256:{digits}")) && !is_digest(&format!("sha256:{digits}:{digits}")));
     }
 
     #[test]

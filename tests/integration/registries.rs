@@ -13,8 +13,8 @@ const ARTIFACTORY: [Delivery; 5] = [
     ("pushed", "pushed", "pushed", &["any-tag", "storefront"]),
     ("pushed.oci", "pushed", "pushed", &["any-tag", "storefront"]),
     ("deleted", "deleted", "deleted", &[]),
-    ("promoted", "promoted", "promoted", &[]),
-    ("artifact_deployed", "pushed", "unknown", &[]),
+    ("promoted", "promoted", "promoted", &["any-tag", "storefront"]),
+    ("artifact_deployed", "pushed", "deployed", &[]),
 ];
 
 const AZURE: [Delivery; 11] = [

@@ -6,18 +6,34 @@
 
 mod sample;
 
-use std::borrow::Cow;
-
-use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
+use crate::domain::event::{PushEvent, Verdict};
 use crate::domain::repo::go_url::GoUrl;
 use crate::domain::repo::{normalize_chart, normalize_image};
 use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::Algorithm;
 use crate::receiver::read::json::{self, Malformed, Object, Value};
+use crate::receiver::read::registry_event::{Meaning, NO_REPOSITORY, NOT_KNOWN, ignored, named, names, unlisted};
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// The Artifactory receiver.
 pub struct Artifactory;
+
+/// The events of the domain `docker`.
+const EVENTS: [(&str, Meaning); 3] = [
+    ("pushed", Meaning::Push),
+    ("deleted", Meaning::Nothing("deleting an image brings no new one")),
+    // It names the repository that the image was promoted to, where its tag is new.
+    ("promoted", Meaning::Push),
+];
+
+const NAMES: [&str; 3] = names(&EVENTS);
+
+/// Why an event of another domain, such as `artifact` or `build`, asks for nothing.
+const OTHER_DOMAIN: &str =
+    "only events of the domain docker announce images and charts; select Docker events on the webhook";
+
+/// Why a push to a platform that nobody names asks for nothing.
+const NO_HOST: &str = "the event names no host: set the custom base URL in Artifactory, or registryHost on a Receiver";
 
 /// JFrog writes it `X-JFrog-Event-Auth`.
 const SIGNATURE: &str = "x-jfrog-event-auth";
@@ -31,7 +47,7 @@ impl Receiver for Artifactory {
     }
 
     fn events(&self) -> &'static [&'static str] {
-        &sample::EVENTS
+        &NAMES
     }
 
     fn sample_repository(&self) -> &'static str {
@@ -93,26 +109,33 @@ impl Delivery {
 
     fn verdict(self, settings: &Settings) -> Result<Verdict, Rejection> {
         if self.domain != "docker" {
-            return Ok(ignored("unknown", "only events of the domain docker change images"));
+            return Ok(unlisted(&self.event_type, OTHER_DOMAIN));
         }
-        match self.event_type.as_str() {
-            "pushed" => {}
-            "deleted" => return Ok(ignored("deleted", "deleting an image brings no new one")),
-            "promoted" => return Ok(ignored("promoted", "a promotion within Artifactory is no push")),
-            _ => return Ok(ignored("unknown", "this kind of event changes no image")),
-        }
-        let normalize = match self.image_type.as_str() {
-            "docker" => normalize_image,
-            "oci" => normalize_chart,
-            _ => return Ok(ignored("pushed", "the image type is neither docker nor oci")),
+        let event = match named(&EVENTS, &self.event_type) {
+            Some((event, Meaning::Push)) => event,
+            Some((event, Meaning::Nothing(because))) => return Ok(ignored(event, because)),
+            None => return Ok(unlisted(&self.event_type, NOT_KNOWN)),
         };
-        let repository = normalize(&self.repository(settings)?);
-        let event = PushEvent::new(Cow::Borrowed("pushed"), vec![repository], vec![self.tag]);
-        Ok(Verdict::of_tags(event))
+        let normalize: &[fn(&str) -> String] = match self.image_type.as_str() {
+            "docker" => &[normalize_image],
+            "oci" => &[normalize_chart],
+            // Older versions do not say which of the two it is.
+            "" => &[normalize_image, normalize_chart],
+            _ => return Ok(ignored(event, "the image type is neither docker nor oci")),
+        };
+        let repository = match self.repository(settings) {
+            Ok(Some(repository)) => repository,
+            Ok(None) => return Ok(ignored(event, NO_HOST)),
+            // What names neither its type nor its path is of no version that is known, and no reason to be switched off.
+            Err(_) if self.image_type.is_empty() => return Ok(ignored(event, NO_REPOSITORY)),
+            Err(rejection) => return Err(rejection),
+        };
+        let repositories = normalize.iter().map(|normalize| normalize(&repository)).collect();
+        Ok(Verdict::of_tags(PushEvent::new(event.into(), repositories, vec![self.tag])))
     }
 
-    /// As in the "repository path" method of access: host, repository and image.
-    fn repository(&self, settings: &Settings) -> Result<String, Rejection> {
+    /// As in the "repository path" method of access: host, repository and image. `None` when no host is known.
+    fn repository(&self, settings: &Settings) -> Result<Option<String>, Rejection> {
         let host = match &settings.registry_host {
             Some(host) => host.clone(),
             None => self.origin_host()?,
@@ -124,7 +147,7 @@ impl Delivery {
             return Err(Rejection::Invalid("invalid value in payload's data.path field"));
         }
         segments.truncate(segments.len() - 2);
-        Ok([&[host.as_str(), repo], segments.as_slice()].concat().join("/"))
+        Ok((!host.is_empty()).then(|| [&[host.as_str(), repo], segments.as_slice()].concat().join("/")))
     }
 
     /// Host and port of the platform; empty when it is not configured there.
@@ -133,10 +156,6 @@ impl Delivery {
             .map_err(|_| Rejection::Invalid("invalid value in payload's jpd_origin field"))?;
         Ok(String::from_utf8_lossy(&url.host).into_owned())
     }
-}
-
-fn ignored(event: &'static str, because: &'static str) -> Verdict {
-    Verdict::Ignored(IgnoredEvent::new(Cow::Borrowed(event), because))
 }
 
 #[cfg(test)]

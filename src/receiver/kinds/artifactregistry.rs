@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::domain::event::Verdict;
 use crate::receiver::read::json::{self, Malformed, Object};
 use crate::receiver::read::registry_event::{
-    Artifact, Meaning, NOT_KNOWN, UNKNOWN, ignored, members, names, object, text,
+    Artifact, Meaning, NOT_KNOWN, UNKNOWN, ignored, members, named, names, object, text, unlisted,
 };
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
@@ -71,14 +71,15 @@ fn read(body: &[u8]) -> Result<Verdict, Malformed> {
 }
 
 fn judge(message: &Object<'_>) -> Verdict {
-    let named = text(message, "action");
-    let Some((action, meaning)) = EVENTS.into_iter().find(|(name, _)| *name == named) else {
-        return ignored(UNKNOWN, NOT_KNOWN);
-    };
+    let name = text(message, "action");
+    let Some((action, meaning)) = named(&EVENTS, &name) else { return unlisted(&name, NOT_KNOWN) };
     let (tagged, digest) = (text(message, "tag"), text(message, "digest"));
     let artifact = artifact(if tagged.is_empty() { &digest } else { &tagged });
     if artifact.host.is_empty() {
-        return ignored(action, "it names no image");
+        return ignored(
+            action,
+            "the message names no image with its host; check that the subscription does not rewrite it",
+        );
     }
     artifact.judged(action, meaning)
 }

@@ -12,6 +12,7 @@ use crate::domain::event::{ChangedFiles, IgnoredEvent, PullRequestEvent, PushEve
 use crate::domain::repo::normalize_git;
 use crate::receiver::read::json::{self, Malformed, Object, Value};
 use crate::receiver::read::media_type;
+use crate::receiver::read::registry_event::{Meaning, NO_REPOSITORY, NOT_KNOWN, named, unlisted};
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// The Azure receiver.
@@ -21,6 +22,19 @@ pub struct Azure;
 const REGISTRY: &str = "AzureContainerRegistry";
 /// How that of Azure DevOps begins, which was Visual Studio Team Services.
 const DEVOPS: &str = "VSServices";
+
+/// The events of the registry.
+const REGISTRY_EVENTS: [(&str, Meaning); 6] = [
+    ("push", Meaning::Push),
+    ("delete", Meaning::Nothing("deleting an image brings no new one")),
+    ("quarantine", Meaning::Nothing("an image in quarantine cannot be pulled yet")),
+    (
+        "chart_push",
+        Meaning::Nothing("a chart of the retired chart repositories has no OCI URL; push it as an OCI artifact"),
+    ),
+    ("chart_delete", Meaning::Nothing("deleting a chart brings no new one")),
+    ("ping", Meaning::Nothing("the webhook is configured correctly")),
+];
 
 impl Receiver for Azure {
     fn receive(&self, request: &Request<'_>, _settings: &Settings) -> Result<Verdict, Rejection> {
@@ -66,17 +80,14 @@ fn registry_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
     let host = body.object("request")?.text("host")?;
     let target = body.object("target")?;
     let (repository, tag, media_type) = (target.text("repository")?, target.text("tag")?, target.text("mediaType")?);
-    Ok(match action.as_str() {
-        "push" => {
+    Ok(match named(&REGISTRY_EVENTS, &action) {
+        Some((event, Meaning::Push)) if host.is_empty() || repository.is_empty() => ignored(event, NO_REPOSITORY),
+        Some((event, Meaning::Push)) => {
             let repositories = media_type::repositories(&format!("{host}/{repository}"), &media_type);
-            Verdict::of_tags(PushEvent::new(Cow::Borrowed("push"), repositories, vec![tag]))
+            Verdict::of_tags(PushEvent::new(event.into(), repositories, vec![tag]))
         }
-        "ping" => ignored("ping", "the webhook is configured correctly"),
-        "delete" => ignored("delete", "deleting an image brings no new one"),
-        "quarantine" => ignored("quarantine", "an image in quarantine cannot be pulled yet"),
-        "chart_push" => ignored("chart_push", "a chart of the retired chart repositories has no OCI URL"),
-        "chart_delete" => ignored("chart_delete", "deleting a chart brings no new one"),
-        _ => ignored("unknown", "this action of Azure Container Registry changes no tag"),
+        Some((event, Meaning::Nothing(because))) => ignored(event, because),
+        None => unlisted(&action, NOT_KNOWN),
     })
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::domain::event::{PushEvent, Verdict};
 use crate::receiver::read::json::{self, Malformed, Object, Value};
 use crate::receiver::read::registry_event::{
-    Artifact, Meaning, NOT_KNOWN, UNKNOWN, ignored, members, names, object, text,
+    Artifact, Meaning, NOT_KNOWN, UNKNOWN, ignored, members, named, names, object, text, unlisted,
 };
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
@@ -61,10 +61,8 @@ fn read(body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
 }
 
 fn judge(event: &Object<'_>, settings: &Settings) -> Verdict {
-    let named = text(event, "action");
-    let Some((action, meaning)) = ACTIONS.into_iter().find(|(name, _)| *name == named) else {
-        return ignored(UNKNOWN, NOT_KNOWN);
-    };
+    let name = text(event, "action");
+    let Some((action, meaning)) = named(&ACTIONS, &name) else { return unlisted(&name, NOT_KNOWN) };
     let artifact = artifact(event, settings);
     match meaning {
         Meaning::Push if artifact.media_type == BLOB => {
@@ -74,15 +72,39 @@ fn judge(event: &Object<'_>, settings: &Settings) -> Verdict {
     }
 }
 
-/// The host is what the pusher wrote into its request, unless another is configured.
+/// The host is what the pusher wrote into its request, unless another is configured. Registry 2.0 names the tag in the
+/// address of the manifest only.
 fn artifact(event: &Object<'_>, settings: &Settings) -> Artifact {
     let (target, request) = (object(event, "target"), object(event, "request"));
-    let tag = text(&target, "tag");
+    let url = text(&target, "url");
+    let in_url = ManifestUrl::read(&url).unwrap_or_default();
+    let first =
+        |candidates: [&str; 3]| candidates.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
+    let host = settings.registry_host.as_deref().unwrap_or_default();
     Artifact {
-        host: settings.registry_host.clone().unwrap_or_else(|| text(&request, "host")),
-        repository: text(&target, "repository"),
+        host: first([host, &text(&request, "host"), in_url.host]),
+        repository: first([&text(&target, "repository"), in_url.repository, ""]),
         media_type: text(&target, "mediaType"),
-        reference: if tag.is_empty() { text(&target, "digest") } else { tag },
+        reference: first([&text(&target, "tag"), &in_url.reference, &text(&target, "digest")]),
+    }
+}
+
+/// The parts of `https://host/v2/repository/manifests/reference`.
+#[derive(Default)]
+struct ManifestUrl<'a> {
+    host: &'a str,
+    repository: &'a str,
+    reference: String,
+}
+
+impl<'a> ManifestUrl<'a> {
+    fn read(url: &'a str) -> Option<Self> {
+        let (_, rest) = url.split_once("://")?;
+        let (host, path) = rest.split_once("/v2/")?;
+        let (repository, reference) = path.rsplit_once("/manifests/")?;
+        let reference = reference.split(['?', '#']).next()?;
+        // Some clients escape the colon of a digest.
+        Some(Self { host, repository, reference: reference.replace("%3A", ":").replace("%3a", ":") })
     }
 }
 

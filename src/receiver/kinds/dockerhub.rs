@@ -1,8 +1,8 @@
 //! Docker Hub.
 //!
 //! It signs nothing: the unguessable path is the credential. It sends only pushes, one tag each, and names no host, which
-//! is the form that subscriptions to Docker Hub are normalised to. The body's `callback_url` is whatever the sender likes;
-//! it is never called.
+//! is the form that subscriptions to Docker Hub are normalised to. The sender chooses the body's
+//! `callback_url` freely; it is never called.
 
 use std::borrow::Cow;
 
@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::domain::event::{PushEvent, Verdict};
 use crate::receiver::read::json::{self, Malformed, Value};
 use crate::receiver::read::media_type;
+use crate::receiver::read::registry_event::{NO_REPOSITORY, ignored};
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// The Docker Hub receiver.
@@ -59,8 +60,12 @@ fn read(body: &[u8]) -> Result<Verdict, Malformed> {
     let body = Value::parse(&text)?.object()?;
     let pushed = body.object("push_data")?;
     let repository = body.object("repository")?.text("repo_name")?;
-    let repositories = media_type::repositories(&repository, &pushed.text("media_type")?);
-    Ok(Verdict::of_tags(PushEvent::new(Cow::Borrowed(PUSH), repositories, vec![pushed.text("tag")?])))
+    let (media_type, tag) = (pushed.text("media_type")?, pushed.text("tag")?);
+    if repository.is_empty() {
+        return Ok(ignored(PUSH, NO_REPOSITORY));
+    }
+    let repositories = media_type::repositories(&repository, &media_type);
+    Ok(Verdict::of_tags(PushEvent::new(Cow::Borrowed(PUSH), repositories, vec![tag])))
 }
 
 #[cfg(test)]

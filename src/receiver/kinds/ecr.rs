@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::domain::event::Verdict;
 use crate::receiver::read::json::{self, Malformed, Object};
-use crate::receiver::read::registry_event::{Artifact, NOT_KNOWN, UNKNOWN, ignored, members, names, object, text};
+use crate::receiver::read::registry_event::{Artifact, NOT_KNOWN, members, named, names, object, text, unlisted};
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// The ECR receiver.
@@ -55,10 +55,8 @@ impl Receiver for Ecr {
 fn read(body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
     let body = json::prepared(body)?;
     let body = members(&body)?;
-    let named = text(&body, "detail-type");
-    let Some((event, meaning)) = EVENTS.into_iter().find(|(name, _)| *name == named) else {
-        return Ok(ignored(UNKNOWN, NOT_KNOWN));
-    };
+    let name = text(&body, "detail-type");
+    let Some((event, meaning)) = named(&EVENTS, &name) else { return Ok(unlisted(&name, NOT_KNOWN)) };
     let detail = object(&body, "detail");
     let tag = text(&detail, "image-tag");
     let artifact = Artifact {

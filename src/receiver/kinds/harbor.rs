@@ -6,12 +6,11 @@
 
 mod sample;
 
-use std::borrow::Cow;
-
 use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
 use crate::domain::repo::{normalize_chart, normalize_image};
 use crate::domain::secret::Secret;
 use crate::receiver::read::json::{self, Malformed, Object, Value};
+use crate::receiver::read::registry_event::{Meaning, NOT_KNOWN, named, unlisted};
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// The Harbor receiver.
@@ -60,16 +59,16 @@ fn read(request: &Request<'_>) -> Result<Verdict, Malformed> {
     let event_type = body.text("type")?;
     let data = body.object("event_data")?;
     let resources = Resources::read(&data)?;
-    if let Some(event) = EventType::named(&event_type, &DEFAULT) {
-        return Ok(event.verdict(resources));
+    if let Some(event) = named(&DEFAULT, &event_type) {
+        return Ok(resources.verdict(event));
     }
-    if let Some(event) = EventType::named(&event_type, &CLOUD_EVENTS) {
-        return Ok(event.verdict(Resources::read(&body.object("data")?)?));
+    if let Some(event) = named(&CLOUD_EVENTS, &event_type) {
+        return Ok(Resources::read(&body.object("data")?)?.verdict(event));
     }
     // In binary mode the type is a header, and the body is what is `data` otherwise.
-    match EventType::named(&request.header("ce-type"), &CLOUD_EVENTS) {
-        Some(event) => Ok(event.verdict(Resources::read(&body)?)),
-        None => Ok(Verdict::Ignored(IgnoredEvent::new(Cow::Borrowed("unknown"), "Harbor has no event of this type"))),
+    match named(&CLOUD_EVENTS, &request.header("ce-type")) {
+        Some(event) => Ok(Resources::read(&body)?.verdict(event)),
+        None => Ok(unlisted(&event_type, NOT_KNOWN)),
     }
 }
 
@@ -90,64 +89,68 @@ impl Resources {
         }
         Ok(Self { repositories, tags })
     }
-}
 
-/// A kind of event: its name in one of the formats, and why it asks for nothing if it does not.
-struct EventType {
-    name: &'static str,
-    ignored_because: Option<&'static str>,
-}
-
-const PULLED: &str = "pulling an artifact changes nothing";
-const DELETED: &str = "deleting an artifact brings no new one";
-const SCANNED: &str = "a scan changes no tag";
-const QUOTA: &str = "a quota event changes no tag";
-const REPLICATED: &str = "what a replication brings here is announced as a push";
-const RETAINED: &str = "tag retention only deletes";
-
-const fn event(name: &'static str, ignored_because: Option<&'static str>) -> EventType {
-    EventType { name, ignored_because }
-}
-
-const DEFAULT: [EventType; 10] = [
-    event("PUSH_ARTIFACT", None),
-    event("PULL_ARTIFACT", Some(PULLED)),
-    event("DELETE_ARTIFACT", Some(DELETED)),
-    event("SCANNING_COMPLETED", Some(SCANNED)),
-    event("SCANNING_FAILED", Some(SCANNED)),
-    event("SCANNING_STOPPED", Some(SCANNED)),
-    event("QUOTA_EXCEED", Some(QUOTA)),
-    event("QUOTA_WARNING", Some(QUOTA)),
-    event("REPLICATION", Some(REPLICATED)),
-    event("TAG_RETENTION", Some(RETAINED)),
-];
-
-const CLOUD_EVENTS: [EventType; 10] = [
-    event("harbor.artifact.pushed", None),
-    event("harbor.artifact.pulled", Some(PULLED)),
-    event("harbor.artifact.deleted", Some(DELETED)),
-    event("harbor.scan.completed", Some(SCANNED)),
-    event("harbor.scan.failed", Some(SCANNED)),
-    event("harbor.scan.stopped", Some(SCANNED)),
-    event("harbor.quota.exceeded", Some(QUOTA)),
-    event("harbor.quota.warned", Some(QUOTA)),
-    event("harbor.replication.status.changed", Some(REPLICATED)),
-    event("harbor.tag_retention.finished", Some(RETAINED)),
-];
-
-impl EventType {
-    fn named<'a>(name: &str, known: &'a [Self]) -> Option<&'a Self> {
-        known.iter().find(|event| event.name == name)
-    }
-
-    fn verdict(&self, resources: Resources) -> Verdict {
-        let event = PushEvent::new(Cow::Borrowed(self.name), resources.repositories, resources.tags);
-        match self.ignored_because {
-            Some(because) => Verdict::Ignored(IgnoredEvent::about(event, because)),
-            None => Verdict::of_tags(event),
+    fn verdict(self, (event, meaning): (&'static str, Meaning)) -> Verdict {
+        let event = PushEvent::new(event.into(), self.repositories, self.tags);
+        match meaning {
+            Meaning::Push if event.repositories.is_empty() => Verdict::Ignored(IgnoredEvent::about(event, NO_RESOURCE)),
+            Meaning::Push => Verdict::of_tags(event),
+            Meaning::Nothing(because) => Verdict::Ignored(IgnoredEvent::about(event, because)),
         }
     }
 }
+
+const NO_RESOURCE: &str = "the event names no repository: it lists no resource with a resource_url";
+const PULLED: Meaning = Meaning::Nothing("pulling an artifact changes nothing");
+const DELETED: Meaning = Meaning::Nothing("deleting an artifact brings no new one");
+const SCANNED: Meaning = Meaning::Nothing("a scan changes no tag");
+const QUOTA: Meaning = Meaning::Nothing("a quota event changes no tag");
+const REPLICATED: Meaning = Meaning::Nothing("what a replication brings here is announced as a push");
+const RETAINED: Meaning = Meaning::Nothing("tag retention only deletes");
+/// Kargo's receiver does not know these events, and the event's URL is that of a file in the chart's repository.
+const CHART_MUSEUM: Meaning = Meaning::Nothing(
+    "a chart in ChartMuseum, which Harbor 2.8 removed, is found at the Warehouse's next interval; push it as an OCI \
+     artifact to be refreshed at once",
+);
+
+/// The events in the format "Default", then those of Harbor 1.x, which look the same under other names.
+const DEFAULT: [(&str, Meaning); 22] = [
+    ("PUSH_ARTIFACT", Meaning::Push),
+    ("PULL_ARTIFACT", PULLED),
+    ("DELETE_ARTIFACT", DELETED),
+    ("SCANNING_COMPLETED", SCANNED),
+    ("SCANNING_FAILED", SCANNED),
+    ("SCANNING_STOPPED", SCANNED),
+    ("QUOTA_EXCEED", QUOTA),
+    ("QUOTA_WARNING", QUOTA),
+    ("REPLICATION", REPLICATED),
+    ("TAG_RETENTION", RETAINED),
+    ("UPLOAD_CHART", CHART_MUSEUM),
+    ("DOWNLOAD_CHART", PULLED),
+    ("DELETE_CHART", DELETED),
+    ("pushImage", Meaning::Push),
+    ("pullImage", PULLED),
+    ("deleteImage", DELETED),
+    ("uploadChart", CHART_MUSEUM),
+    ("downloadChart", PULLED),
+    ("deleteChart", DELETED),
+    ("scanningCompleted", SCANNED),
+    ("scanningFailed", SCANNED),
+    ("projectQuota", QUOTA),
+];
+
+const CLOUD_EVENTS: [(&str, Meaning); 10] = [
+    ("harbor.artifact.pushed", Meaning::Push),
+    ("harbor.artifact.pulled", PULLED),
+    ("harbor.artifact.deleted", DELETED),
+    ("harbor.scan.completed", SCANNED),
+    ("harbor.scan.failed", SCANNED),
+    ("harbor.scan.stopped", SCANNED),
+    ("harbor.quota.exceeded", QUOTA),
+    ("harbor.quota.warned", QUOTA),
+    ("harbor.replication.status.changed", REPLICATED),
+    ("harbor.tag_retention.finished", RETAINED),
+];
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::domain::event::{PushEvent, Verdict};
 use crate::domain::repo::normalize_chart;
 use crate::receiver::read::json::{self, Malformed, Object};
-use crate::receiver::read::registry_event::{Artifact, NOT_KNOWN, UNKNOWN, ignored, members, names, object, text};
+use crate::receiver::read::registry_event::{Artifact, NOT_KNOWN, members, named, names, object, text, unlisted};
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// The MSR receiver.
@@ -82,10 +82,8 @@ impl Receiver for Msr {
 fn read(body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
     let body = json::prepared(body)?;
     let body = members(&body)?;
-    let named = text(&body, "type");
-    let Some((event, meaning)) = EVENTS.into_iter().find(|(name, _)| *name == named) else {
-        return Ok(ignored(UNKNOWN, NOT_KNOWN));
-    };
+    let name = text(&body, "type");
+    let Some((event, meaning)) = named(&EVENTS, &name) else { return Ok(unlisted(&name, NOT_KNOWN)) };
     let contents = object(&body, "contents");
     let artifact = artifact(&contents, settings);
     Ok(match meaning {
@@ -111,7 +109,10 @@ fn artifact(contents: &Object<'_>, settings: &Settings) -> Artifact {
         host: host.unwrap_or_default().to_owned(),
         repository: if name.is_empty() { text(contents, "targetRepository") } else { format!("{namespace}/{name}") },
         media_type: String::new(),
-        reference: first(&["tag", "targetTag", "version"]),
+        reference: match first(&["tag", "targetTag", "version"]) {
+            none if none.is_empty() => reference_in(&image_name).to_owned(),
+            reference => reference,
+        },
     }
 }
 
@@ -119,6 +120,13 @@ fn artifact(contents: &Object<'_>, settings: &Settings) -> Artifact {
 fn host_in(image_name: &str) -> Option<&str> {
     let (first, _) = image_name.split_once('/')?;
     (first.contains(['.', ':']) || first == "localhost").then_some(first)
+}
+
+/// The tag or digest of an image name that has one; the tag where it has both.
+fn reference_in(image_name: &str) -> &str {
+    let (_, last) = image_name.rsplit_once('/').unwrap_or(("", image_name));
+    let (name, digest) = last.split_once('@').unwrap_or((last, ""));
+    name.split_once(':').map_or(digest, |(_, tag)| tag)
 }
 
 /// A chart is subscribed to by the address of its repository over HTTP, or as an OCI artifact. What the event holds is
@@ -130,7 +138,7 @@ fn chart(event: &'static str, artifact: &Artifact) -> Verdict {
         return artifact.pushed(event);
     }
     push.repositories.push(normalize_chart(&format!("https://{host}/charts/{repository}")));
-    Verdict::Push(PushEvent::new(push.event, push.repositories, push.qualifiers))
+    Verdict::of_tags(PushEvent::new(push.event, push.repositories, push.qualifiers))
 }
 
 fn sample(event: &'static str, push: &SamplePush<'_>) -> serde_json::Value {

@@ -11,7 +11,7 @@ use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::Algorithm;
 use crate::receiver::read::json::{self, Malformed, Object};
 use crate::receiver::read::registry_event::{
-    Artifact, NO_HOST, NOT_KNOWN, UNKNOWN, ignored, members, names, object, text,
+    Artifact, NO_HOST, NOT_KNOWN, ignored, members, named, names, object, text, unlisted,
 };
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
@@ -43,11 +43,11 @@ const SIGNATURE: &str = "x-nexus-webhook-signature";
 impl Receiver for Nexus {
     fn receive(&self, request: &Request<'_>, settings: &Settings) -> Result<Verdict, Rejection> {
         authenticate(request, &settings.secret)?;
-        let named = request.header("x-nexus-webhook-id");
-        if named.is_empty() {
+        let name = request.header("x-nexus-webhook-id");
+        if name.is_empty() {
             return Err(Rejection::Invalid("missing X-Nexus-Webhook-Id header"));
         }
-        read(&named, request.body, settings).map_err(|Malformed| Rejection::InvalidBody)
+        read(&name, request.body, settings).map_err(|Malformed| Rejection::InvalidBody)
     }
 
     fn events(&self) -> &'static [&'static str] {
@@ -101,12 +101,10 @@ fn without_whitespace(body: &[u8]) -> Vec<u8> {
     body.iter().copied().filter(is_kept).collect()
 }
 
-fn read(named: &str, body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
+fn read(name: &str, body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
     let body = json::prepared(body)?;
     let body = members(&body)?;
-    let Some((event, meaning)) = EVENTS.into_iter().find(|(name, _)| *name == named) else {
-        return Ok(ignored(UNKNOWN, NOT_KNOWN));
-    };
+    let Some((event, meaning)) = named(&EVENTS, name) else { return Ok(unlisted(name, NOT_KNOWN)) };
     let subject = match meaning {
         Meaning::Component => component(&object(&body, "component")),
         Meaning::Asset => asset(&object(&body, "asset")),

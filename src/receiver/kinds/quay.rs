@@ -6,12 +6,11 @@
 
 mod sample;
 
-use std::borrow::Cow;
-
 use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
 use crate::domain::repo::{normalize_chart, normalize_image};
 use crate::domain::secret::Secret;
 use crate::receiver::read::json::{self, Malformed, Object, Value};
+use crate::receiver::read::registry_event::{Meaning, named};
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// The Quay receiver.
@@ -38,7 +37,7 @@ impl Receiver for Quay {
 
 fn read(request: &Request<'_>, token: Option<&Secret>) -> Result<Verdict, Rejection> {
     let text = json::prepared(request.body)?;
-    let (envelope, body) = opened(Value::parse(&text)?.object()?)?;
+    let (envelope, subject) = opened(Value::parse(&text)?)?;
     if let Some(token) = token {
         let presented = envelope.as_ref().and_then(|envelope| envelope.token.as_deref());
         let presented = presented.ok_or(Rejection::Unauthorized("missing token"))?;
@@ -46,18 +45,27 @@ fn read(request: &Request<'_>, token: Option<&Secret>) -> Result<Verdict, Reject
             return Err(Rejection::Unauthorized("unauthorized"));
         }
     }
-    let envelope_event = envelope.and_then(|envelope| envelope.event);
-    let named = request.query_value("event").or(envelope_event);
-    let kind = named.as_deref().and_then(EventKind::parse).unwrap_or_else(|| EventKind::of_shape(&body));
+    let names = [request.query_value("event"), envelope.and_then(|envelope| envelope.event)];
+    let named = names.into_iter().flatten().next().and_then(|name| named(&EVENTS, &name));
+    let (event, (meaning, member)) = named.unwrap_or_else(|| subject.recognised());
 
-    let repositories = repositories(&body)?;
-    let tags = kind.tags(&body);
-    let event = PushEvent::new(Cow::Borrowed(kind.as_str()), repositories, tags);
-    Ok(match kind.ignored_because() {
-        Some(because) => Verdict::Ignored(IgnoredEvent::about(event, because)),
-        None => Verdict::of_tags(event),
+    let (urls, tags) = match &subject {
+        Subject::Event(body) => (vec![body.text("docker_url")?], member.map(|key| tags(body, key)).unwrap_or_default()),
+        Subject::Texts { repositories, tags } => (repositories.clone(), tags.clone()),
+    };
+    // A Quay repository may hold images and charts, and nothing in the body tells which.
+    let repositories = urls.iter().flat_map(|url| [normalize_image(url), normalize_chart(url)]).collect();
+    let push = PushEvent::new(event.into(), repositories, tags);
+    Ok(match meaning {
+        Meaning::Nothing(because) => Verdict::Ignored(IgnoredEvent::about(push, because)),
+        Meaning::Push if push.repositories.is_empty() => Verdict::Ignored(IgnoredEvent::about(push, NO_REPOSITORY)),
+        Meaning::Push => Verdict::of_tags(push),
     })
 }
+
+/// Why a push without a repository asks for nothing. Quay itself always names it; a template may leave it out.
+const NO_REPOSITORY: &str =
+    "the body names no repository; put ${$}, or docker_url with the value ${docker_url}, into the POST template";
 
 /// What the recommended POST template `{"event":…,"token":…,"data":"${$}"}` has around the event.
 struct Envelope {
@@ -65,151 +73,115 @@ struct Envelope {
     token: Option<String>,
 }
 
+/// What a body says, without its envelope.
+enum Subject<'a> {
+    /// The event as Quay writes it, or some of its members.
+    Event(Object<'a>),
+    /// What is left of it when the result of a POST template is a string or a list.
+    Texts { repositories: Vec<String>, tags: Vec<String> },
+}
+
 /// Takes the event out of its envelope; a bare body stays itself.
-fn opened(body: Object<'_>) -> Result<(Option<Envelope>, Object<'_>), Malformed> {
-    let data = body.last("data").filter(|data| data.is_object());
-    match data {
-        Some(data) if !body.has("docker_url") && !body.has("updated_tags") => {
-            let text = |key| body.last(key).and_then(Value::string);
-            Ok((Some(Envelope { event: text("event"), token: text("token") }), data.object()?))
+fn opened(body: Value<'_>) -> Result<(Option<Envelope>, Subject<'_>), Malformed> {
+    let Ok(members) = body.object() else { return Ok((None, Subject::of_template(body)?)) };
+    let data = members.last("data").filter(|_| !members.has("docker_url") && !members.has("updated_tags"));
+    let data = match data {
+        Some(data) if data.is_object() => Subject::Event(data.object()?),
+        Some(data) if data.string().is_some() || data.array().is_some() => Subject::of_template(data)?,
+        _ => return Ok((None, Subject::Event(members))),
+    };
+    let text = |key| members.last(key).and_then(Value::string);
+    Ok((Some(Envelope { event: text("event"), token: text("token") }), data))
+}
+
+impl<'a> Subject<'a> {
+    /// Reads a template's result that is no object, such as `"quay.io/a/b"` or `["quay.io/a/b", ["1.0"]]`.
+    ///
+    /// A text beside the repository may be anything, so it does not count as a tag: with no tag every subscriber is
+    /// refreshed. A list within the list can only be one of tags.
+    fn of_template(value: Value<'a>) -> Result<Self, Malformed> {
+        let elements = value.array().unwrap_or_else(|| vec![value]);
+        if let Some(event) = elements.iter().find(|element| element.is_object()) {
+            return Ok(Self::Event(event.object()?));
         }
-        _ => Ok((None, body)),
-    }
-}
-
-/// A Quay repository may hold images and charts, and nothing in the body tells which.
-fn repositories(body: &Object<'_>) -> Result<Vec<String>, Malformed> {
-    let docker_url = body.text("docker_url")?;
-    Ok(vec![normalize_image(&docker_url), normalize_chart(&docker_url)])
-}
-
-/// The 13 kinds of events that Quay sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EventKind {
-    RepoPush,
-    /// A mirror event whose kind is not named; the three cannot be told apart by shape.
-    MirrorSync,
-    MirrorSyncStarted,
-    MirrorSyncSuccess,
-    MirrorSyncFailed,
-    VulnerabilityFound,
-    BuildQueued,
-    /// A build event whose kind is not named; only "queued" has a shape of its own.
-    Build,
-    BuildStart,
-    BuildSuccess,
-    BuildFailure,
-    BuildCancelled,
-    ImageExpiry,
-    QuotaWarning,
-    QuotaError,
-    /// A quota event whose kind is not named.
-    Quota,
-}
-
-impl EventKind {
-    const ALL: [Self; 16] = [
-        Self::RepoPush,
-        Self::MirrorSync,
-        Self::MirrorSyncStarted,
-        Self::MirrorSyncSuccess,
-        Self::MirrorSyncFailed,
-        Self::VulnerabilityFound,
-        Self::BuildQueued,
-        Self::Build,
-        Self::BuildStart,
-        Self::BuildSuccess,
-        Self::BuildFailure,
-        Self::BuildCancelled,
-        Self::ImageExpiry,
-        Self::QuotaWarning,
-        Self::QuotaError,
-        Self::Quota,
-    ];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::RepoPush => "repo_push",
-            Self::MirrorSync => "repo_mirror_sync",
-            Self::MirrorSyncStarted => "repo_mirror_sync_started",
-            Self::MirrorSyncSuccess => "repo_mirror_sync_success",
-            Self::MirrorSyncFailed => "repo_mirror_sync_failed",
-            Self::VulnerabilityFound => "vulnerability_found",
-            Self::BuildQueued => "build_queued",
-            Self::Build => "build",
-            Self::BuildStart => "build_start",
-            Self::BuildSuccess => "build_success",
-            Self::BuildFailure => "build_failure",
-            Self::BuildCancelled => "build_cancelled",
-            Self::ImageExpiry => "repo_image_expiry",
-            Self::QuotaWarning => "quota_warning",
-            Self::QuotaError => "quota_error",
-            Self::Quota => "quota",
+        let (mut repositories, mut tags) = (Vec::new(), Vec::new());
+        for element in elements {
+            if let Some(text) = element.string() {
+                let Some((repository, tag)) = reference(&text) else { continue };
+                repositories.push(repository.to_owned());
+                tags.extend(tags_in_text(tag));
+            } else {
+                tags.extend(element.array().unwrap_or_default().into_iter().filter_map(Value::string));
+            }
         }
+        Ok(Self::Texts { repositories, tags })
     }
 
-    fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// Recognises the kind by the members that only it has. A body with nothing but a repository counts as a push:
+    /// Recognises the event by the members that only it has. A body with nothing but a repository counts as a push:
     /// "something changed there" is the safe reading.
-    fn of_shape(body: &Object<'_>) -> Self {
-        if body.has("threshold_percent") {
-            Self::Quota
+    fn recognised(&self) -> (&'static str, (Meaning, Option<&'static str>)) {
+        let Self::Event(body) = self else { return EVENTS[0] };
+        let name = if body.has("threshold_percent") {
+            "quota"
         } else if body.has("vulnerability") {
-            Self::VulnerabilityFound
+            "vulnerability_found"
         } else if body.has("build_id") {
-            if body.has("is_manual") { Self::BuildQueued } else { Self::Build }
+            if body.has("is_manual") { "build_queued" } else { "build" }
         } else if body.has("expiring_in") {
-            Self::ImageExpiry
+            "repo_image_expiry"
         } else if body.has("message") && !body.has("updated_tags") {
-            Self::MirrorSync
+            "repo_mirror_sync"
         } else {
-            Self::RepoPush
-        }
-    }
-
-    const fn ignored_because(self) -> Option<&'static str> {
-        match self {
-            Self::RepoPush | Self::MirrorSync | Self::MirrorSyncSuccess => None,
-            Self::MirrorSyncStarted => Some("a mirror synchronisation has only begun"),
-            Self::MirrorSyncFailed => {
-                Some("a mirror synchronisation failed; tags that did arrive are announced one by one")
-            }
-            Self::VulnerabilityFound => Some("a vulnerability report changes no tag"),
-            Self::BuildQueued
-            | Self::Build
-            | Self::BuildStart
-            | Self::BuildSuccess
-            | Self::BuildFailure
-            | Self::BuildCancelled => {
-                Some("a build event changes no tag; the push that follows is announced as repo_push")
-            }
-            Self::ImageExpiry => Some("an expiry notice changes no tag"),
-            Self::QuotaWarning | Self::QuotaError | Self::Quota => Some("a quota event names no repository"),
-        }
-    }
-
-    /// The tags that an event of this kind names.
-    fn tags(self, body: &Object<'_>) -> Vec<String> {
-        match self {
-            Self::ImageExpiry | Self::VulnerabilityFound => tags(body, "tags"),
-            Self::BuildQueued
-            | Self::Build
-            | Self::BuildStart
-            | Self::BuildSuccess
-            | Self::BuildFailure
-            | Self::BuildCancelled => tags(body, "docker_tags"),
-            Self::QuotaWarning | Self::QuotaError | Self::Quota => Vec::new(),
-            Self::RepoPush
-            | Self::MirrorSync
-            | Self::MirrorSyncStarted
-            | Self::MirrorSyncSuccess
-            | Self::MirrorSyncFailed => tags(body, "updated_tags"),
-        }
+            "repo_push"
+        };
+        named(&EVENTS, name).unwrap_or(EVENTS[0])
     }
 }
+
+/// Takes `host/namespace/name:tag` apart; `None` for a text that names no registry.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let (host, path) = text.split_once('/')?;
+    let is_host = host == "localhost" || (host.contains(['.', ':']) && !host.ends_with(':'));
+    if !is_host || text.contains(char::is_whitespace) {
+        return None;
+    }
+    let tag = path.split_once(':').map_or("", |(_, tag)| tag);
+    Some((text.strip_suffix(tag).map_or(text, |rest| rest.trim_end_matches(':')), tag))
+}
+
+const PUSHED_TAGS: Option<&str> = Some("updated_tags");
+const FOUND_TAGS: Option<&str> = Some("tags");
+const BUILT_TAGS: Option<&str> = Some("docker_tags");
+const BUILD: Meaning =
+    Meaning::Nothing("a build event changes no tag; the push that follows is announced as repo_push");
+const QUOTA: Meaning = Meaning::Nothing("a quota event names no repository");
+
+/// Every event that Quay sends: its name, what it means, and the member with its tags. Three more stand for the events of
+/// one family whose name is not sent and whose shape is the same.
+const EVENTS: [(&str, (Meaning, Option<&str>)); 16] = [
+    ("repo_push", (Meaning::Push, PUSHED_TAGS)),
+    ("repo_mirror_sync", (Meaning::Push, PUSHED_TAGS)),
+    ("repo_mirror_sync_started", (Meaning::Nothing("a mirror synchronisation has only begun"), PUSHED_TAGS)),
+    ("repo_mirror_sync_success", (Meaning::Push, PUSHED_TAGS)),
+    (
+        "repo_mirror_sync_failed",
+        (
+            Meaning::Nothing("a mirror synchronisation failed; tags that did arrive are announced one by one"),
+            PUSHED_TAGS,
+        ),
+    ),
+    ("vulnerability_found", (Meaning::Nothing("a vulnerability report changes no tag"), FOUND_TAGS)),
+    ("build_queued", (BUILD, BUILT_TAGS)),
+    ("build", (BUILD, BUILT_TAGS)),
+    ("build_start", (BUILD, BUILT_TAGS)),
+    ("build_success", (BUILD, BUILT_TAGS)),
+    ("build_failure", (BUILD, BUILT_TAGS)),
+    ("build_cancelled", (BUILD, BUILT_TAGS)),
+    ("repo_image_expiry", (Meaning::Nothing("an expiry notice changes no tag"), FOUND_TAGS)),
+    ("quota_warning", (QUOTA, None)),
+    ("quota_error", (QUOTA, None)),
+    ("quota", (QUOTA, None)),
+];
 
 /// Tags as a list, as a map with the tags as keys, or as the string into which a POST template collapses a list.
 ///

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::domain::event::Verdict;
 use crate::receiver::read::json::{self, Malformed};
-use crate::receiver::read::registry_event::{Artifact, Meaning, NOT_KNOWN, UNKNOWN, ignored, members, names, text};
+use crate::receiver::read::registry_event::{Artifact, Meaning, NOT_KNOWN, members, named, names, text, unlisted};
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// The Zot receiver.
@@ -28,11 +28,11 @@ const NAMES: [&str; 5] = names(&EVENTS);
 
 impl Receiver for Zot {
     fn receive(&self, request: &Request<'_>, settings: &Settings) -> Result<Verdict, Rejection> {
-        let named = request.header("ce-type");
-        if named.is_empty() {
+        let name = request.header("ce-type");
+        if name.is_empty() {
             return Err(Rejection::Invalid("missing Ce-Type header"));
         }
-        read(&named, request.body, settings).map_err(|Malformed| Rejection::InvalidBody)
+        read(&name, request.body, settings).map_err(|Malformed| Rejection::InvalidBody)
     }
 
     fn events(&self) -> &'static [&'static str] {
@@ -66,12 +66,10 @@ impl Receiver for Zot {
     }
 }
 
-fn read(named: &str, body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
+fn read(name: &str, body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
     let body = json::prepared(body)?;
     let data = members(&body)?;
-    let Some((event, meaning)) = EVENTS.into_iter().find(|(name, _)| *name == named) else {
-        return Ok(ignored(UNKNOWN, NOT_KNOWN));
-    };
+    let Some((event, meaning)) = named(&EVENTS, name) else { return Ok(unlisted(name, NOT_KNOWN)) };
     let artifact = Artifact {
         host: settings.registry_host.clone().unwrap_or_default(),
         repository: text(&data, "name"),

@@ -1,17 +1,27 @@
-//! What the senders of registry events have in common, beyond Kargo's kinds.
+//! What the senders of registry events have in common: tables that say what each event means, and lenient reading for the
+//! kinds that Kargo lacks.
 //!
-//! They are read leniently: a member of another type counts as missing. Some of them repeat what is refused for ever and
-//! hold back everything behind it.
+//! Read leniently, a member of another type counts as missing. Some senders repeat what is refused for ever and hold back
+//! everything behind it.
+
+use std::borrow::Cow;
 
 use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
 use crate::receiver::read::json::{Malformed, Object, Value};
 use crate::receiver::read::media_type;
 
-/// Why a push to a registry that nobody names asks for nothing.
+/// Why a push to a registry that neither the event nor the configuration names asks for nothing.
 pub(in crate::receiver) const NO_HOST: &str = "it names no usable registry host; set registryHost on the receiver";
 
-/// The name of an event that is none of the sender's documented ones.
+/// Why a push to a repository that the event does not name asks for nothing.
+pub(in crate::receiver) const NO_REPOSITORY: &str =
+    "the event names no repository; check that the sender's message is not cut or rewritten on its way";
+
+/// The name of an event that has none.
 pub(in crate::receiver) const UNKNOWN: &str = "unknown";
+
+/// Names of events that are not in a table are cut to this many characters.
+const MAX_NAME: usize = 64;
 
 /// Why such an event asks for nothing.
 pub(in crate::receiver) const NOT_KNOWN: &str = "this version does not know this type of event";
@@ -34,6 +44,18 @@ pub(in crate::receiver) const fn names<T, const N: usize>(events: &[(&'static st
         index += 1;
     }
     names
+}
+
+/// The event of that name in a table, and what it means.
+pub(in crate::receiver) fn named<T: Copy>(events: &[(&'static str, T)], name: &str) -> Option<(&'static str, T)> {
+    events.iter().find(|(known, _)| *known == name).copied()
+}
+
+/// An event that is not in the table of its kind, under the sender's name for it.
+pub(in crate::receiver) fn unlisted(name: &str, because: &'static str) -> Verdict {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+    let event = if shown.is_empty() { Cow::Borrowed(UNKNOWN) } else { Cow::Owned(shown) };
+    Verdict::Ignored(IgnoredEvent::new(event, because))
 }
 
 /// The members of a body.
@@ -90,6 +112,9 @@ impl Artifact {
     pub(in crate::receiver) fn pushed(&self, event: &'static str) -> Verdict {
         if self.host.is_empty() {
             return self.ignored(event, NO_HOST);
+        }
+        if self.repository.is_empty() {
+            return self.ignored(event, NO_REPOSITORY);
         }
         Verdict::of_tags(self.event(event))
     }

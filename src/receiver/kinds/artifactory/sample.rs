@@ -2,14 +2,11 @@
 
 use serde_json::{Value, json};
 
-/// The events of the domain `docker`.
-pub(super) const EVENTS: [&str; 3] = ["pushed", "deleted", "promoted"];
-
 /// The body of one event, or `None` for another. It names the first of the tags: Artifactory sends one event for each.
 ///
 /// `repository` is `host[:port]/repository/image`, as in an image reference without its tag.
 pub(super) fn sample(event: &str, repository: &str, tags: &[String]) -> Option<Value> {
-    let event = EVENTS.into_iter().find(|known| *known == event)?;
+    let event = super::NAMES.into_iter().find(|known| *known == event)?;
     let (host, path) = repository.split_once('/').unwrap_or(("artifactory.example.com", repository));
     let (repo_key, image) = path.split_once('/').unwrap_or(("docker-local", path));
     let tag = tags.first().map_or("", String::as_str);

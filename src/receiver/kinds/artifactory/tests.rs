@@ -96,16 +96,52 @@ fn other_events_are_named_and_ignored() {
         Ok(Verdict::Ignored(event)) => event.event,
         other => panic!("{body}: {other:?}"),
     };
-    for event in ["deleted", "promoted"] {
-        let body = sample::sample(event, "artifactory.example.com/r/app", &["1.0".to_owned()]).unwrap();
-        assert_eq!(ignored(&body), event);
+    let deleted = sample::sample("deleted", "artifactory.example.com/r/app", &["1.0".to_owned()]).unwrap();
+    assert_eq!(ignored(&deleted), "deleted");
+    assert_eq!(ignored(&json!({"domain": "artifact", "event_type": "deployed"})), "deployed");
+    assert_eq!(ignored(&json!({"domain": "build", "event_type": "promoted"})), "promoted");
+    assert_eq!(ignored(&json!({"domain": "docker", "event_type": "moved"})), "moved");
+    assert_eq!(ignored(&json!({"domain": "docker"})), "unknown");
+    for data in [json!({"image_type": "helm"}), json!({}), json!({"path": "manifest.json"})] {
+        assert_eq!(ignored(&json!({"domain": "docker", "event_type": "pushed", "data": data})), "pushed");
     }
-    assert_eq!(ignored(&json!({"domain": "artifact", "event_type": "deployed"})), "unknown");
-    assert_eq!(ignored(&json!({"domain": "docker", "event_type": "moved"})), "unknown");
-    assert_eq!(ignored(&json!({"domain": "docker", "event_type": "pushed"})), "pushed");
     let signature = format!("sha256-{}.sig", "a".repeat(64));
     let body = sample::sample("pushed", "artifactory.example.com/r/app", &[signature]).unwrap();
     assert_eq!(ignored(&body), "pushed");
+}
+
+#[test]
+fn a_promotion_is_a_push_to_the_repository_it_names() {
+    let promoted =
+        sample::sample("promoted", "artifactory.example.com/docker-prod/shop/web", &["1.4.0".to_owned()]).unwrap();
+    let event = push(&promoted, &settings());
+    assert_eq!((&*event.event, event.qualifiers), ("promoted", vec!["1.4.0".to_owned()]));
+    assert_eq!(event.repositories, ["artifactory.example.com/docker-prod/shop/web"]);
+}
+
+#[test]
+fn without_an_image_type_it_may_be_an_image_or_a_chart() {
+    let mut body = body();
+    let known = push(&body, &settings());
+    for missing in [None, Some(serde_json::Value::Null), Some("".into())] {
+        match missing {
+            None => drop(body["data"].as_object_mut().unwrap().remove("image_type")),
+            Some(value) => body["data"]["image_type"] = value,
+        }
+        let event = push(&body, &settings());
+        assert!(known.repositories.iter().all(|repository| event.repositories.contains(repository)), "{event:?}");
+        assert_eq!(event.qualifiers, known.qualifiers);
+    }
+}
+
+#[test]
+fn a_platform_that_does_not_know_its_host_is_told_what_to_set() {
+    let mut body = body();
+    body["jpd_origin"] = "".into();
+    match signed(&body.to_string(), &settings()) {
+        Ok(Verdict::Ignored(event)) => assert!(event.because.contains("custom base URL"), "{}", event.because),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn deletions_digests_signatures_and_other_messages_ask_for_nothing() {
         (json!({"action": "INSERT", "digest": digest()}), "INSERT"),
         (json!({"action": "INSERT", "digest": digest(), "tag": signature}), "INSERT"),
         (json!({"action": "INSERT"}), "INSERT"),
-        (json!({"action": "RENAME"}), "unknown"),
+        (json!({"action": "RENAME"}), "RENAME"),
         (json!({}), "unknown"),
     ] {
         for body in [wrapped(&message), message.to_string()] {

@@ -100,7 +100,10 @@ fn other_events_and_other_senders_are_named_and_ignored() {
     for action in ["ping", "delete", "quarantine", "chart_push", "chart_delete"] {
         assert_eq!(ignored(ACR, &json!({"action": action}).to_string()), action);
     }
-    assert_eq!(ignored(ACR, r#"{"action":"PUSH"}"#), "unknown");
+    assert_eq!(ignored(ACR, r#"{"action":"PUSH"}"#), "PUSH");
+    assert_eq!(ignored(ACR, r#"{}"#), "unknown");
+    assert_eq!(ignored(ACR, r#"{"action":"push","target":{"repository":"storefront"}}"#), "push");
+    assert_eq!(ignored(ACR, r#"{"action":"push","request":{"host":"northwind.azurecr.io"}}"#), "push");
     assert_eq!(ignored(VSTS, r#"{"eventType":"build.complete"}"#), "unknown");
     assert_eq!(ignored("curl/8", r#"{"action":"push"}"#), "unknown");
 }

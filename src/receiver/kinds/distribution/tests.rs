@@ -93,12 +93,37 @@ fn a_push_that_names_neither_tag_nor_digest_concerns_every_subscriber() {
 }
 
 #[test]
+fn what_only_the_address_of_the_manifest_names_is_read_from_there() {
+    let digest = format!("sha512:{}", "ab".repeat(64));
+    let with_url = |reference: &str| {
+        let target = json!({"url": format!("https://registry.example.com/v2/shop/wiki/manifests/{reference}")});
+        json!({"events": [{"action": "push", "target": target}]}).to_string()
+    };
+    for tag in ["1.4.0", "1.4.0?ns=docker.io", "1.4.0#top"] {
+        assert_eq!(pushes(read_with("", with_url(tag))), [pair("registry.example.com/shop/wiki", "1.4.0")], "{tag}");
+    }
+    for digest in [digest.clone(), digest.replace(':', "%3A")] {
+        let event = nothing(read_with("", with_url(&digest)));
+        assert!(event.because.contains("by digest only"), "{}", event.because);
+    }
+    let mut named = push("shop/wiki", "2.0.0");
+    named["target"]["url"] = "https://internal:5000/v2/other/manifests/1.4.0".into();
+    let found = pushes(read_with("", json!({"events": [named]}).to_string()));
+    assert_eq!(found, [pair("registry.example.com/shop/wiki", "2.0.0")], "the members go first");
+    for odd in ["", "registry.example.com/v2/a/manifests/1", "https://registry.example.com/v2/a/blobs/1", "://v2/"] {
+        let body = json!({"events": [{"action": "push", "target": {"url": odd, "repository": "a"}}]}).to_string();
+        assert!(nothing(read_with("", body)).because.contains("registryHost"), "{odd}");
+    }
+}
+
+#[test]
 fn an_envelope_is_never_refused_for_what_is_in_it() {
     let body = json!({"events": [7, null, {"action": "push"}, {"action": []}, push("a", "1.0.0")]}).to_string();
     assert_eq!(pushes(read_with("", body)), [pair("registry.example.com/a", "1.0.0")]);
-    for body in ["{}", "null", r#"{"events":[]}"#, r#"{"events":7}"#, r#"{"events":[{"action":"copy"}]}"#] {
+    for body in ["{}", "null", r#"{"events":[]}"#, r#"{"events":7}"#] {
         assert_eq!(nothing(read_with("", body)).event, "unknown", "{body}");
     }
+    assert_eq!(nothing(read_with("", r#"{"events":[{"action":"copy"}]}"#)).event, "copy");
     for body in ["", "[]", "{", "events"] {
         assert_eq!(read_with("", body), Err(Rejection::InvalidBody), "{body}");
     }

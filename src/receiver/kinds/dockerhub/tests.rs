@@ -58,6 +58,10 @@ fn signature_tags_are_ignored_and_odd_bodies_invalid() {
         "push_data": {"tag": format!("sha256-{}", "a".repeat(64))}, "repository": {"repo_name": "northwind/storefront"},
     });
     assert!(matches!(receive(&body.to_string()), Ok(Verdict::Ignored(_))));
+    match receive(r#"{"push_data":{"tag":"1.0"}}"#) {
+        Ok(Verdict::Ignored(event)) => assert!(event.because.contains("names no repository")),
+        other => panic!("{other:?}"),
+    }
     for body in ["", "[]", r#"{"push_data":{"tag":2}}"#, r#"{"repository":"northwind/storefront"}"#] {
         assert_eq!(receive(body), Err(Rejection::InvalidBody), "{body}");
     }

@@ -71,8 +71,12 @@ fn failures_deletions_digests_signatures_and_scans_ask_for_nothing() {
     }
     assert_eq!(
         nothing(read_with("", &json!({"detail-type": "EC2 Instance State-change Notification"}))).event,
-        "unknown"
+        "EC2 Instance State-change Notification"
     );
+    let nameless = json!({"detail-type": "ECR Image Action", "account": "1", "region": "eu-west-1", "detail": {
+        "action-type": "PUSH", "result": "SUCCESS",
+    }});
+    assert!(nothing(read_with("", &nameless)).because.contains("names no repository"));
     for body in ["", "[]", "{"] {
         assert_eq!(receive(&Ecr, &settings(""), &headers(&[]), body), Err(Rejection::InvalidBody), "{body}");
     }

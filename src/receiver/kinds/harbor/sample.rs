@@ -4,20 +4,16 @@ use serde_json::{Value, json};
 
 use super::{CLOUD_EVENTS, DEFAULT};
 use crate::receiver::Sample;
+use crate::receiver::read::registry_event::names;
 
 /// The names in the format "Default", then those in "CloudEvents".
-pub(super) const EVENTS: [&str; 20] = names();
-
-const fn names() -> [&'static str; 20] {
-    let mut names = [""; 20];
-    let mut index = 0;
-    while index < 10 {
-        names[index] = DEFAULT[index].name;
-        names[index + 10] = CLOUD_EVENTS[index].name;
-        index += 1;
-    }
-    names
-}
+pub(super) const EVENTS: [&str; DEFAULT.len() + CLOUD_EVENTS.len()] = {
+    let mut all = [""; DEFAULT.len() + CLOUD_EVENTS.len()];
+    let (default, cloud) = all.split_at_mut(DEFAULT.len());
+    default.copy_from_slice(&names(&DEFAULT));
+    cloud.copy_from_slice(&names(&CLOUD_EVENTS));
+    all
+};
 
 /// One event, or `None` for another kind. It has a resource for each tag.
 ///

@@ -102,18 +102,36 @@ fn other_events_are_named_and_ignored() {
         other => panic!("{other:?}"),
     };
     let list = [("harbor.example.com/n/app:1.0", "1.0")];
-    for event in DEFAULT.iter().skip(1) {
-        assert_eq!(ignored(receive(&default(event.name, &list))), event.name);
+    for (event, _) in DEFAULT.iter().skip(1).filter(|(event, _)| *event != "pushImage") {
+        assert_eq!(ignored(receive(&default(event, &list))), *event);
     }
-    for event in CLOUD_EVENTS.iter().skip(1) {
-        let body = json!({"type": event.name, "data": resources(&list)}).to_string();
-        assert_eq!(ignored(receive(&body)), event.name);
+    for (event, _) in CLOUD_EVENTS.iter().skip(1) {
+        let body = json!({"type": event, "data": resources(&list)}).to_string();
+        assert_eq!(ignored(receive(&body)), *event);
     }
-    for unknown in ["push_artifact", "PUSH_ARTIFACT ", ""] {
-        assert_eq!(ignored(receive(&default(unknown, &list))), "unknown");
+    for (unknown, called) in
+        [("push_artifact", "push_artifact"), ("PUSH_ARTIFACT ", "PUSH_ARTIFACT "), ("a\nb", "ab"), ("", "unknown")]
+    {
+        assert_eq!(ignored(receive(&default(unknown, &list))), called);
     }
+    assert_eq!(ignored(receive(&default("PUSH_ARTIFACT", &[]))), "PUSH_ARTIFACT");
     let signature = format!("sha256-{}.sig", "a".repeat(64));
     assert_eq!(ignored(receive(&default("PUSH_ARTIFACT", &[("h.example.com/n/app", &signature)]))), "PUSH_ARTIFACT");
+}
+
+#[test]
+fn an_image_pushed_to_harbor_1_is_read_and_a_chart_in_chart_museum_is_called_by_its_name() {
+    let list = [("harbor.example.com/n/app:1.0", "1.0")];
+    match receive(&default("pushImage", &list)) {
+        Ok(Verdict::Push(event)) => assert_eq!((&*event.event, event.qualifiers.len()), ("pushImage", 1)),
+        other => panic!("{other:?}"),
+    }
+    for upload in ["UPLOAD_CHART", "uploadChart"] {
+        match receive(&default(upload, &[("harbor.example.com/chartrepo/n/charts/app-0.4.0.tgz", "0.4.0")])) {
+            Ok(Verdict::Ignored(event)) => assert!(event.event == upload && event.because.contains("ChartMuseum")),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -132,7 +150,7 @@ fn every_sample_is_read_as_the_kind_it_plays() {
             other => panic!("{other:?}"),
         };
         assert_eq!(name, event);
-        assert_eq!(refreshes, matches!(event, "PUSH_ARTIFACT" | "harbor.artifact.pushed"), "{event}");
+        assert_eq!(refreshes, matches!(event, "PUSH_ARTIFACT" | "pushImage" | "harbor.artifact.pushed"), "{event}");
     }
     assert!(sample::sample("PUSH", "harbor.example.com/a/b", &[]).is_none());
 }

@@ -116,6 +116,20 @@ fn a_chart_is_found_by_its_address_over_http_and_as_an_artifact() {
 }
 
 #[test]
+fn a_tag_or_digest_that_only_the_image_name_holds_is_read_from_there() {
+    let push = |image_name: &str| {
+        let contents = json!({"namespace": "northwind", "repository": "storefront", "imageName": image_name});
+        read_with("", json!({"type": "TAG_PUSH", "contents": contents}).to_string())
+    };
+    let digest = format!("sha512:{}", "ab".repeat(64));
+    assert_eq!(pushed(push("msr.example.com:8443/northwind/storefront:2.7.1")).qualifiers, ["2.7.1"]);
+    assert_eq!(pushed(push(&format!("msr.example.com/northwind/storefront:2.7.1@{digest}"))).qualifiers, ["2.7.1"]);
+    assert!(pushed(push("msr.example.com:8443/northwind/storefront")).qualifiers.is_empty());
+    let by_digest = nothing(push(&format!("msr.example.com/northwind/storefront@{digest}")));
+    assert!(by_digest.because.contains("by digest only"));
+}
+
+#[test]
 fn signature_tags_ask_for_nothing() {
     let tag = format!("sha256-{}.sig", "a".repeat(64));
     let contents = json!({"namespace": "northwind", "repository": "storefront", "tag": tag});
@@ -126,9 +140,14 @@ fn signature_tags_ask_for_nothing() {
 #[test]
 fn members_of_another_type_and_unknown_events_are_no_reason_to_refuse() {
     let odd = json!({"type": "TAG_PUSH", "contents": {"namespace": 7, "repository": ["x"], "tag": null}});
-    assert!(pushed(read_with("msr.example.com", odd.to_string())).repositories.is_empty());
-    for body in ["{}", "null", r#"{"type":"TAG_RETAGGED"}"#, r#"{"type":7}"#] {
-        assert_eq!(nothing(read_with("", body)).event, "unknown", "{body}");
+    assert!(nothing(read_with("msr.example.com", odd.to_string())).because.contains("names no repository"));
+    for (body, called) in [
+        ("{}", "unknown"),
+        ("null", "unknown"),
+        (r#"{"type":"TAG_RETAGGED"}"#, "TAG_RETAGGED"),
+        (r#"{"type":7}"#, "unknown"),
+    ] {
+        assert_eq!(nothing(read_with("", body)).event, called, "{body}");
     }
     for body in ["", "[]", "7", "{", "type=TAG_PUSH"] {
         assert_eq!(read_with("", body), Err(Rejection::InvalidBody), "{body}");

@@ -144,8 +144,59 @@ fn every_sample_is_read_as_the_kind_it_plays() {
 
 #[test]
 fn a_body_that_quay_never_sends_is_invalid() {
-    for body in ["", "[]", "1", "{", "{\"docker_url\":1}", "{\"docker_url\":[\"quay.io/a/b\"]}", "x=1"] {
+    for body in ["", "[", "{", "{\"docker_url\":1}", "{\"docker_url\":[\"quay.io/a/b\"]}", "x=1"] {
         assert_eq!(receive(None, body.as_bytes()), Err(Rejection::InvalidBody), "{body}");
+    }
+}
+
+fn texts(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+#[test]
+fn a_template_whose_result_is_a_string_or_a_list_is_read_where_it_holds_a_repository() {
+    let image = "quay.example.com:8443/northwind/storefront";
+    let event = json!({"docker_url": image, "updated_tags": ["1.0"]});
+    for (body, tags) in [
+        (json!(image), vec![]),
+        (json!(format!("{image}:1.0")), vec!["1.0"]),
+        (json!(format!("{image}:['1.0']")), vec!["1.0"]),
+        (json!([image]), vec![]),
+        (json!([image, ["1.0", "2.0"]]), vec!["1.0", "2.0"]),
+        (json!(["repo_push", image, "a secret token", 7, null]), vec![]),
+        (json!([format!("{image}:1.0")]), vec!["1.0"]),
+        (json!([event]), vec!["1.0"]),
+        (json!(["repo_push", event]), vec!["1.0"]),
+        (json!({"event": "repo_push", "data": image}), vec![]),
+        (json!({"event": "repo_push", "data": [image, ["1.0"]]}), vec!["1.0"]),
+    ] {
+        let event = push(&body);
+        assert_eq!((&*event.event, event.qualifiers.as_slice()), ("repo_push", &*texts(&tags)), "{body}");
+        assert_eq!(event.repositories, [image], "{body}");
+    }
+    let scanned = ignored(Some("event=vulnerability_found"), &json!(image));
+    assert_eq!((&*scanned.event, scanned.repositories.len()), ("vulnerability_found", 1));
+}
+
+#[test]
+fn a_template_that_leaves_out_the_repository_is_told_what_to_put_there() {
+    for body in [
+        json!("1.0"),
+        json!(["1.0"]),
+        json!([["1.0"]]),
+        json!([]),
+        json!(12),
+        json!(true),
+        json!(null),
+        json!("northwind/storefront"),
+        json!("pushed to quay.io/northwind/storefront"),
+        json!({"text": "pushed"}),
+        json!({"data": ["1.0"]}),
+        json!("https://quay.io/repository/northwind/storefront"),
+    ] {
+        let event = ignored(None, &body);
+        assert_eq!(&*event.event, "repo_push", "{body}");
+        assert!(event.because.contains("docker_url") && event.because.contains("POST template"), "{body}");
     }
 }
 
@@ -166,6 +217,9 @@ fn a_token_is_demanded_in_the_envelope_once_it_is_configured() {
         (json!({"event": "repo_push", "data": data}), "missing token"),
         (json!({"token": 7, "data": data}), "missing token"),
         (json!({"token": "Rosebud", "data": data}), "unauthorized"),
+        (json!("quay.io/a/b"), "missing token"),
+        (json!(["rosebud", data]), "missing token"),
+        (json!({"token": "Rosebud", "data": "quay.io/a/b"}), "unauthorized"),
     ] {
         assert_eq!(receive(&body), Err(Rejection::Unauthorized(told)), "{body}");
     }
