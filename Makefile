@@ -51,6 +51,7 @@ generate: ## write the CRDs, the chart's copies and the configuration reference 
 	rm -f charts/quayside/files/crds/*.yaml
 	cp crds/*.yaml charts/quayside/files/crds/
 	QUAYSIDE_GENERATE=1 cargo test --quiet --locked --lib reference
+	QUAYSIDE_GENERATE=1 cargo test --quiet --locked --test architecture document
 
 fuzz: ## every fuzz target for SECONDS (10), from the recorded cases; installs cargo-fuzz if it is missing
 	@command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz@0.13.2

@@ -11,35 +11,24 @@
 //!                                                               refresh ─▶ annotation on the Warehouse
 //! ```
 //!
-//! Two flows, each one way, that meet only in the tables. The modules and who may use whom:
-//!
-//! * [`domain`]: names, paths, URLs, selectors, events; pure, uses nothing of this crate.
-//! * [`expr`]: the expression language of Kargo's generic receiver; uses `domain`.
-//! * [`receiver`]: one file per sender; uses `domain`.
-//! * [`tables`]: routes, subscriptions of Warehouses, Promotions that wait; use `receiver` and `domain`.
-//! * [`delivery`]: judges one request against the tables; uses `tables`, `receiver` and `domain`.
-//! * [`refresh`]: coalescing and the PATCH; uses `domain`.
-//! * [`spool`]: what must survive the process; uses `domain`.
-//! * [`controller`]: watches and status; uses the tables, `receiver` and [`api`].
-//! * [`http`], [`admin`]: the two ports; use the tables, `receiver` and `refresh`, never `controller`.
-//! * [`lease`]: which replica writes statuses, and when one last lived; [`recovery`]: refreshes after something was down.
-//! * [`process`]: clock, readiness, logging; [`metrics`].
-//! * [`app`] and [`cli`] put everything together.
+//! Two flows, each one way, that meet only in the tables. `docs/architecture.md` lists the modules and which of them may use
+//! which others. Public is what the tests, benchmarks and fuzz targets need; everything else is private to the crate, so that the
+//! compiler finds what nothing uses.
 
-pub mod admin;
+mod admin;
 pub mod api;
-pub mod app;
+mod app;
 pub mod cli;
-pub mod controller;
-pub mod delivery;
+mod controller;
+mod delivery;
 pub mod domain;
 pub mod expr;
-pub mod http;
-pub mod lease;
-pub mod metrics;
-pub mod process;
+mod http;
+mod lease;
+mod metrics;
+mod process;
 pub mod receiver;
-pub mod recovery;
-pub mod refresh;
-pub mod spool;
-pub mod tables;
+mod recovery;
+mod refresh;
+mod spool;
+mod tables;

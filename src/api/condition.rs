@@ -83,7 +83,7 @@ pub fn receiver_error(name: &str, cause: &str) -> String {
 }
 
 /// The condition of type `type_`, if there is one.
-#[must_use]
+#[cfg(test)]
 pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|c| c.type_ == type_)
 }

@@ -10,17 +10,17 @@
 //! Must not hold policy: what a receiver means is decided in `resolve`, what a subscription matches in `subscription`.
 //! Decoding is tolerant for the same reason: an odd entry is reported beside its good neighbours, never instead of them.
 
-pub mod cluster_config;
-pub mod condition;
-pub mod config_status;
-pub mod decode;
-pub mod generic_config;
-pub mod kinds;
-pub mod project_config;
-pub mod receiver;
-pub mod receiver_config;
-pub mod secret_ref;
-pub mod warehouse;
+pub(crate) mod cluster_config;
+pub(crate) mod condition;
+pub(crate) mod config_status;
+pub(crate) mod decode;
+pub(crate) mod generic_config;
+pub(crate) mod kinds;
+pub(crate) mod project_config;
+pub(crate) mod receiver;
+pub(crate) mod receiver_config;
+pub(crate) mod secret_ref;
+pub(crate) mod warehouse;
 
 pub use cluster_config::{ClusterConfig, ClusterConfigSpec};
 pub use config_status::{ConfigStatus, ReceiverDetails};

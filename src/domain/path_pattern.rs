@@ -80,12 +80,6 @@ pub struct PathFilter {
 }
 
 impl PathFilter {
-    /// Whether at least one of the paths is selected.
-    #[must_use]
-    pub fn matches<P: AsRef<str>>(&self, paths: &[P]) -> bool {
-        self.first_selected(paths).is_some()
-    }
-
     /// The first of the paths that is included and not excluded.
     #[must_use]
     pub fn first_selected<'p, P: AsRef<str>>(&self, paths: &'p [P]) -> Option<&'p str> {

@@ -17,7 +17,7 @@ mod repositories;
 
 use serde_json::{Map, Value};
 
-pub use self::entry::{Subscription, SubscriptionKind};
+pub use self::entry::Subscription;
 use self::error::wrong_type;
 pub use self::error::{SubscriptionError, SubscriptionProblem};
 use self::fields::Fields;

@@ -74,13 +74,13 @@ impl SpoolMetrics {
     }
 
     /// How many transactions were written.
-    #[must_use]
+    #[cfg(test)]
     pub fn commits(&self) -> u64 {
         self.commits.get()
     }
 
     /// How many failures for this reason were counted.
-    #[must_use]
+    #[cfg(test)]
     pub fn failures(&self, reason: &'static str) -> u64 {
         self.errors.get_or_create(&ReasonLabel { reason }).get()
     }

@@ -1,9 +1,10 @@
-//! The one place that reads the wall clock, so that everything that depends on it can be tested.
-
-use std::sync::Arc;
+//! The wall clock, which tests can set.
 
 use jiff::Timestamp;
+#[cfg(test)]
 use parking_lot::Mutex;
+#[cfg(test)]
+use std::sync::Arc;
 
 /// A source of wall-clock time.
 #[derive(Clone)]
@@ -12,10 +13,12 @@ pub struct Clock(Source);
 #[derive(Clone)]
 enum Source {
     System,
+    #[cfg(test)]
     Manual(Hand),
 }
 
 /// Sets a manual clock.
+#[cfg(test)]
 #[derive(Clone)]
 pub struct Hand(Arc<Mutex<Timestamp>>);
 
@@ -27,7 +30,7 @@ impl Clock {
     }
 
     /// A clock that stands at `start` until it is set, and the hand that sets it.
-    #[must_use]
+    #[cfg(test)]
     pub fn manual(start: Timestamp) -> (Self, Hand) {
         let hand = Hand(Arc::new(Mutex::new(start)));
         (Self(Source::Manual(hand.clone())), hand)
@@ -38,11 +41,13 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::now(),
+            #[cfg(test)]
             Source::Manual(hand) => *hand.0.lock(),
         }
     }
 }
 
+#[cfg(test)]
 impl Hand {
     /// Moves the clock, in either direction.
     pub fn set(&self, to: Timestamp) {

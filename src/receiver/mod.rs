@@ -3,9 +3,9 @@
 //! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
-pub mod kinds;
+pub(crate) mod kinds;
 pub mod proof;
-pub mod read;
+pub(crate) mod read;
 mod request;
 mod sample;
 mod settings;

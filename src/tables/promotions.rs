@@ -118,12 +118,6 @@ impl PromotionIndex {
     pub fn len(&self) -> usize {
         self.tables.read().promotions.len()
     }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 impl Tables {

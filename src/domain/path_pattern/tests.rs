@@ -46,10 +46,10 @@ fn two_dots_in_a_name_do_not_leave_the_directory() {
 fn one_selected_path_among_the_changed_files_is_enough() {
     let patterns = |texts: &[&str]| texts.iter().map(|text| PathPattern::parse(text).unwrap()).collect();
     let filter = PathFilter { include: patterns(&["apps/", "glob:*.md"]), exclude: patterns(&["apps/ignored"]) };
-    assert!(!filter.matches(&["apps/ignored/config.yaml", "src/x"]));
+    assert!(filter.first_selected(&["apps/ignored/config.yaml", "src/x"]).is_none());
     assert_eq!(filter.first_selected(&["apps/ignored/x", "README.md", "apps/y"]), Some("README.md"));
-    assert!(!filter.matches::<&str>(&[]));
-    assert!(PathFilter::default().matches(&["x"]));
+    assert!(filter.first_selected::<&str>(&[]).is_none());
+    assert!(PathFilter::default().first_selected(&["x"]).is_some());
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_hostile_glob_is_given_up_and_then_selects() {
     assert_eq!(pattern.decide(&path), None);
     let exclude = PathFilter { include: Box::default(), exclude: Box::new([pattern.clone()]) };
     let include = PathFilter { include: Box::new([pattern]), exclude: Box::default() };
-    assert!(exclude.matches(&[&path]) && include.matches(&[&path]));
+    assert!(exclude.first_selected(&[&path]).is_some() && include.first_selected(&[&path]).is_some());
     assert_eq!(
         PathPattern::parse(&("glob:".to_owned() + &"{a}".repeat(65))).unwrap_err(),
         PathPatternError::TooManyBraces

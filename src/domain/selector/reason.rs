@@ -98,7 +98,6 @@ impl fmt::Display for Reason<'_> {
 /// What one qualifier is to a subscription.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the sentences that Display writes say what each variant and its fields mean")]
 pub enum Finding<'a> {
     SubscribedBranch { branch: &'a str },
     DefaultBranch { branch: &'a str, known: bool },
