@@ -199,6 +199,7 @@ impl<'a> Parts<'a> {
             self.refresher.clone(),
             Arc::clone(&self.readiness),
             self.metrics.catch_up.clone(),
+            self.spool.clone(),
             self.config.catch_up_rate,
         ));
         self.tasks.spawn(Arc::clone(&catch_up).run(self.stop.clone()));

@@ -99,23 +99,14 @@ async fn deliver(hooks: &Hooks, route: &Route, head: &Parts, body: Body, id: &st
     (answer, Some(took))
 }
 
-/// Asks for all refreshes at once and waits until they are written or the deadline passes. Returns those that are not
-/// done by then; they stay owed, only the answer no longer waits for them.
+/// Asks for all refreshes at once and waits until they are written or the deadline passes; not at all while the API server
+/// is known to be away and a disk can keep what is owed. Returns those that are not done by then; they stay owed.
 async fn refresh(hooks: &Hooks, targets: &[Target]) -> Vec<Target> {
-    if targets.is_empty() {
-        return Vec::new();
-    }
     hooks.metrics.matched(targets);
-    let waiters = hooks.refresher.request(targets);
-    let mut done = vec![false; targets.len()];
-    let all = async {
-        for (waiter, done) in waiters.into_iter().zip(&mut done) {
-            *done = waiter.await.is_ok_and(|outcome| outcome.is_done());
-        }
-    };
-    // Whether they are done is what `done` says.
-    drop(tokio::time::timeout(hooks.ack_deadline, all).await);
-    targets.iter().zip(done).filter(|(_, done)| !done).map(|(target, _)| target.clone()).collect()
+    // A sender that is serial, as Quay is, must not wait in vain for every event of an outage.
+    let is_vain = hooks.spool.is_some() && hooks.refresher.is_away();
+    let deadline = if is_vain { Duration::ZERO } else { hooks.ack_deadline };
+    hooks.refresher.refresh_within(targets, deadline).await
 }
 
 /// Puts refreshes that are owed on disk. Returns whether the disk has them.

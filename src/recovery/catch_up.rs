@@ -1,30 +1,35 @@
-//! Makes good what was missed while no replica lived, as senders give up on pushes that nobody takes; and what a damaged spool
-//! has forgotten.
+//! Makes good what was missed while no replica lived, because senders give up on pushes that are not taken, and what a
+//! damaged spool has forgotten.
 //!
-//! Owns the walk over the Warehouses that a receiver could have reached: once each, in their order, spread over time,
-//! giving way to pushes. Whether a catch-up is due, and how far it has come, is recorded in the Lease, so that another
+//! Every Warehouse that a receiver could have reached is refreshed once, in their order, spread over time, giving way to
+//! pushes. Whether a catch-up is due, and how far it has come, is recorded in the Lease, so that another
 //! process goes on where this one ends; see [`crate::lease`].
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::walk::Walk;
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::target::Target;
 use crate::lease::{Due, Leadership};
 use crate::metrics::recovery::CatchUpMetrics;
+use crate::process::clock::Clock;
 use crate::process::readiness::Readiness;
 use crate::refresh::Refresher;
+use crate::spool::Spool;
 use crate::tables::Tables;
 use crate::tables::warehouses::Warehouse;
 
 /// Pushes have priority, but one turn in so many is taken even under a load without a pause: a catch-up has to end.
 const PATIENCE: u32 = 10;
+
+/// Takes the place of a delivery's id where no delivery asked.
+const CATCH_UP: &str = "catch-up";
 
 /// The catch-up.
 pub struct CatchUp {
@@ -37,6 +42,9 @@ pub struct CatchUp {
     /// For when the tables are filled, and for the drain.
     readiness: Arc<Readiness>,
     metrics: CatchUpMetrics,
+    /// Keeps what cannot be refreshed yet.
+    spool: Option<Spool>,
+    clock: Clock,
     /// Refreshes a second, at least 1.
     rate: u32,
 }
@@ -44,15 +52,16 @@ pub struct CatchUp {
 impl CatchUp {
     /// A catch-up that refreshes so many Warehouses a second.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         leadership: Leadership,
         tables: Tables,
         refresher: Refresher,
         readiness: Arc<Readiness>,
         metrics: CatchUpMetrics,
+        spool: Option<Spool>,
         rate: u32,
     ) -> Self {
-        Self { leadership, tables, refresher, readiness, metrics, rate }
+        Self { leadership, tables, refresher, readiness, metrics, spool, clock: Clock::system(), rate }
     }
 
     /// Does what is due whenever this replica becomes leader, until `stop` is cancelled or the process drains.
@@ -72,7 +81,8 @@ impl CatchUp {
         }
     }
 
-    /// Refreshes everything within reach whenever this replica's spool has lost what it held, since nobody knows what that was.
+    /// Refreshes everything within reach whenever this replica's spool has lost what it held, because
+    /// nothing else knows what that was.
     /// Whether it leads does not matter: no other replica knows of the loss.
     pub async fn run_after_losses(self: Arc<Self>, mut losses: watch::Receiver<u64>, stop: CancellationToken) {
         let all = async {
@@ -83,11 +93,14 @@ impl CatchUp {
                     warehouses = warehouses.len(),
                     "the spool has lost what it held: refreshing every Warehouse that a receiver could have reached"
                 );
-                let mut turns = self.turns();
+                let (mut turns, mut walk) = (self.turns(), Walk::new(&self.refresher));
                 for warehouse in &warehouses {
                     self.turn(&mut turns).await;
-                    self.refresh(warehouse).await;
+                    self.metrics.refreshes.inc();
+                    walk.step(warehouse).await;
                 }
+                let unfinished = self.owe(walk.come_back().await).await;
+                tracing::info!(unfinished, "everything that the spool may have held is refreshed or owed");
             }
         };
         stop.run_until_cancelled(all).await;
@@ -100,7 +113,7 @@ impl CatchUp {
             %since, warehouses = warehouses.len(), continued = due.at.is_some(),
             "no replica lived for a while: refreshing every Warehouse that a receiver could have reached"
         );
-        let mut turns = self.turns();
+        let (mut turns, mut walk) = (self.turns(), Walk::new(&self.refresher));
         for (done, warehouse) in warehouses.iter().enumerate() {
             let remaining = warehouses.len() - done;
             self.metrics.remaining.set(i64::try_from(remaining).unwrap_or(i64::MAX));
@@ -108,18 +121,40 @@ impl CatchUp {
                 self.turn(&mut turns).await;
                 let goes_on = !self.readiness.is_draining() && self.leadership.leads_in(due.term);
                 if goes_on {
-                    self.refresh(warehouse).await;
+                    self.metrics.refreshes.inc();
+                    walk.step(warehouse).await;
                 }
                 goes_on
             };
-            if stop.run_until_cancelled(refreshed).await != Some(true) {
+            let goes_on = stop.run_until_cancelled(refreshed).await == Some(true);
+            if let Some(at) = walk.position() {
+                self.leadership.caught_up_to(due.term, &at.to_string());
+            }
+            if !goes_on {
                 tracing::info!(%since, done, remaining, "catch-up interrupted, the next leader continues it");
                 return;
             }
-            self.leadership.caught_up_to(due.term, &warehouse.to_string());
         }
-        self.leadership.caught_up(due.term);
-        tracing::info!(%since, done = warehouses.len(), "catch-up complete");
+        let rest = async { self.owe(walk.come_back().await).await };
+        if let Some(unfinished) = stop.run_until_cancelled(rest).await {
+            self.leadership.caught_up(due.term);
+            tracing::info!(%since, done = warehouses.len(), unfinished, "catch-up complete");
+        }
+    }
+
+    /// Keeps what could not be refreshed yet on disk, if there is one, so that it survives this process. Returns how many.
+    async fn owe(&self, targets: Vec<Target>) -> usize {
+        if let Some(spool) = &self.spool {
+            let now = self.clock.now();
+            if let Err(error) = spool.owe(&targets, now, CATCH_UP).await {
+                tracing::error!(reason = error.reason(), "what the catch-up owes cannot be written: {error}");
+            }
+            // One that was written meanwhile has found nothing to settle.
+            for target in targets.iter().filter(|target| !self.refresher.owes(target)) {
+                spool.settle(target, now);
+            }
+        }
+        targets.len()
     }
 
     /// The Warehouses that a served receiver can reach and that come after `at`, in their order.
@@ -145,14 +180,6 @@ impl CatchUp {
                 return;
             }
         }
-    }
-
-    /// Refreshes, and waits until that has come to something: while the API server is away, nothing more is added to what
-    /// is owed.
-    async fn refresh(&self, warehouse: &ObjectKey) {
-        let waiters = self.refresher.request(&[Target::warehouse(warehouse.clone())]);
-        join_all(waiters).await;
-        self.metrics.refreshes.inc();
     }
 }
 

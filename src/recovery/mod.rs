@@ -3,3 +3,4 @@
 pub mod catch_up;
 pub mod owed;
 pub mod silence;
+mod walk;

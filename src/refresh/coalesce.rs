@@ -3,9 +3,10 @@
 //! ```text
 //!            request            begin                 end(written or gone), none joined
 //!  (nothing) ───────▶ Queued ─────────▶ Patching ──────────────────────────────▶ (nothing)
-//!                        ▲                 │  end(written or gone), some joined ─▶ Queued
-//!                        │   due           │  end(failed or refused) ─▶ BackingOff
-//!                        └── BackingOff ◀──┘
+//!                      │ ▲                 │  end(written or gone), some joined ─▶ Queued
+//!                pause │ │ due             │  end(failed or refused) ─▶ Pausing
+//!                      ▼ │                 │
+//!                     Pausing ◀────────────┘
 //! ```
 //!
 //! A request that arrives while a PATCH is in flight waits for the *next* one, because the controller may have read the
@@ -18,7 +19,7 @@ use super::outcome::PatchOutcome;
 
 /// The progress of one Warehouse that owes a refresh. `W` waits for the outcome.
 #[derive(Debug)]
-pub struct Slot<W> {
+pub(super) struct Slot<W> {
     phase: Phase,
     /// The PATCH in flight will answer these.
     current: Vec<W>,
@@ -34,13 +35,19 @@ enum Phase {
     Queued,
     /// A PATCH is in flight.
     Patching,
-    /// The last PATCH failed; the next attempt is due later.
-    BackingOff,
+    /// The next attempt is due later, because the last PATCH failed or the Warehouse is refreshed too often.
+    Pausing,
+}
+
+/// Who waits for the outcome, and may give up.
+pub(super) trait Waits {
+    /// Whether it waits no longer.
+    fn is_gone(&self) -> bool;
 }
 
 /// What to do after a PATCH ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next<W> {
+pub(super) enum Next<W> {
     /// Drop the slot. These waited and are done.
     Finished(Vec<W>),
     /// These are answered; queue for another PATCH at once.
@@ -54,27 +61,57 @@ pub enum Next<W> {
     },
 }
 
-impl<W> Slot<W> {
+impl<W: Waits> Slot<W> {
     /// A slot for the first request; the caller queues it.
     #[must_use]
-    pub fn new(waiter: W) -> Self {
+    pub(super) fn new(waiter: W) -> Self {
         Self { phase: Phase::Queued, current: Vec::new(), joined: vec![waiter], failures: 0 }
     }
 
     /// Another request for the same Warehouse.
-    pub fn join(&mut self, waiter: W) {
+    pub(super) fn join(&mut self, waiter: W) {
+        // Those that gave up make room for others: during an outage nearly all do.
+        if self.joined.len() == self.joined.capacity() {
+            self.joined.retain(|waiter| !waiter.is_gone());
+            if self.joined.len() * 2 > self.joined.capacity() {
+                self.joined.reserve(self.joined.capacity().max(4));
+            }
+        }
         self.joined.push(waiter);
     }
 
+    /// Whether it waits for its turn.
+    #[must_use]
+    pub(super) fn is_queued(&self) -> bool {
+        self.phase == Phase::Queued
+    }
+
+    /// Whether a request waits for the next PATCH.
+    #[must_use]
+    pub(super) fn has_joined(&self) -> bool {
+        !self.joined.is_empty()
+    }
+
+    /// Its turn came too early: it pauses until it is due.
+    pub(super) fn pause(&mut self) {
+        debug_assert!(self.is_queued(), "only what is queued can pause");
+        self.phase = Phase::Pausing;
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.current.capacity() + self.joined.capacity()
+    }
+
     /// The PATCH begins now: it will answer all that have arrived so far.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         debug_assert!(self.phase != Phase::Patching, "one PATCH at a time");
         self.phase = Phase::Patching;
         self.current.append(&mut self.joined);
     }
 
     /// The PATCH ended.
-    pub fn end(&mut self, outcome: &PatchOutcome) -> Next<W> {
+    pub(super) fn end(&mut self, outcome: &PatchOutcome) -> Next<W> {
         debug_assert!(self.phase == Phase::Patching, "no PATCH is in flight");
         match outcome {
             PatchOutcome::Written | PatchOutcome::Gone => {
@@ -96,13 +133,17 @@ impl<W> Slot<W> {
     }
 
     fn back_off(&mut self, answered: Vec<W>) -> Next<W> {
-        self.phase = Phase::BackingOff;
+        for waiters in [&mut self.current, &mut self.joined] {
+            waiters.retain(|waiter| !waiter.is_gone());
+            waiters.shrink_to_fit();
+        }
+        self.phase = Phase::Pausing;
         self.failures = self.failures.saturating_add(1);
         Next::Later { answered, failures: self.failures }
     }
 
-    /// The back-off is over; the caller queues the slot again.
-    pub fn due(&mut self) {
+    /// The pause is over; the caller queues the slot again.
+    pub(super) fn due(&mut self) {
         self.phase = Phase::Queued;
     }
 }
@@ -113,7 +154,7 @@ const LONGEST_ASKED: Duration = Duration::from_mins(5);
 /// The time to wait after that many consecutive failures: doubling from 100 ms to 30 s, at least what the server asked
 /// for within reason, and spread by up to a quarter by `jitter` in 0..=1 so that many Warehouses do not come back in step.
 #[must_use]
-pub fn back_off(failures: u32, retry_after: Option<Duration>, jitter: f64) -> Duration {
+pub(super) fn back_off(failures: u32, retry_after: Option<Duration>, jitter: f64) -> Duration {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(30);
     let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16));
@@ -126,6 +167,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    impl Waits for Option<i32> {
+        fn is_gone(&self) -> bool {
+            self.is_none()
+        }
+    }
+
+    #[test]
+    fn waiters_that_gave_up_are_pruned_while_others_join_and_when_a_patch_fails() {
+        let mut slot = Slot::new(Some(0));
+        for _ in 0..100_000 {
+            slot.join(None);
+        }
+        assert!(slot.joined.capacity() <= 16, "room for {}", slot.joined.capacity());
+        slot.begin();
+        assert_eq!(slot.end(&PatchOutcome::UNREACHABLE), Next::Later { answered: vec![], failures: 1 });
+        assert_eq!((slot.current, slot.joined), (vec![Some(0)], vec![]));
+    }
 
     fn refused() -> PatchOutcome {
         PatchOutcome::Refused { status: 403, message: "no".into() }
@@ -230,7 +289,7 @@ mod tests {
                         let told = match slot.as_mut().unwrap().end(&outcome) {
                             Next::Finished(told) => { (slot, phase) = (None, None); told }
                             Next::Again(told) => { phase = Some(Phase::Queued); told }
-                            Next::Later { answered: told, .. } => { phase = Some(Phase::BackingOff); told }
+                            Next::Later { answered: told, .. } => { phase = Some(Phase::Pausing); told }
                         };
                         for waiter in told {
                             prop_assert!(!answered[waiter], "answered twice");
@@ -238,7 +297,7 @@ mod tests {
                             answered[waiter] = true;
                         }
                     }
-                    (Step::Due, Some(Phase::BackingOff)) => {
+                    (Step::Due, Some(Phase::Pausing)) => {
                         slot.as_mut().unwrap().due();
                         phase = Some(Phase::Queued);
                     }
@@ -250,7 +309,7 @@ mod tests {
             }
             if let Some(mut slot) = slot {
                 match phase {
-                    Some(Phase::BackingOff) => { slot.due(); slot.begin(); }
+                    Some(Phase::Pausing) => { slot.due(); slot.begin(); }
                     Some(Phase::Queued) => slot.begin(),
                     _ => {}
                 }

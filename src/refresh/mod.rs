@@ -1,15 +1,18 @@
 //! The refresher: one annotation PATCH per Warehouse and round trip, however many pushes ask for it.
 //!
-//! [`coalesce`] decides, this module runs: a task per Warehouse that owes a refresh, a bound on the PATCHes in flight,
-//! back-off between attempts. A refresh stays owed until it is written or its Warehouse is gone, even when its sender no
-//! longer waits for it.
+//! [`schedule`] decides and is pure: what is owed, whose turn it is, and when. This module runs what it says: a task for each
+//! PATCH in flight, one that waits for the next time, and nothing for what waits its turn. A refresh stays owed until it is
+//! written or its Warehouse is gone, even when its sender no longer waits for it.
 
-pub mod coalesce;
+mod coalesce;
+mod fair;
+mod health;
 mod outcome;
+mod pace;
 pub mod patch;
+mod schedule;
 pub mod token;
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,19 +21,18 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep_until, timeout};
 
-use coalesce::{Next, Slot, back_off};
+use coalesce::Waits;
 pub use outcome::PatchOutcome;
 use patch::Patch;
+use schedule::{Schedule, Turn};
 use token::{TokenSource, token};
 
 use crate::domain::target::Target;
 use crate::metrics::refresh::RefreshMetrics;
-
-/// A push that arrives during a back-off is attempted after this time, because the API server may be back by then, or the
-/// missing right be there.
-const JOINED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Resolves when the refresh has ended; it may take as long as the API server is away.
 pub type Waiter = oneshot::Receiver<PatchOutcome>;
@@ -43,27 +45,32 @@ pub struct Refresher {
 }
 
 struct Shared {
-    /// Every Warehouse that owes a refresh. Written by [`Refresher::request`] and by the task of the Warehouse.
-    slots: Mutex<HashMap<Target, Owed>>,
-    /// Woken whenever a slot is dropped.
+    state: Mutex<State>,
+    /// Woken whenever a target owes nothing any more.
     finished: Notify,
-    in_flight: Semaphore,
-    concurrency: usize,
     tokens: TokenSource,
     metrics: RefreshMetrics,
     jitter: RandomState,
-    /// Called when nothing is owed to a target any more.
     settled: Settled,
+}
+
+/// Held for moments only, never across an await.
+struct State {
+    schedule: Schedule<Sender>,
+    /// The task that waits for the next time at which something is due, and that time.
+    timer: Option<(Instant, AbortHandle)>,
+}
+
+type Sender = oneshot::Sender<PatchOutcome>;
+
+impl Waits for Sender {
+    fn is_gone(&self) -> bool {
+        self.is_closed()
+    }
 }
 
 /// Called when a target owes nothing that arrived before the given time, the start of its last PATCH. It must not block.
 pub type Settled = Box<dyn Fn(&Target, Timestamp) + Send + Sync>;
-
-struct Owed {
-    slot: Slot<oneshot::Sender<PatchOutcome>>,
-    /// Notified when a request joins, so that a long back-off is cut short.
-    joined: Arc<Notify>,
-}
 
 impl Refresher {
     /// A refresher that keeps at most `concurrency` PATCHes in flight.
@@ -75,11 +82,10 @@ impl Refresher {
         metrics: RefreshMetrics,
         settled: Settled,
     ) -> Self {
+        let state = State { schedule: Schedule::new(concurrency), timer: None };
         let shared = Shared {
-            slots: Mutex::default(),
+            state: Mutex::new(state),
             finished: Notify::new(),
-            in_flight: Semaphore::new(concurrency),
-            concurrency,
             tokens,
             metrics,
             jitter: RandomState::new(),
@@ -94,44 +100,62 @@ impl Refresher {
         Self { shared: Arc::clone(&self.shared), patcher: Arc::new(patcher) }
     }
 
-    /// Owes every one of these Warehouses a refresh from now on. One waiter for each, in the same order.
+    /// Owes every one of these targets a refresh from now on. One waiter for each, in the same order.
     #[must_use]
     pub fn request(&self, targets: &[Target]) -> Vec<Waiter> {
         self.shared.metrics.requests.inc_by(targets.len() as u64);
-        let mut slots = self.shared.slots.lock();
-        targets
-            .iter()
-            .map(|target| {
-                let (sender, waiter) = oneshot::channel();
-                if let Some(owed) = slots.get_mut(target) {
-                    owed.slot.join(sender);
-                    owed.joined.notify_one();
-                } else {
-                    let joined = Arc::new(Notify::new());
-                    slots.insert(target.clone(), Owed { slot: Slot::new(sender), joined: Arc::clone(&joined) });
-                    tokio::spawn(self.clone().settle(target.clone(), joined));
-                }
-                waiter
-            })
-            .collect()
+        let channels = targets.iter().map(|target| {
+            let (sender, waiter) = oneshot::channel();
+            ((target.clone(), sender), waiter)
+        });
+        let (requests, waiters): (Vec<_>, Vec<_>) = channels.unzip();
+        self.shared.state.lock().schedule.request(requests, now());
+        self.pump();
+        waiters
+    }
+
+    /// Requests these refreshes and waits for them until the deadline. Returns those that are not done by then, in the
+    /// same order; they stay owed.
+    pub async fn refresh_within(&self, targets: &[Target], deadline: Duration) -> Vec<Target> {
+        if targets.is_empty() {
+            return Vec::new();
+        }
+        let began = now();
+        let waiters = self.request(targets);
+        let mut done = vec![false; targets.len()];
+        let all = async {
+            for (waiter, done) in waiters.into_iter().zip(&mut done) {
+                *done = waiter.await.is_ok_and(|outcome| outcome.is_done());
+            }
+        };
+        if timeout(deadline, all).await.is_err() && !deadline.is_zero() {
+            self.health_after(|schedule| schedule.waited_since(began));
+        }
+        targets.iter().zip(done).filter(|(_, done)| !done).map(|(target, _)| target.clone()).collect()
+    }
+
+    /// Whether the API server is known to be away, because the last writes failed: to wait for it is of no use.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.shared.state.lock().schedule.is_away()
     }
 
     /// Whether a PATCH is in flight, so that work of less priority should wait. A back-off does not count.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.shared.in_flight.available_permits() < self.shared.concurrency
+        self.shared.state.lock().schedule.in_flight() > 0
     }
 
-    /// How many Warehouses owe a refresh.
+    /// How many targets owe a refresh.
     #[must_use]
     pub fn owed(&self) -> usize {
-        self.shared.slots.lock().len()
+        self.shared.state.lock().schedule.len()
     }
 
     /// Whether this target owes a refresh.
     #[must_use]
     pub fn owes(&self, target: &Target) -> bool {
-        self.shared.slots.lock().contains_key(target)
+        self.shared.state.lock().schedule.owes(target)
     }
 
     /// Waits until nothing is owed, at most for `limit`. Returns how many refreshes are still owed then.
@@ -152,45 +176,57 @@ impl Refresher {
         }
     }
 
-    /// Runs one Warehouse until nothing is owed to it.
-    async fn settle(self, target: Target, joined: Arc<Notify>) {
-        loop {
-            let Some((outcome, begun)) = self.attempt(&target).await else {
-                return;
-            };
-            let Some(next) = self.shared.end(&target, &outcome, begun) else {
-                return;
-            };
-            match next {
-                Next::Finished(answered) => {
-                    answer(answered, &outcome);
-                    self.shared.finished.notify_waiters();
-                    return;
-                }
-                Next::Again(answered) => answer(answered, &outcome),
-                Next::Later { answered, failures } => {
-                    answer(answered, &outcome);
-                    let wait = match outcome {
-                        PatchOutcome::Failed { retry_after, .. } => retry_after,
-                        PatchOutcome::Refused { .. } => Some(JOINED_PAUSE),
-                        PatchOutcome::Written | PatchOutcome::Gone => None,
-                    };
-                    let pause = back_off(failures, wait, self.shared.jitter(&target, failures));
-                    wait_out(pause, least_pause(pause, wait), &joined).await;
-                    if let Some(owed) = self.shared.slots.lock().get_mut(&target) {
-                        owed.slot.due();
-                    }
-                }
-            }
+    /// Begins what may begin now, each PATCH in a task that goes on with others when it is done.
+    fn pump(&self) {
+        while let Some((target, begun)) = self.begin() {
+            tokio::spawn(self.clone().work(target, begun));
         }
     }
 
-    /// Waits for a turn and sends one PATCH. Returns how it ended and when it began. `None` when the refresher is being
-    /// dropped.
-    async fn attempt(&self, target: &Target) -> Option<(PatchOutcome, Timestamp)> {
-        let _turn = self.shared.in_flight.acquire().await.ok()?;
-        self.shared.slots.lock().get_mut(target)?.slot.begin();
-        let (begun, timer) = (self.shared.tokens.next(), Instant::now());
+    /// Begins one PATCH, if one may begin. Otherwise sees to it that the next one begins in time.
+    fn begin(&self) -> Option<(Target, Timestamp)> {
+        let mut state = self.shared.state.lock();
+        match state.schedule.take(now()) {
+            // Under the lock, so that every request that it answers is older.
+            Turn::Begin(target) => Some((target, self.shared.tokens.next())),
+            Turn::At(time) => {
+                self.wake_at(&mut state, time);
+                None
+            }
+            Turn::Idle => None,
+        }
+    }
+
+    fn wake_at(&self, state: &mut State, time: Instant) {
+        if state.timer.as_ref().is_some_and(|(armed, _)| *armed <= time) {
+            return;
+        }
+        let refresher = self.clone();
+        let timer = tokio::spawn(async move {
+            sleep_until(time.into()).await;
+            refresher.shared.state.lock().timer.take_if(|(armed, _)| *armed == time);
+            refresher.pump();
+        });
+        if let Some((_, later)) = state.timer.replace((time, timer.abort_handle())) {
+            later.abort();
+        }
+    }
+
+    async fn work(self, mut target: Target, mut begun: Timestamp) {
+        loop {
+            let outcome = self.attempt(&target, begun).await;
+            self.end(&target, &outcome, begun);
+            let Some(next) = self.begin() else {
+                return;
+            };
+            // An end may let more than one begin: when the API server is back, all of them.
+            self.pump();
+            (target, begun) = next;
+        }
+    }
+
+    async fn attempt(&self, target: &Target, begun: Timestamp) -> PatchOutcome {
+        let timer = Instant::now();
         // A panic costs this attempt only: what is owed stays owed, and is attempted again.
         let attempt = AssertUnwindSafe(async { self.patcher.patch(target, &token(begun)).await });
         let outcome = attempt.catch_unwind().await.unwrap_or(PatchOutcome::UNREACHABLE);
@@ -205,95 +241,51 @@ impl Refresher {
                 %target, kind, status, reason = &**message, "the API server refuses the refresh, will be repeated slowly"
             ),
         }
-        Some((outcome, begun))
+        outcome
     }
-}
 
-impl Shared {
-    /// Ends the PATCH; a finished slot is dropped under the same lock, so that no request can join it any more.
-    fn end(
-        &self,
-        target: &Target,
-        outcome: &PatchOutcome,
-        begun: Timestamp,
-    ) -> Option<Next<oneshot::Sender<PatchOutcome>>> {
-        let mut slots = self.slots.lock();
-        let next = slots.get_mut(target)?.slot.end(outcome);
-        if matches!(next, Next::Finished(_)) {
-            slots.remove(target);
-            (self.settled)(target, begun);
+    fn end(&self, target: &Target, outcome: &PatchOutcome, begun: Timestamp) {
+        let spread = u32::try_from(self.shared.jitter.hash_one((target, begun)) >> 32).unwrap_or(0);
+        let jitter = f64::from(spread) / f64::from(u32::MAX);
+        let ended = self.health_after(|schedule| {
+            let ended = schedule.end(target, outcome, jitter, now());
+            if ended.is_settled {
+                // Under the lock, so that no request is owed anew before.
+                (self.shared.settled)(target, begun);
+            }
+            ended
+        });
+        for waiter in ended.answered {
+            // The request may have answered its sender already.
+            waiter.send(outcome.clone()).ok();
         }
-        Some(next)
-    }
-
-    fn jitter(&self, target: &Target, failures: u32) -> f64 {
-        let hash = u32::try_from(self.jitter.hash_one((target, failures)) >> 32).unwrap_or(0);
-        f64::from(hash) / f64::from(u32::MAX)
+        if ended.is_settled {
+            self.shared.finished.notify_waiters();
+        }
     }
 }
 
-/// What is left of a back-off when a request joins: never less than the API server asked for.
-fn least_pause(pause: Duration, retry_after: Option<Duration>) -> Duration {
-    pause.min(JOINED_PAUSE.max(retry_after.unwrap_or_default()))
-}
-
-/// Waits out a back-off; a request that joins cuts it short.
-async fn wait_out(pause: Duration, least: Duration, joined: &Notify) {
-    tokio::time::sleep(least).await;
-    tokio::select! {
-        () = tokio::time::sleep(pause - least) => {}
-        () = joined.notified() => {}
+impl Refresher {
+    /// Changes the schedule, and logs when that means that the API server is away, or back.
+    fn health_after<T>(&self, change: impl FnOnce(&mut Schedule<Sender>) -> T) -> T {
+        let mut state = self.shared.state.lock();
+        let was_away = state.schedule.is_away();
+        let outcome = change(&mut state.schedule);
+        let is_away = state.schedule.is_away();
+        drop(state);
+        match (was_away, is_away) {
+            (false, true) => tracing::warn!("the API server does not take writes: refreshes stay owed until it does"),
+            (true, false) => tracing::info!("the API server takes writes again"),
+            (false, false) | (true, true) => {}
+        }
+        outcome
     }
 }
 
-fn answer(waiters: Vec<oneshot::Sender<PatchOutcome>>, outcome: &PatchOutcome) {
-    for waiter in waiters {
-        // The request may have answered its sender already.
-        waiter.send(outcome.clone()).ok();
-    }
+/// The time as the schedule knows it. A test can stop it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use futures::future::BoxFuture;
-
-    use crate::domain::scope::ObjectKey;
-    use crate::process::clock::Clock;
-
-    /// Panics at first, then writes.
-    #[derive(Default)]
-    struct Panicking {
-        attempts: AtomicU32,
-    }
-
-    impl Patch for Panicking {
-        fn patch<'a>(&'a self, _: &'a Target, _: &'a str) -> BoxFuture<'a, PatchOutcome> {
-            assert!(self.attempts.fetch_add(1, Ordering::Relaxed) > 1, "as a fault in a dependency may");
-            async { PatchOutcome::Written }.boxed()
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_panic_costs_one_attempt_only() {
-        let (tokens, metrics) = (TokenSource::new(Clock::system()), RefreshMetrics::default());
-        let refresher = Refresher::new(Panicking::default(), tokens, 1, metrics, Box::new(|_, _| {}));
-        let target = || Target::warehouse(ObjectKey::new("northwind", "storefront"));
-        let waiters = refresher.request(&[target()]);
-        for waiter in waiters {
-            assert_eq!(waiter.await.unwrap(), PatchOutcome::Written);
-        }
-        assert_eq!(refresher.owed(), 0);
-    }
-
-    #[test]
-    fn a_request_that_joins_shortens_a_back_off_but_not_below_retry_after() {
-        let seconds = Duration::from_secs;
-        assert_eq!(least_pause(seconds(30), None), seconds(1));
-        assert_eq!(least_pause(seconds(30), Some(seconds(20))), seconds(20));
-        assert_eq!(least_pause(Duration::from_millis(100), None), Duration::from_millis(100));
-    }
-}
+mod tests;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::harness::{LeaseTurn, Operator, Project, SOON, image, wait_until};
+use crate::harness::{
+    Fault, FaultProxy, LEASE_NAMESPACE, LeaseTurn, Operator, Project, SOON, Setup, image, wait_until,
+};
 
 const SINCE: &str = "quayside.dev/catch-up-since";
 const AT: &str = "quayside.dev/catch-up-at";
@@ -125,6 +127,27 @@ async fn an_interrupted_catch_up_is_continued_where_it_was_whether_its_replica_e
             assert_eq!(&third[name], token, "{name} was refreshed again");
         }
     }
+}
+
+#[tokio::test]
+async fn a_warehouse_that_cannot_be_refreshed_keeps_no_other_from_the_catch_up_and_is_come_back_to() {
+    let turn = LeaseTurn::take().await;
+    let before = turn.replica([]);
+    before.ready().await;
+    let project = project(&turn, &before, "one-fails", 20).await;
+    ends(&before).await;
+    turn.ended_ago(TEN_MINUTES).await;
+
+    let proxy = FaultProxy::to_server_of(turn.plane.operator_kubeconfig());
+    proxy.set(Fault::Unavailable("/warehouses/w-00"));
+    let setup = Setup::on(turn.plane).kubeconfig(proxy.kubeconfig());
+    let operator = Operator::start(setup.with(["--lease-namespace", LEASE_NAMESPACE, "--catch-up-rate", "100"]));
+    wait_until("all others are refreshed", SOON * 3, async || (project.tokens().await.len() == 19).then_some(())).await;
+    assert!(turn.annotations().await.contains_key(SINCE), "it is not complete");
+    assert!(!turn.annotations().await.contains_key(AT), "whoever continues it begins with the one that fails");
+    proxy.set(Fault::None);
+    complete(&operator).await;
+    assert_eq!(project.tokens().await.len(), 20);
 }
 
 /// The name in a record of progress, which is in this project.

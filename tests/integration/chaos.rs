@@ -53,10 +53,12 @@ enum Trouble {
     /// A replica is killed and started again while the API server is away.
     KilledWhileAway(usize),
     ApiServerKilled,
+    /// A replica is killed and started again while Secrets cannot be read, although everything else can.
+    KilledWithoutSecrets(usize),
 }
 
 /// In this order, over and over. A short run has to see the worst.
-const TROUBLES: [Trouble; 16] = [
+const TROUBLES: [Trouble; 19] = [
     Trouble::Everywhere(Fault::Reset),
     Trouble::Killed(0),
     Trouble::At(1, Fault::LostAnswers),
@@ -73,6 +75,9 @@ const TROUBLES: [Trouble; 16] = [
     Trouble::Everywhere(Fault::Status(500, None)),
     Trouble::At(0, Fault::Slow(Duration::from_secs(10))),
     Trouble::Everywhere(Fault::LostAnswers),
+    Trouble::KilledWithoutSecrets(1),
+    Trouble::Everywhere(Fault::CutWatches),
+    Trouble::KilledWithoutSecrets(0),
 ];
 
 /// Everything that fails.
@@ -92,6 +97,10 @@ impl Stage<'_> {
             Trouble::KilledWhileAway(replica) => {
                 set(Fault::Reset);
                 tokio::time::sleep(lasting / 2).await;
+                self.replicas[replica].restart("-KILL", self.turn).await;
+            }
+            Trouble::KilledWithoutSecrets(replica) => {
+                self.replicas[replica].proxy.set(Fault::SecretReads(429));
                 self.replicas[replica].restart("-KILL", self.turn).await;
             }
             Trouble::ApiServerKilled => block_in_place(|| {

@@ -30,6 +30,7 @@ mod credentials_demanded;
 mod drain;
 mod end_to_end;
 mod examples;
+mod fairness;
 mod generic;
 mod git_hosts;
 mod hostile_connections;

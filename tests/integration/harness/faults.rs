@@ -9,10 +9,11 @@ use std::time::Duration;
 use std::{io, thread};
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_rustls::HttpsConnector;
@@ -44,8 +45,14 @@ pub(crate) enum Fault {
     Reset,
     /// All connections stay silent for good, and so do new ones.
     HalfOpen,
-    /// All watches end, and whoever resumes one is told that it is too late for that.
+    /// All watches end, and an attempt to resume one is answered that it is too late for that.
     ExpiredWatches,
+    /// All watches end, and those that begin are cut after a second.
+    CutWatches,
+    /// Reads of a single Secret are answered with this status.
+    SecretReads(u16),
+    /// Calls about an object whose path contains this text are answered with 503.
+    Unavailable(&'static str),
 }
 
 pub(crate) struct FaultProxy {
@@ -122,7 +129,7 @@ impl FaultProxy {
     pub(crate) fn set(&self, fault: Fault) {
         self.state.send_modify(|state| {
             state.fault = fault;
-            state.resets += u32::from(matches!(fault, Fault::Reset | Fault::ExpiredWatches));
+            state.resets += u32::from(matches!(fault, Fault::Reset | Fault::ExpiredWatches | Fault::CutWatches));
             state.freezes += u32::from(fault == Fault::HalfOpen);
         });
     }
@@ -185,6 +192,8 @@ impl Way {
             Fault::Slow(pause) => tokio::time::sleep(pause).await,
             Fault::Status(code, retry_after) => return Ok(injected(code, retry_after)),
             Fault::ExpiredWatches if is_watch => return Ok(expired()),
+            Fault::SecretReads(code) if is_secret(&request) => return Ok(injected(code, None)),
+            Fault::Unavailable(part) if request.uri().path().contains(part) => return Ok(injected(503, None)),
             _ => {}
         }
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -194,8 +203,22 @@ impl Way {
         if fault == Fault::LostAnswers {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        if fault == Fault::CutWatches && is_watch {
+            return Ok(response.map(|body| cut_after(body, Duration::from_secs(1))));
+        }
         Ok(response.map(BodyExt::boxed))
     }
+}
+
+/// Whether one Secret is read, by its name.
+fn is_secret(request: &Request<Incoming>) -> bool {
+    *request.method() == Method::GET && request.uri().path().contains("/secrets/")
+}
+
+/// A body that ends after that time, as a load balancer ends it that closes quiet connections.
+fn cut_after(body: Incoming, time: Duration) -> Body {
+    let frames = body.into_data_stream().map_ok(Frame::data).take_until(Box::pin(tokio::time::sleep(time)));
+    BodyExt::boxed(StreamBody::new(frames))
 }
 
 /// As the API server, or a load balancer in front of it, answers.
