@@ -14,17 +14,19 @@ export IMAGE
 STATIC_TARGET = $(shell uname -m)-unknown-linux-gnu
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
-# How long `make chaos` lasts and how many pushes it makes, each at least, and on how many connections.
-SECONDS ?= 60
+# How long `make chaos` lasts and how many pushes it makes, each at least, and on how many connections; how long `make fuzz`
+# runs each target.
+chaos: SECONDS ?= 60
+fuzz: SECONDS ?= 10
 PUSHES ?= 0
 SENDERS ?= 32
 
-.PHONY: help check tools test chaos generate demo fuzz bench bench-scale image chart e2e ci clean
+.PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale image chart e2e ci clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: ## formatting, lints, documentation, generated files
+check: lint ## formatting, lints, documentation, generated files
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-private-items --locked
@@ -32,6 +34,9 @@ check: ## formatting, lints, documentation, generated files
 	cargo run --quiet --locked -- crd --output "$$new"; \
 	diff -ru crds "$$new" || { echo 'crds/ is out of step with the types: run `make generate` and commit the result' >&2; exit 1; }
 	@diff -ru crds charts/quayside/files/crds || { echo "the chart's CRDs are out of step with crds/: run \`make generate\` and commit the result" >&2; exit 1; }
+
+lint: ## dependencies against deny.toml, scripts, fuzz targets; installs cargo-deny if it is missing
+	@tests/lint.sh
 
 tools: ## get etcd, kube-apiserver, kubectl and helm, and print where they are
 	@tests/controlplane/tools.sh
@@ -46,7 +51,7 @@ chaos: ## pushes while everything fails in turn: `make chaos SECONDS=60 PUSHES=0
 	@$(TOOLS); QUAYSIDE_CHAOS_SECONDS=$(SECONDS) QUAYSIDE_CHAOS_PUSHES=$(PUSHES) QUAYSIDE_CHAOS_SENDERS=$(SENDERS) \
 	  cargo test --locked --test integration chaos:: -- --nocapture
 
-generate: ## write the CRDs, the chart's copies and the configuration reference anew
+generate: ## write the CRDs, the chart's copies and the generated tables of the documentation
 	cargo run --quiet --locked -- crd --output crds
 	rm -f charts/quayside/files/crds/*.yaml
 	cp crds/*.yaml charts/quayside/files/crds/
@@ -58,7 +63,7 @@ fuzz: ## every fuzz target for SECONDS (10), from the recorded cases; installs c
 	@fuzz/seed.sh
 	@for target in $$(sed -n 's/^name = "\(.*\)"$$/\1/p' fuzz/Cargo.toml | tail -n +2); do \
 	  echo "fuzz: $$target"; \
-	  cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(or $(SECONDS),10) -print_final_stats=1 -verbosity=0 || exit 1; \
+	  cargo fuzz run --sanitizer none "$$target" -- -max_total_time=$(SECONDS) -print_final_stats=1 -verbosity=0 || exit 1; \
 	done
 
 demo: ## the main job on a throw-away control plane, start to finish

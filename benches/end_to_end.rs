@@ -1,5 +1,5 @@
-//! Deliveries end to end, each figure beside its yardstick from the same run: the bare annotation PATCH, and a bare axum
-//! route. Rounds alternate and the median ratio is printed, because the speed of a machine drifts.
+//! Deliveries end to end, each figure beside its yardstick from the same run: the bare annotation PATCH, and a bare
+//! axum route. Rounds alternate and the median ratio is printed, because the speed of a machine drifts.
 #![allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a bench")]
 #![allow(dead_code, reason = "the other bench uses the rest of the common module")]
 

@@ -1,5 +1,5 @@
-//! Start, memory and latency with a big cluster: by default 10,000 `ProjectConfigs` and 100,000 Warehouses with a status as
-//! large as in real life. `QUAYSIDE_BENCH_PROJECTS` and `QUAYSIDE_BENCH_WAREHOUSES` make it smaller.
+//! Start, memory and latency with a big cluster: by default 10,000 `ProjectConfigs` and 100,000 Warehouses with a
+//! status as large as in real life. `QUAYSIDE_BENCH_PROJECTS` and `QUAYSIDE_BENCH_WAREHOUSES` make it smaller.
 #![allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a bench")]
 #![allow(dead_code, reason = "the other bench uses the rest of the common module")]
 

@@ -7,14 +7,14 @@ for target in receiver quay envelope repository constraint regex path expression
 
 kinds=$(grep -c '^pub mod ' ../src/receiver/kinds/mod.rs)
 count=0
-for file in $(find $fixtures/payloads -name '*.json'); do
+while IFS= read -r file; do
   count=$((count + 1))
   cp "$file" "corpus/quay/payload-$count"
   printf '{"event":"repo_push","token":"t","data":%s}' "$(cat "$file")" >"corpus/envelope/payload-$count"
   for ((kind = 0; kind < kinds; kind++)); do
-    { printf "\\x$(printf %02x "$kind")"; cat "$file"; } >"corpus/receiver/payload-$count-$kind"
+    { printf '%b' "\\x$(printf %02x "$kind")"; cat "$file"; } >"corpus/receiver/payload-$count-$kind"
   done
-done
+done < <(find "$fixtures/payloads" -name '*.json')
 # One file for every distinct text of a member: fill TARGET FILE MEMBER
 fill() {
   zcat "$fixtures/vectors/$2.jsonl.gz" | grep -oE "\"$3\": \"([^\"\\\\]|\\\\.)*\"" | sed -E "s/^\"$3\": \"(.*)\"$/\\1/" | sort -u | sed -n 1,400p |

@@ -1,5 +1,5 @@
-//! Every kind of receiver has all its parts. `CONTRIBUTING.md` lists them under "Adding a kind of receiver"; a part that is
-//! missing is named here.
+//! Every kind of receiver has all its parts. `CONTRIBUTING.md` lists them under "Adding a kind of receiver"; a part
+//! that is missing is named here.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 

@@ -1,7 +1,7 @@
 //! Other names of registries.
 //!
-//! A sender names its registry as it is configured there; clusters may pull under another name: an internal host, a mirror,
-//! a pull-through cache. An alias says that what was pushed under the one name can be pulled under the other.
+//! A sender names its registry as it is configured there; clusters may pull under another name: an internal host, a
+//! mirror, a pull-through cache. An alias says that what was pushed under the one name can be pulled under the other.
 //!
 //! Registries only: no alias applies to a URL with a scheme, as those of Git and of classic chart repositories are.
 
@@ -18,7 +18,8 @@ static PLACE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("^({host})((?:/[a-z0-9._-]+)*)$")).expect("the pattern is a constant that compiles")
 });
 
-/// Any number of aliases. They are not followed: each applies to what the sender names, not to what another makes of it.
+/// Any number of aliases. They are not followed: each applies to what the sender names, not to what another makes of
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostAliases(Vec<Alias>);
 

@@ -61,8 +61,8 @@ pub enum ClientIdentity {
         /// Of the certificate.
         fingerprint: Fingerprint,
     },
-    /// A certificate that nobody vouches for. It is not refused when connecting: for a receiver that demands nothing it is
-    /// as good as none, and one that names its fingerprint needs nobody to vouch for it.
+    /// A certificate that nobody vouches for. It is not refused when connecting: for a receiver that demands nothing it
+    /// is as good as none, and one that names its fingerprint needs nobody to vouch for it.
     Unverified {
         /// Of the certificate.
         fingerprint: Fingerprint,
@@ -77,8 +77,9 @@ const REQUIRED: &[u8] = b"required";
 
 /// Whether the rule of a receiver admits a sender.
 ///
-/// Each line of the rule is the fingerprint of a certificate that is admitted, or the word `required`, which admits every
-/// verified one. Empty lines are skipped, and a line that is neither admits nobody; so does a rule without any line.
+/// Each line of the rule is the fingerprint of a certificate that is admitted, or the word `required`, which admits
+/// every verified one. Empty lines are skipped, and a line that is neither admits nobody; so does a rule without any
+/// line.
 #[must_use]
 pub fn permits(rule: &[u8], identity: &ClientIdentity) -> bool {
     let mut lines = rule.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);

@@ -64,8 +64,8 @@ pub struct Looks(usize);
 pub struct TooManyLooks;
 
 impl Default for Looks {
-    /// Some tenths of a second at worst. The first action may use half of it: ten criteria that name nothing but labels,
-    /// over 100,000 objects.
+    /// Some tenths of a second at worst. The first action may use half of it: ten criteria that name nothing but
+    /// labels, over 100,000 objects.
     fn default() -> Self {
         Self(2_000_000)
     }

@@ -14,8 +14,8 @@ static SIGNATURE_TAG: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is a constant that compiles")
 });
 
-/// Whether a tag is written by signing or referrers tools (`sha256-<digest>[.sig|.att|.sbom|…]`). A longer digest is cut, as
-/// a tag has no room for it.
+/// Whether a tag is written by signing or referrers tools (`sha256-<digest>[.sig|.att|.sbom|…]`). A longer digest is
+/// cut, as a tag has no room for it.
 #[must_use]
 pub fn is_signature_tag(tag: &str) -> bool {
     tag.starts_with("sha") && SIGNATURE_TAG.is_match(tag)
@@ -24,8 +24,8 @@ pub fn is_signature_tag(tag: &str) -> bool {
 /// The fewest digits that make a digest; MD5, the shortest in use, has 32.
 const MIN_DIGEST_DIGITS: usize = 32;
 
-/// Whether a sender wrote a digest (`algorithm:digits`) where the tag belongs, which some do when nothing was tagged. A tag
-/// cannot contain a colon.
+/// Whether a sender wrote a digest (`algorithm:digits`) where the tag belongs, which some do when nothing was tagged. A
+/// tag cannot contain a colon.
 #[must_use]
 pub fn is_digest(tag: &str) -> bool {
     let is_algorithm =
@@ -236,8 +236,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// What a push to a registry comes to. Signature tags and digests are no releases: beside a release they do not count,
-    /// and a push of nothing else asks for nothing.
+    /// What a push to a registry comes to. Signature tags and digests are no releases: beside a release they do not
+    /// count, and a push of nothing else asks for nothing.
     #[must_use]
     pub fn of_tags(mut event: PushEvent) -> Self {
         let is_release = |tag: &String| !is_signature_tag(tag) && !is_digest(tag);

@@ -1,15 +1,16 @@
 //! The one table of receiver kinds: those of Kargo's `ProjectConfig`, and those that only our own `Receiver` declares.
 //!
-//! [`ReceiverKind`], the settings in `api` with their descriptions, and the implementations in `receiver` are all made from
-//! it. `tests/kinds.rs` names what else a kind needs.
+//! [`ReceiverKind`], the settings in `api` with their descriptions, and the implementations in `receiver` are all made
+//! from it. `tests/kinds.rs` names what else a kind needs.
 
 use std::fmt;
 
 /// Hands the table to the macro `$then`.
 ///
-/// A line of `kargo` says: variant, name, settings in `api`, key of the Secret, and Kargo's words for a Secret without that
-/// key. The lines stand in Kargo's order of registration: where a configuration sets several kinds, the first wins. A line of
-/// `own` says: variant, name, settings. Its Secret's key is `secret`. The comment on a line is what `kubectl explain` shows.
+/// A line of `kargo` says: variant, name, settings in `api`, key of the Secret, and Kargo's words for a Secret without
+/// that key. The lines stand in Kargo's order of registration: where a configuration sets several kinds, the first
+/// wins. A line of `own` says: variant, name, settings. Its Secret's key is `secret`. The comment on a line is what
+/// `kubectl explain` shows.
 macro_rules! kinds {
     ($then:ident) => {
         $then! {
@@ -18,59 +19,60 @@ macro_rules! kinds {
                 /// `secret-token` holds the secret of the webhook in Artifactory, which signs each request with it.
                 Artifactory artifactory ArtifactoryConfig "secret-token"
                     "secret data is not valid for a Artifactory WebhookReceiver";
-                /// Receives pushes from Azure Container Registry, and pushes and closed pull requests from Azure DevOps. The
-                /// URL is derived from the value of the Secret's key `secret`, which is never entered in Azure. Anyone who
-                /// knows the URL can send requests, so keep it secret.
+                /// Receives pushes from Azure Container Registry, and pushes and closed pull requests from Azure
+                /// DevOps. The URL is derived from the value of the Secret's key `secret`, which is never entered in
+                /// Azure. Anyone who knows the URL can send requests, so keep it secret.
                 Azure azure SecretConfig "secret" r#"missing data key "secret" for Azure WebhookReceiver"#;
-                /// Receives pushes and closed pull requests from Bitbucket Cloud and Bitbucket Data Center. The Secret's key
-                /// `secret` holds the secret of the webhook in Bitbucket, which signs each request with it.
+                /// Receives pushes and closed pull requests from Bitbucket Cloud and Bitbucket Data Center. The
+                /// Secret's key `secret` holds the secret of the webhook in Bitbucket, which signs each request with
+                /// it.
                 Bitbucket bitbucket SecretConfig "secret" r#"missing data key "secret" for Bitbucket WebhookReceiver"#;
-                /// Receives pushes from Docker Hub. The URL is derived from the value of the Secret's key `secret`, which is
-                /// never entered in Docker Hub. Anyone who knows the URL can send requests, so keep it secret.
+                /// Receives pushes from Docker Hub. The URL is derived from the value of the Secret's key `secret`,
+                /// which is never entered in Docker Hub. Anyone who knows the URL can send requests, so keep it secret.
                 DockerHub dockerhub SecretConfig "secret" r#"missing data key "secret" for DockerHub WebhookReceiver"#;
-                /// Receives requests from any sender and runs the configured actions. The URL is derived from the value of
-                /// the Secret's key `secret`, which the sender does not need. Anyone who knows the URL can send requests, so
-                /// keep it secret.
+                /// Receives requests from any sender and runs the configured actions. The URL is derived from the value
+                /// of the Secret's key `secret`, which the sender does not need. Anyone who knows the URL can send
+                /// requests, so keep it secret.
                 Generic generic GenericConfig "secret" "secret data is not valid for a Generic WebhookReceiver";
-                /// Receives pushes, packages and closed pull requests from Gitea. The Secret's key `secret` holds the secret
-                /// of the webhook in Gitea, which signs each request with it.
+                /// Receives pushes, packages and closed pull requests from Gitea. The Secret's key `secret` holds the
+                /// secret of the webhook in Gitea, which signs each request with it.
                 Gitea gitea SecretConfig "secret" "secret data is not valid for a Gitea WebhookReceiver";
-                /// Receives pushes, packages and closed pull requests from GitHub. The Secret's key `secret` holds the secret
-                /// of the webhook or App in GitHub, which signs each request with it.
+                /// Receives pushes, packages and closed pull requests from GitHub. The Secret's key `secret` holds the
+                /// secret of the webhook or App in GitHub, which signs each request with it.
                 GitHub github SecretConfig "secret" r#"missing "secret" data key for GitHub WebhookReceiver"#;
-                /// Receives pushes, tags and closed merge requests from GitLab. The Secret's key `secret-token` holds the
-                /// secret token of the webhook in GitLab, which sends it with each request.
+                /// Receives pushes, tags and closed merge requests from GitLab. The Secret's key `secret-token` holds
+                /// the secret token of the webhook in GitLab, which sends it with each request.
                 GitLab gitlab SecretConfig "secret-token" r#"missing data key "secret-token" for GitLab WebhookReceiver"#;
-                /// Receives pushes of images and charts from Harbor. The Secret's key `auth-header` holds the whole value of
-                /// the auth header of the webhook in Harbor, which sends it with each request.
+                /// Receives pushes of images and charts from Harbor. The Secret's key `auth-header` holds the whole
+                /// value of the auth header of the webhook in Harbor, which sends it with each request.
                 Harbor harbor SecretConfig "auth-header" r#"missing data key "auth-header" for Harbor WebhookReceiver"#;
-                /// Receives repository pushes from Quay (quay.io or Red Hat Quay). The URL is derived from the value of the
-                /// Secret's key `secret`, which is never entered in Quay. Anyone who knows the URL can send requests, so keep
-                /// it secret.
+                /// Receives repository pushes from Quay (quay.io or Red Hat Quay). The URL is derived from the value of
+                /// the Secret's key `secret`, which is never entered in Quay. Anyone who knows the URL can send
+                /// requests, so keep it secret.
                 Quay quay SecretConfig "secret" r#"missing "secret" data key for Quay.io WebhookReceiver"#;
             }
             own {
-                /// Receives pushes, promotions and mirrored images from Mirantis Secure Registry 2 and 3; use `harbor` for
-                /// version 4. The URL is derived from the value of the Secret's key `secret`, which is never entered in the
-                /// registry. Anyone who knows the URL can send requests, so keep it secret.
+                /// Receives pushes, promotions and mirrored images from Mirantis Secure Registry 2 and 3; use `harbor`
+                /// for version 4. The URL is derived from the value of the Secret's key `secret`, which is never
+                /// entered in the registry. Anyone who knows the URL can send requests, so keep it secret.
                 Msr msr RegistryConfig;
-                /// Receives the notifications of CNCF Distribution, and of registries that send the same. The URL is derived
-                /// from the value of the Secret's key `secret`, which is never entered in the registry. Anyone who knows the
-                /// URL can send requests, so keep it secret.
+                /// Receives the notifications of CNCF Distribution, and of registries that send the same. The URL is
+                /// derived from the value of the Secret's key `secret`, which is never entered in the registry. Anyone
+                /// who knows the URL can send requests, so keep it secret.
                 Distribution distribution RegistryConfig;
-                /// Receives the events of Zot. The URL is derived from the value of the Secret's key `secret`, which is never
-                /// entered in Zot. Anyone who knows the URL can send requests, so keep it secret.
+                /// Receives the events of Zot. The URL is derived from the value of the Secret's key `secret`, which is
+                /// never entered in Zot. Anyone who knows the URL can send requests, so keep it secret.
                 Zot zot RegistryConfig;
-                /// Receives the events of repositories in Sonatype Nexus. The Secret's key `secret` holds the secret key of
-                /// the webhook in Nexus, which signs each request with it.
+                /// Receives the events of repositories in Sonatype Nexus. The Secret's key `secret` holds the secret
+                /// key of the webhook in Nexus, which signs each request with it.
                 Nexus nexus RegistryConfig;
-                /// Receives the events of Amazon ECR through an EventBridge API destination. The URL is derived from the
-                /// value of the Secret's key `secret`, which is never entered in AWS. Anyone who knows the URL can send
-                /// requests, so keep it secret.
+                /// Receives the events of Amazon ECR through an EventBridge API destination. The URL is derived from
+                /// the value of the Secret's key `secret`, which is never entered in AWS. Anyone who knows the URL can
+                /// send requests, so keep it secret.
                 Ecr ecr SecretConfig;
-                /// Receives the events of Google Artifact Registry through a Pub/Sub push subscription. The URL is derived
-                /// from the value of the Secret's key `secret`, which is never entered in Google Cloud. Anyone who knows the
-                /// URL can send requests, so keep it secret.
+                /// Receives the events of Google Artifact Registry through a Pub/Sub push subscription. The URL is
+                /// derived from the value of the Secret's key `secret`, which is never entered in Google Cloud. Anyone
+                /// who knows the URL can send requests, so keep it secret.
                 ArtifactRegistry artifactregistry SecretConfig;
             }
         }

@@ -1,9 +1,9 @@
 //! Which changed files matter to a Git subscription.
 //!
-//! Owns `includePaths` and `excludePaths`. The contract's source is Kargo's `pkg/pattern` and, behind it, doublestar 4.10,
-//! Go's `regexp` and `filepath.Rel`: `glob:` and `regex:`/`regexp:` in front of a pattern choose its kind, and without
-//! either it is a directory. One deliberate difference: a `..` inside a file name does not put a file outside of its
-//! directory.
+//! Owns `includePaths` and `excludePaths`. The contract's source is Kargo's `pkg/pattern` and, behind it, doublestar
+//! 4.10, Go's `regexp` and `filepath.Rel`: `glob:` and `regex:`/`regexp:` in front of a pattern choose its kind, and
+//! without either it is a directory. One deliberate difference: a `..` inside a file name does not put a file outside
+//! of its directory.
 
 mod directory;
 mod error;

@@ -26,10 +26,11 @@ use jiff::Timestamp;
 
 use super::record::{Missed, Record, microseconds};
 
-/// For how long after a renewal nobody else may take over: long enough for two renewals to fail and the third to succeed.
+/// For how long after a renewal nobody else may take over: long enough for two renewals to fail and the third to
+/// succeed.
 pub const DURATION: Duration = Duration::from_secs(15);
-/// How long a leader trusts a renewal. The rest of [`DURATION`] is for clocks whose speeds differ, by up to a tenth, and
-/// for what a leader has sent in its last moment.
+/// How long a leader trusts a renewal. The rest of [`DURATION`] is for clocks whose speeds differ, by up to a tenth,
+/// and for what a leader has sent in its last moment.
 pub const CLAIM: Duration = Duration::from_secs(12);
 /// How often a leader renews: two failures in a row do not end a claim.
 pub const RENEW_EVERY: Duration = Duration::from_secs(5);
@@ -279,8 +280,8 @@ impl Election {
         }
     }
 
-    /// What a replica that takes over has to catch up: what its predecessor left, and the time before it started, unless
-    /// another has led since.
+    /// What a replica that takes over has to catch up: what its predecessor left, and the time before it started,
+    /// unless another has led since.
     fn due(&self, known: Option<&Record>) -> Option<Missed> {
         let known = known.filter(|_| !self.catch_up_after.is_zero())?;
         let left = known.catch_up.clone();

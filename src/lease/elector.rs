@@ -15,8 +15,8 @@ use super::election::{Election, Step};
 use super::record::{LEASE_NAME, Record};
 use crate::metrics::lease::LeaseMetrics;
 
-/// A call that takes longer counts as failed: two of them, with the pause between, fit into what is left of a claim when
-/// a renewal is due.
+/// A call that takes longer counts as failed: two of them, with the pause between, fit into what is left of a claim
+/// when a renewal is due.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// The name under which the API server notes whose fields these are.
 const FIELD_MANAGER: &str = "quayside";

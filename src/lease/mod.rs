@@ -57,8 +57,8 @@ impl Leadership {
         Self::new(None, Clock::system())
     }
 
-    /// A candidate of a fresh identity that begins with this name. It leads once an [`elector`] has won. No replica having
-    /// lived for longer than `catch_up_after` makes a catch-up due; zero turns that off.
+    /// A candidate of a fresh identity that begins with this name. It leads once an [`elector`] has won. No replica
+    /// having lived for longer than `catch_up_after` makes a catch-up due; zero turns that off.
     #[must_use]
     pub fn candidate(name: &str, catch_up_after: Duration, clock: Clock) -> Self {
         // Fresh, because a restarted container has the name of its predecessor.

@@ -1,8 +1,8 @@
 //! Logs: JSON or text on standard error.
 //!
-//! Only our own events are let through below `warn`. The libraries' debug output may quote requests and objects, and with
-//! them receiver URLs and Secrets; a client's decoding error quotes the whole answer and is therefore silenced altogether
-//! (our own code reports the failure without the text).
+//! Only our own events are let through below `warn`. The libraries' debug output may quote requests and objects, and
+//! with them receiver URLs and Secrets; a client's decoding error quotes the whole answer and is therefore silenced
+//! altogether (our own code reports the failure without the text).
 
 use anyhow::Context;
 use clap::ValueEnum;

@@ -1,11 +1,126 @@
-//! Keeps the table of modules in `docs/architecture.md` in step with `ROOMS`.
+//! The documents are in step with the code: versions, the table of modules, and each closed set of words that has a
+//! table.
 //!
-//! `make generate` writes it (it sets `QUAYSIDE_GENERATE`); without that the test compares.
+//! `make generate` writes the table of modules (it sets `QUAYSIDE_GENERATE`); without that the test compares.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use regex::Regex;
+
 use super::ROOMS;
+
+/// A table that has a row for each word of a closed set.
+struct ClosedSet {
+    document: &'static str,
+    /// The head of the table.
+    head: &'static str,
+    /// The file of the code, and the function whose texts are the words.
+    file: &'static str,
+    function: &'static str,
+    /// The words of the function that have no row.
+    besides: &'static [&'static str],
+}
+
+const CLOSED_SETS: [ClosedSet; 3] = [
+    ClosedSet {
+        document: "docs/operations.md",
+        head: "| gate | opens when |",
+        file: "src/process/readiness.rs",
+        function: "as_str",
+        besides: &[],
+    },
+    ClosedSet {
+        document: "docs/operations.md",
+        head: "| `outcome` | status | meaning | normal? |",
+        file: "src/http/answer/outcome.rs",
+        function: "as_str",
+        besides: &[],
+    },
+    ClosedSet {
+        document: "docs/troubleshooting.md",
+        head: "| `notMatched` | meaning |",
+        file: "src/domain/selector/reason.rs",
+        function: "code",
+        // Why a subscription accepts.
+        besides: &[
+            "no_qualifier",
+            "subscribed_branch",
+            "default_branch",
+            "allowed_tag",
+            "subscribed_tag",
+            "accepted_version",
+        ],
+    },
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The words in the first column of a table.
+fn first_column(document: &str, head: &str) -> BTreeSet<String> {
+    let text = read(document);
+    let (_, table) =
+        text.split_once(&format!("{head}\n")).unwrap_or_else(|| panic!("{document} has no table {head:?}"));
+    let word = Regex::new("`([^`]+)`").unwrap();
+    let cells = table.lines().skip(1).map_while(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let words = |cell| word.captures_iter(cell).map(|found| found[1].to_owned()).collect::<Vec<_>>();
+    cells.flat_map(words).collect()
+}
+
+/// The texts in the bodies of all functions of a name.
+fn texts(file: &str, function: &str) -> BTreeSet<String> {
+    let (code, head) = (read(file), format!("fn {function}("));
+    let bodies = code.split(&head).skip(1).map(|rest| rest.split("\n    }\n").next().unwrap());
+    let text = Regex::new(r#""([^"]+)""#).unwrap();
+    bodies.flat_map(|body| text.captures_iter(body).map(|found| found[1].to_owned()).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_word_of_a_closed_set_has_a_row_in_its_table() {
+    for set in CLOSED_SETS {
+        let mut words = texts(set.file, set.function);
+        assert!(set.besides.iter().all(|word| words.remove(*word)), "{}: {words:?}", set.file);
+        let rows = first_column(set.document, set.head);
+        assert!(words.len() > 3, "{}: {words:?}", set.file);
+        assert_eq!(rows, words, "the table {:?} of {} against {}", set.head, set.document, set.file);
+    }
+}
+
+#[test]
+fn every_metric_has_a_row() {
+    let rows = first_column("docs/operations.md", "| metric | type | labels | meaning | what to do |");
+    let registration = Regex::new(r#"(?s)\.register(_with_unit)?\(\s*"(\w+)",\s*"[^"]*",\s*(?:Unit::(\w+))?"#).unwrap();
+    let prefix = Regex::new(r#"sub_registry_with_prefix\("(\w+)"\)"#).unwrap();
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/metrics")).unwrap() {
+        let code = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let prefix = prefix.captures(&code).map(|prefix| format!("{}_", &prefix[1])).unwrap_or_default();
+        for metric in registration.captures_iter(&code) {
+            let unit = metric.get(3).map(|unit| format!("_{}", unit.as_str().to_lowercase())).unwrap_or_default();
+            found.insert(format!("quayside_{prefix}{}{unit}", &metric[2]));
+        }
+    }
+    assert!(found.len() > 30, "{found:?}");
+    let bare: BTreeSet<_> = rows.iter().map(|row| row.trim_end_matches("_total").to_owned()).collect();
+    assert_eq!(bare, found, "the rows of docs/operations.md against src/metrics");
+}
+
+#[test]
+fn the_crate_the_chart_and_the_changelog_have_one_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    let chart = read("charts/quayside/Chart.yaml");
+    for member in ["version", "appVersion"] {
+        let line = chart.lines().find_map(|line| line.strip_prefix(&format!("{member}: "))).unwrap();
+        assert_eq!(line.split_whitespace().next(), Some(version), "{member} of Chart.yaml");
+    }
+    let changelog = read("CHANGELOG.md");
+    let newest = changelog.lines().filter_map(|line| line.strip_prefix("## [")?.split(']').next());
+    assert_eq!(newest.take(2).collect::<Vec<_>>(), ["Unreleased", version], "the newest sections of CHANGELOG.md");
+}
 
 #[test]
 fn the_table_of_modules_is_in_step_with_the_arrows() {

@@ -1,6 +1,6 @@
 //! The arrows of the design hold and are all needed, no files use each other in a circle, no source file is left out of
-//! the build, and none grows too long. `ROOMS` is the one list of who may use whom; the table in `docs/architecture.md` is
-//! generated from it.
+//! the build, and none grows too long. `ROOMS` is the one list of who may use whom; the table in `docs/architecture.md`
+//! is generated from it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use regex::Regex;
 
 /// A path in the crate, such as `domain::repo::image`.
 type ModulePath = Vec<String>;
@@ -46,9 +47,17 @@ pub fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// Whether a file holds nothing but tests.
+/// Whether a file holds nothing but tests: it is below `tests`, or declared for tests only.
 pub fn is_test(file: &Path) -> bool {
-    file.iter().any(|part| part == "tests" || part == "tests.rs")
+    if file.iter().any(|part| part == "tests" || part == "tests.rs") {
+        return true;
+    }
+    let folder = file.parent().unwrap();
+    let parents = [folder.join("mod.rs"), folder.with_extension("rs"), PathBuf::from("lib.rs")];
+    let declaration =
+        format!(r"#\[cfg\(test\)\]\n(pub(\(\w+\))? )?mod {};", file.file_stem().unwrap().to_str().unwrap());
+    let parent = parents.iter().find_map(|parent| fs::read_to_string(root().join(parent)).ok());
+    Regex::new(&declaration).unwrap().is_match(&parent.unwrap_or_default())
 }
 
 /// The lines in front of the inline tests, without line comments.

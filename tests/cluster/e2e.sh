@@ -166,7 +166,7 @@ END
     kubectl logs "$name" -n senders
     code=$(exit_code "$name")
     if [[ $code == 0 ]]; then return; fi
-    [[ $code == 2 ]] && ((SECONDS < deadline)) || die "the push was not answered with 2xx (exit code $code)"
+    if [[ $code != 2 ]] || ((SECONDS >= deadline)); then die "the push was not answered with 2xx (exit code $code)"; fi
     kubectl delete pod "$name" -n senders --wait >/dev/null
   done
 }

@@ -1,5 +1,5 @@
-//! An API server that is slow, overloaded, broken or silent: pushes are acknowledged from memory, what they ask for is written
-//! in the end, and nobody makes it worse by asking all the time.
+//! An API server that is slow, overloaded, broken or silent: pushes are acknowledged from memory, what they ask for is
+//! written in the end, and nobody makes it worse by asking all the time.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Pushes to two replicas while everything around them fails in turn: no push that was acknowledged is lost, and none has to be
-//! given up by its sender.
+//! Pushes to two replicas while everything around them fails in turn: no push that was acknowledged is lost, and none
+//! has to be given up by its sender.
 //!
 //! `make chaos` runs it for as long as one likes; `make test` runs it for a quarter of a minute.
 

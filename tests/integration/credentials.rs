@@ -1,5 +1,5 @@
-//! No credential in anything that is emitted, at the chattiest level and in every situation. (Besides, each test checks its
-//! own at its end, in all logs.)
+//! No credential in anything that is emitted, at the chattiest level and in every situation. (Besides, each test checks
+//! its own at its end, in all logs.)
 
 use serde_json::json;
 

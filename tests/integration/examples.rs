@@ -9,8 +9,8 @@ use crate::harness::{ClusterTurn, ControlPlane, Hook, Operator, Project, SOON, f
 
 const SYSTEM_NAMESPACE: &str = "kargo-system-resources";
 
-/// Applies a folder, reads the receiver's URL from the status with the command from its comment, and returns the receiver
-/// as this operator serves it.
+/// Applies a folder, reads the receiver's URL from the status with the command from its comment, and returns the
+/// receiver as this operator serves it.
 async fn apply(operator: &Operator, folder: &str, config: &str) -> (Project, Hook) {
     let namespace = manifests(&format!("examples/{folder}/00-namespace.yaml"))[0]["metadata"]["name"].clone();
     let project = Project::named(ControlPlane::shared(), namespace.as_str().unwrap().to_owned()).await;

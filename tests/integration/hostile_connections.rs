@@ -1,4 +1,5 @@
-//! Far more connections than there are places, silent, slow and idle ones: a real push is answered as if they were not there.
+//! Far more connections than there are places, silent, slow and idle ones: a real push is answered as if they were not
+//! there.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -12,8 +13,8 @@ use crate::harness::{Connection, ControlPlane, Hook, Operator, Project, Setup, h
 const CROWD: usize = 10_000;
 /// What the operator takes at a time.
 const PLACES: f64 = 4096.0;
-/// For a push among the crowd, on a machine that is busy with other tests: less than any time limit, so it waited for none.
-/// Mostly, it takes some milliseconds.
+/// For a push among the crowd, on a machine that is busy with other tests: less than any time limit, so it waited for
+/// none. Mostly, it takes some milliseconds.
 const PROMPT: Duration = Duration::from_secs(8);
 
 /// An operator that does not give up on a busy API server: how long an answer takes is measured here.

@@ -1,4 +1,5 @@
-//! Requests that try to mean two things at once, or more than fits. Each has a safe answer, never a 5xx and never silence.
+//! Requests that try to mean two things at once, or more than fits. Each has a safe answer, never a 5xx and never
+//! silence.
 
 use std::time::{Duration, Instant};
 

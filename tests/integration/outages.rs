@@ -235,8 +235,8 @@ async fn a_refusal_that_is_mended_is_over_soon() {
     plane
         .bash("kubectl create clusterrolebinding late --clusterrole=quayside --serviceaccount=quayside:late")
         .success();
-    // An API server that has just started refuses everything until it knows the rights, so this happens without anybody's
-    // fault. Quay gives up after three failures in a row.
+    // An API server that has just started refuses everything until it knows the rights, so this happens without
+    // anybody's fault. Quay gives up after three failures in a row.
     wait_until("a push is answered with 200", SOON, async || {
         (hook.push("quay.io/outage/app", &["1.0.0"]).status == 200).then_some(())
     })

@@ -1,15 +1,16 @@
-//! By what the spellings of one Git repository are recognised as the same: `https://host/path`, `ssh://user@host:port/path`
-//! and `user@host:path`. This is the project's own; Kargo takes them for different repositories.
+//! By what the spellings of one Git repository are recognised as the same: `https://host/path`,
+//! `ssh://user@host:port/path` and `user@host:path`. This is the project's own; Kargo takes them for different
+//! repositories.
 //!
-//! Two URLs with one identity are taken for one repository. Where that is mistaken, the price is a refresh too many, never
-//! one too few.
+//! Two URLs with one identity are taken for one repository. Where that is mistaken, the price is a refresh too many,
+//! never one too few.
 
 use super::go_escape::{Part, escape};
 use super::go_url::GoUrl;
 
-/// What the spellings of one Git repository have in common: `host/path`, without scheme, user and port. Expects the output
-/// of [`normalize_git`](super::normalize_git); `None` if that is not a plain `http(s)://` or `ssh://` URL with a host and a
-/// path, or carries a query or a fragment.
+/// What the spellings of one Git repository have in common: `host/path`, without scheme, user and port. Expects the
+/// output of [`normalize_git`](super::normalize_git); `None` if that is not a plain `http(s)://` or `ssh://` URL with a
+/// host and a path, or carries a query or a fragment.
 #[must_use]
 pub fn git_identity(normalized: &str) -> Option<String> {
     // Images and most charts are told apart without parsing anything.

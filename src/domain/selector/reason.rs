@@ -27,8 +27,8 @@ pub enum Reason<'a> {
         /// The changed file that was selected, where the subscription filters them.
         path: Option<&'a str>,
     },
-    /// A qualifier is what the subscription listens to. The subscription filters by path, but the event does not list all
-    /// files that changed.
+    /// A qualifier is what the subscription listens to. The subscription filters by path, but the event does not list
+    /// all files that changed.
     QualifiesUnseen {
         /// What speaks for it.
         finding: Finding<'a>,

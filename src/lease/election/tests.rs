@@ -520,8 +520,8 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Clocks may be wrong by hours, run up to 9 % too fast or too slow and be set; calls may take half a minute and get
-    /// lost on either way; processes may be stalled and killed. There is never more than one leader, and soon after
+    /// Clocks may be wrong by hours, run up to 9 % too fast or too slow and be set; calls may take half a minute and
+    /// get lost on either way; processes may be stalled and killed. There is never more than one leader, and soon after
     /// everything works again there is one.
     #[test]
     fn there_is_never_more_than_one_leader_and_in_the_end_there_is_one(

@@ -107,8 +107,8 @@ impl Tokens {
         self.tokens.get(name).is_some_and(|tokens| tokens.last() == Some(&token))
     }
 
-    /// Whether an acknowledged push was followed by a write that began after it was sent: one answered with 200 before its
-    /// answer. What was not acknowledged, nobody relies on.
+    /// Whether an acknowledged push was followed by a write that began after it was sent: one answered with 200 before
+    /// its answer. What was not acknowledged, nobody relies on.
     pub(super) fn confirms(&self, push: &Push) -> bool {
         if !push.is_acknowledged() {
             return true;

@@ -1,4 +1,5 @@
-//! Real control planes. `tests/controlplane/controlplane.sh` runs them for as long as this process holds its input open.
+//! Real control planes. `tests/controlplane/controlplane.sh` runs them for as long as this process holds its input
+//! open.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -175,7 +176,8 @@ impl ControlPlane {
     }
 }
 
-/// The directory of etcd, kube-apiserver and kubectl. Getting them may take minutes, so progress goes to standard error.
+/// The directory of etcd, kube-apiserver and kubectl. Getting them may take minutes, so progress goes to standard
+/// error.
 fn tools() -> Result<PathBuf, String> {
     if let Ok(tools) = std::env::var("QUAYSIDE_TEST_TOOLS") {
         return Ok(PathBuf::from(tools));

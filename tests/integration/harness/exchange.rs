@@ -167,7 +167,8 @@ pub(crate) fn head(request: &str, headers: &[&str]) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// One request, such as `POST /path`, on a connection of its own. Says its length unless a header says how it is framed.
+/// One request, such as `POST /path`, on a connection of its own. Says its length unless a header says how it is
+/// framed.
 pub(crate) fn exchange(address: SocketAddr, request: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
     exchange_on(Connection::open(address)?, request, headers, body)
 }

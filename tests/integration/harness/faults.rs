@@ -1,5 +1,5 @@
-//! A proxy in front of the API server that understands HTTP, so that it can be as unkind as an API server or a network in
-//! trouble. The way to it is plain HTTP, the way behind it TLS; [`super::Proxy`] passes bytes on without a look.
+//! A proxy in front of the API server that understands HTTP, so that it can be as unkind as an API server or a network
+//! in trouble. The way to it is plain HTTP, the way behind it TLS; [`super::Proxy`] passes bytes on without a look.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

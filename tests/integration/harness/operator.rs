@@ -18,7 +18,8 @@ static LOGS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// Ends the operator when this process ends, however it does.
 const GUARDIAN: &str = r#"read -r _; kill -KILL "$1" 2>/dev/null"#;
 
-/// Runs a program that cannot write beyond a size. Its log is not concerned, and the program must bear it, not die of it.
+/// Runs a program that cannot write beyond a size. Its log is not concerned, and the program must bear it, not die of
+/// it.
 const SMALL_DISK: &str = r#"exec 2> >(exec cat >&2); trap '' XFSZ; ulimit -f "$1"; shift; exec "$@""#;
 
 pub(crate) struct Operator {
@@ -189,7 +190,8 @@ pub(crate) fn all_logs() -> Vec<String> {
     LOGS.lock().unwrap().iter().filter_map(|log| std::fs::read_to_string(log).ok()).collect()
 }
 
-/// All operators publish one base URL, as replicas do; otherwise those of one control plane would fight over the statuses.
+/// All operators publish one base URL, as replicas do; otherwise those of one control plane would fight over the
+/// statuses.
 pub(crate) fn base_url() -> String {
     static SHARED: OnceLock<SocketAddr> = OnceLock::new();
     format!("http://{}/hooks", SHARED.get_or_init(free_address))

@@ -131,8 +131,8 @@ impl Project {
         hook
     }
 
-    /// One receiver of any kind with a long enough secret, served by that operator. `settings` are those of its kind, but for
-    /// the Secret.
+    /// One receiver of any kind with a long enough secret, served by that operator. `settings` are those of its kind,
+    /// but for the Secret.
     pub(crate) async fn receiver(&self, operator: &Operator, kind: &str, key: &str, settings: Value) -> Hook {
         let secret = format!("a long enough secret of {}", self.namespace);
         self.secret_under(key, "webhook", &secret).await;
