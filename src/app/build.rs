@@ -26,7 +26,6 @@ use crate::controller::feeds::promotions::PromotionFeed;
 use crate::controller::feeds::warehouses::WarehouseFeed;
 use crate::controller::feeds::watch::{Sink, WATCH_SECONDS, drive};
 use crate::controller::feeds::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
-use crate::controller::namespaces::NamespaceFeed;
 use crate::http::state::Hooks;
 use crate::http::tls::Tls;
 use crate::http::{handler, intake, server};
@@ -237,7 +236,7 @@ impl<'a> Parts<'a> {
         self.watch::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(Arc::clone(&configs)));
         self.watch::<PartialObjectMeta<Secret>, _>("secrets", configs.secret_feed());
         let readiness = || Arc::clone(&self.readiness);
-        self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", NamespaceFeed::new(configs, readiness()));
+        self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", configs.namespace_feed());
         let warehouses = WarehouseFeed::new(Arc::clone(&self.tables.index), readiness());
         self.watch::<WatchedWarehouse, _>("warehouses", warehouses);
         let promotions = PromotionFeed::new(Arc::clone(&self.tables.promotions), readiness());

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{note, read};
 use crate::api::{CLUSTER_CONFIG_NAME, Entry, EntryError, OWN_GROUP};
-use crate::controller::resolve::{self, Defaults, Problem, Resolution};
+use crate::controller::resolve::{self, Declaration, Defaults, Problem, Resolution};
 use crate::controller::secrets::{SecretData, SecretState};
 use crate::delivery::Lookup;
 use crate::domain::alias::HostAliases;
@@ -147,11 +147,11 @@ impl Manifests {
         let mut resolved = Vec::new();
         for (owner, entries) in &self.configs {
             let namespace = owner.secret_namespace(system_namespace);
-            let mut resolution = resolve::resolve(owner, entries, namespace, defaults, look_up, &[]);
-            if let Some(filter) = self.filters.get(owner) {
-                resolve::narrow(&mut resolution, owner, filter, || self.namespaces.clone());
-            }
-            let Resolution { routes, problems, warnings } = resolution;
+            let all = Ok(ProjectFilter::default());
+            let filter = self.filters.get(owner).unwrap_or(&all);
+            let declaration = Declaration { owner, entries, filter, secret_namespace: namespace };
+            let Resolution { routes, problems, warnings } =
+                resolve::resolve(&declaration, defaults, look_up, || self.namespaces.clone(), &[]);
             table.replace(owner, routes);
             let (owner, entries, routes) = (owner.clone(), entries.clone(), Vec::new());
             resolved.push(Resolved { owner, entries, routes, problems, warnings });

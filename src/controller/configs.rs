@@ -10,20 +10,20 @@ use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
-use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::feeds::namespaces::NamespaceFeed;
+use super::feeds::secrets::SecretFeed;
 use super::feeds::watched::WatchedConfig;
+use super::memory::{Attempt, Memory, Seen, Snapshot};
 use super::namespaces::Namespaces;
 use super::queue::Queue;
-use super::resolve::{self, Defaults, Problem, Resolution};
-use super::secrets::{SecretCache, SecretFeed};
+use super::resolve::{self, Declaration, Defaults, Problem, Resolution};
+use super::secrets::{SecretCache, SecretState};
 use super::status::{self, Report};
-use crate::api::{
-    CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, Entry, EntryError, ProjectConfig, Receiver, ReceiverDetails,
-};
+use crate::api::{CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, ProjectConfig, Receiver, ReceiverDetails};
 use crate::domain::owner::Owner;
 use crate::domain::project_filter::ProjectFilter;
 use crate::domain::scope::ObjectKey;
@@ -40,12 +40,9 @@ const RESOLVERS: usize = 16;
 const STATUS_WRITERS: usize = 4;
 /// A status write that takes longer counts as failed.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long statuses wait for the tables to be filled; a list that never comes must not keep the URLs from being told.
+/// How long statuses wait for the tables to be filled; a list that never comes must not keep the URLs out of the statuses.
 const STATUS_PATIENCE: Duration = Duration::from_secs(30);
-/// Pause before the first repetition of something that failed; doubled up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How often every status is compared with what it should say, because somebody else may have overwritten it.
+/// How often every status is compared with what it should say, because another client may have overwritten it.
 const RESYNC: Duration = Duration::from_secs(300);
 
 /// The configuration controller.
@@ -60,15 +57,16 @@ pub struct Configs {
     work: Arc<Queue<Owner>>,
     settings: Settings,
     /// The labels of namespaces.
-    pub(super) namespaces: Namespaces,
-    /// For the gates.
+    namespaces: Arc<Namespaces>,
     readiness: Arc<Readiness>,
     /// Whether statuses are this replica's business.
     leadership: Leadership,
     metrics: ControllerMetrics,
     /// For transition times.
     clock: Clock,
-    state: State,
+    memory: Memory,
+    /// Owners whose status is to be compared with what it should say.
+    statuses: Arc<Queue<Owner>>,
 }
 
 /// What the process is configured with.
@@ -77,30 +75,6 @@ pub struct Settings {
     pub system_namespace: String,
     /// What holds for all receivers, unless one says otherwise.
     pub defaults: Defaults,
-}
-
-/// The controller's memory. The watches write the objects, the workers the reports.
-#[derive(Default)]
-struct State {
-    objects: Mutex<HashMap<Owner, Object>>,
-    reports: Mutex<HashMap<Owner, Report>>,
-    failures: Mutex<HashMap<Owner, u32>>,
-    /// The owners of a first list that are not resolved yet; each gate opens when none of its kind is left.
-    first: Mutex<HashMap<&'static str, HashSet<Owner>>>,
-    statuses: Arc<Queue<Owner>>,
-}
-
-/// An owner as last seen.
-struct Object {
-    generation: Option<i64>,
-    refresh: Option<String>,
-    /// To which projects it is narrowed down; counts for what belongs to the cluster.
-    filter: Result<ProjectFilter, String>,
-    entries: Arc<Vec<Result<Entry, EntryError>>>,
-    /// The status as text; it is read only when it is compared.
-    status: Box<str>,
-    /// Whether the running list has named the object.
-    listed: bool,
 }
 
 const fn gate_of(owner: &Owner) -> Gate {
@@ -129,12 +103,13 @@ impl Configs {
             routes,
             work: Arc::default(),
             settings,
-            namespaces: Namespaces::default(),
+            namespaces: Arc::default(),
+            memory: Memory::new(Arc::clone(&readiness)),
+            statuses: Arc::default(),
             readiness,
             leadership,
             metrics,
             clock: Clock::system(),
-            state: State::default(),
         }
     }
 
@@ -142,6 +117,12 @@ impl Configs {
     #[must_use]
     pub fn secret_feed(&self) -> SecretFeed {
         SecretFeed::new(Arc::clone(&self.secrets), Arc::clone(&self.work))
+    }
+
+    /// What feeds the watch on Namespaces into this controller.
+    #[must_use]
+    pub fn namespace_feed(self: &Arc<Self>) -> NamespaceFeed {
+        NamespaceFeed::new(Arc::clone(&self.namespaces), Arc::clone(self))
     }
 
     /// Works until `stop` is cancelled.
@@ -159,7 +140,7 @@ impl Configs {
                 let configs = Arc::clone(&writer);
                 async move { configs.report(owner).await }
             };
-            Arc::clone(&self.state.statuses).run(STATUS_WRITERS, stop.clone(), work).await;
+            Arc::clone(&self.statuses).run(STATUS_WRITERS, stop.clone(), work).await;
         };
         let resyncing = stop.run_until_cancelled(self.resync());
         let succeeding = stop.run_until_cancelled(self.succeed());
@@ -173,7 +154,7 @@ impl Configs {
         }
     }
 
-    /// Whoever becomes leader makes sure of every status, for its predecessor may have left some unwritten.
+    /// A new leader compares every status, because its predecessor may have left some unwritten.
     async fn succeed(&self) {
         let mut term = 0;
         loop {
@@ -184,117 +165,51 @@ impl Configs {
 
     /// Sends every status to be compared with what it should say.
     fn compare_all(&self) {
-        let owners: Vec<Owner> = self.state.reports.lock().keys().cloned().collect();
-        owners.into_iter().for_each(|owner| self.state.statuses.add(owner));
+        self.memory.reported().into_iter().for_each(|owner| self.statuses.add(owner));
     }
 
-    /// A complete list of the objects behind a gate begins.
-    pub(super) fn begin_list(&self, gate: Gate) {
-        let mut objects = self.state.objects.lock();
-        objects.iter_mut().filter(|(owner, _)| gate_of(owner) == gate).for_each(|(_, object)| object.listed = false);
-    }
-
-    /// The list is complete: what it did not name is gone.
-    pub(super) fn end_list(&self, gate: Gate) {
-        let mut objects = self.state.objects.lock();
-        objects.retain(|owner, object| {
-            let stays = gate_of(owner) != gate || object.listed;
-            if !stays {
-                self.work.add(owner.clone());
-            }
-            stays
-        });
-        let left = objects.keys().filter(|owner| gate_of(owner) == gate).cloned().collect();
-        drop(objects);
-        self.first_list_complete(gate, left);
-    }
-
-    /// An object is gone.
-    pub(super) fn delete(&self, owner: Owner) {
-        self.state.objects.lock().remove(&owner);
-        self.work.add(owner);
+    /// The owners that a gate is about.
+    pub(super) fn owners_behind(&self, gate: Gate) -> HashSet<Owner> {
+        self.memory.owners(|owner, _| gate_of(owner) == gate)
     }
 
     /// An object was listed, added or changed.
-    pub(super) fn apply(
-        &self,
-        owner: Owner,
-        generation: Option<i64>,
-        refresh: Option<&str>,
-        filter: Result<ProjectFilter, String>,
-        spec: &str,
-        status: &str,
-    ) {
-        let status: Box<str> = Box::from(status);
-        let mut objects = self.state.objects.lock();
-        if let Some(known) = objects.get_mut(&owner) {
-            known.listed = true;
-            // A generation of none is an API server that does not count; then every event is looked at.
-            let is_same = known.refresh.as_deref() == refresh && known.filter == filter;
-            if known.generation == generation && generation.is_some() && is_same {
-                // Only the status changed: our own write, or somebody else's that the resync compares.
-                known.status = status;
-                return;
-            }
+    pub(super) fn apply(&self, owner: Owner, seen: Seen<'_>) {
+        if self.memory.apply(&owner, seen) {
+            self.work.add(owner);
         }
-        let entries = match serde_json::from_str::<Value>(spec) {
-            Ok(spec) => resolve::declared(&owner, &spec),
-            Err(_) => vec![Err(EntryError { index: 0, name: None, cause: "spec is nested too deeply".to_owned() })],
-        };
-        let object = Object {
-            generation,
-            refresh: refresh.map(str::to_owned),
-            filter,
-            entries: Arc::new(entries),
-            status,
-            listed: true,
-        };
-        objects.insert(owner.clone(), object);
-        drop(objects);
+    }
+
+    /// An object is gone.
+    pub(super) fn remove(&self, owner: Owner) {
+        self.memory.remove(&owner);
         self.work.add(owner);
     }
 
-    fn first_list_complete(&self, gate: Gate, mut owners: HashSet<Owner>) {
-        if self.readiness.is_open(gate) {
-            return;
-        }
-        let reports = self.state.reports.lock();
-        owners.retain(|owner| !reports.contains_key(owner));
-        if owners.is_empty() {
-            self.readiness.open(gate);
-        } else {
-            // Inserted while the reports are locked, so that an owner resolved right now is not waited for in vain.
-            self.state.first.lock().insert(gate.as_str(), owners);
-        }
-    }
-
-    fn resolved_first_time(&self, owner: &Owner) {
-        let gate = gate_of(owner);
-        let mut first = self.state.first.lock();
-        if let Some(waiting) = first.get_mut(gate.as_str()) {
-            waiting.remove(owner);
-            if waiting.is_empty() {
-                first.remove(gate.as_str());
-                drop(first);
-                self.readiness.open(gate);
-            }
-        }
+    /// The list of the objects behind a gate is complete.
+    pub(super) fn listed(&self, gate: Gate) {
+        self.memory.listed(gate, |owner| gate_of(owner) == gate);
     }
 
     /// Looks again at what is narrowed down by the labels of namespaces.
     pub(super) fn namespaces_changed(&self) {
-        let objects = self.state.objects.lock();
-        let narrowed =
-            objects.iter().filter(|(_, object)| object.filter.as_ref().is_ok_and(ProjectFilter::looks_at_labels));
-        narrowed.for_each(|(owner, _)| self.work.add(owner.clone()));
+        self.narrowed().into_iter().for_each(|owner| self.work.add(owner));
+    }
+
+    /// Every namespace is listed: what was narrowed down before is looked at again, and only then is its reach known.
+    pub(super) fn namespaces_listed(&self) {
+        let narrowed = self.narrowed();
+        self.memory.wait_for(Gate::Namespaces, narrowed.clone());
+        narrowed.into_iter().for_each(|owner| self.work.add(owner));
+    }
+
+    fn narrowed(&self) -> HashSet<Owner> {
+        self.memory.owners(|_, object| object.filter.as_ref().is_ok_and(ProjectFilter::looks_at_labels))
     }
 
     /// Brings routes and report of one owner up to date.
     async fn reconcile(&self, owner: Owner) {
-        let snapshot = self.state.objects.lock().get(&owner).map(|object| {
-            (object.generation, object.refresh.clone(), object.filter.clone(), Arc::clone(&object.entries))
-        });
-        let Some((generation, refresh, filter, entries)) = snapshot else {
+        let Some(Snapshot { generation, refresh, filter, entries }) = self.memory.snapshot(&owner) else {
             self.forget(&owner);
             return;
         };
@@ -306,21 +221,23 @@ impl Configs {
             let found = self.secrets.get(&key).await;
             secrets.insert(key, found);
         }
-        let look_up = |key: &ObjectKey| secrets.get(key).cloned().unwrap_or(super::secrets::SecretState::Missing);
-        let before = self.routes.of_owner(&owner);
-        let mut resolution = resolve::resolve(&owner, &entries, namespace, &self.settings.defaults, look_up, &before);
-        resolve::narrow(&mut resolution, &owner, &filter, || self.namespaces.labels());
+        let look_up = |key: &ObjectKey| secrets.get(key).cloned().unwrap_or(SecretState::Missing);
+        // Asked before the labels are read: what is resolved with an incomplete list does not count for its gate.
+        let knows_namespaces = self.namespaces.is_listed();
+        let (labels, before) = (|| self.namespaces.labels(), self.routes.of_owner(&owner));
+        let declaration =
+            Declaration { owner: &owner, entries: &entries, filter: &filter, secret_namespace: namespace };
+        let resolution = resolve::resolve(&declaration, &self.settings.defaults, look_up, labels, &before);
         let kind = entries.first().and_then(|entry| entry.as_ref().ok()?.kind()).map(|kind| kind.as_str());
         let report = Report { generation, refresh, kind, ..self.serve(&owner, resolution) };
-        let retry = report.problems.iter().any(|problem| problem.passing);
+        let retry = report.problems.iter().any(Problem::is_passing);
         self.metrics.reconciled(if report.problems.is_empty() { "synced" } else { "failed" });
-        self.state.reports.lock().insert(owner.clone(), report);
-        self.resolved_first_time(&owner);
-        self.state.statuses.add(owner.clone());
+        self.memory.resolved(&owner, report, |gate| gate != Gate::Namespaces || knows_namespaces);
+        self.statuses.add(owner.clone());
         if retry {
-            self.work.add_after(owner.clone(), self.next_pause(&owner));
+            self.work.add_after(owner.clone(), self.memory.failed(&owner, Attempt::Resolve));
         } else {
-            self.state.failures.lock().remove(&owner);
+            self.memory.succeeded(&owner, Attempt::Resolve);
         }
     }
 
@@ -340,7 +257,8 @@ impl Configs {
             let (kind, receiver, fingerprint) = (route.kind().as_str(), &*route.receiver, route.path.fingerprint());
             tracing::debug!(kind, project = owner.project(), receiver, fingerprint, "receiver served");
         }
-        let Replaced { clashes, affected } = self.routes.replace(owner, routes);
+        let is_complete = !problems.iter().any(Problem::hides_a_path);
+        let Replaced { clashes, affected } = self.routes.replace_as(owner, routes, is_complete);
         affected.into_iter().for_each(|owner| self.work.add(owner));
         for clash in clashes {
             receivers.retain(|details| details.name.as_deref() != Some(&*clash.receiver));
@@ -355,9 +273,7 @@ impl Configs {
     fn forget(&self, owner: &Owner) {
         self.routes.remove(owner).into_iter().for_each(|owner| self.work.add(owner));
         self.secrets.reference(owner, HashSet::new());
-        self.state.reports.lock().remove(owner);
-        self.state.failures.lock().remove(owner);
-        self.resolved_first_time(owner);
+        self.memory.forget(owner);
         tracing::info!(project = owner.project(), "configuration is gone, its receivers are no longer served");
     }
 
@@ -366,14 +282,12 @@ impl Configs {
         if !self.leadership.is_leader() {
             return;
         }
-        let Some(report) = self.state.reports.lock().get(&owner).cloned() else {
-            return;
-        };
-        let Some(current) = self.state.objects.lock().get(&owner).map(|object| object.status.clone()) else {
+        let Some((report, current)) = self.memory.status(&owner) else {
             return;
         };
         let Some(patch) = status::patch(&owner, &report, &current, self.clock.now()) else {
             self.metrics.status_written("unchanged");
+            self.memory.succeeded(&owner, Attempt::Status);
             return;
         };
         let outcome = match timeout(STATUS_TIMEOUT, self.write(&owner, patch)).await {
@@ -383,8 +297,10 @@ impl Configs {
         };
         self.metrics.status_written(outcome);
         if outcome == "failed" {
-            tracing::warn!(project = owner.project(), "status could not be written, will be repeated");
-            self.state.statuses.add_after(owner.clone(), self.next_pause(&owner));
+            tracing::warn!(project = owner.project(), "the status could not be written, will be repeated");
+            self.statuses.add_after(owner.clone(), self.memory.failed(&owner, Attempt::Status));
+        } else {
+            self.memory.succeeded(&owner, Attempt::Status);
         }
     }
 
@@ -409,12 +325,5 @@ impl Configs {
                 api.patch_status(name, &params, &patch).await.map(drop)
             }
         }
-    }
-
-    fn next_pause(&self, owner: &Owner) -> Duration {
-        let mut failures = self.state.failures.lock();
-        let count = failures.entry(owner.clone()).or_insert(0);
-        *count += 1;
-        FIRST_PAUSE.saturating_mul(1 << (*count - 1).min(10)).min(LONGEST_PAUSE)
     }
 }

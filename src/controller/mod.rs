@@ -1,15 +1,16 @@
 //! Configuration flow: watch → resolve → tables → status.
 //!
 //! ```text
-//! ProjectConfig ─┐
-//! ClusterConfig ─┼─▶ configs ─▶ resolve (pure) ─▶ RouteTable
-//! Secret ────────┘                    └─────────▶ status writer
-//! Warehouse ───────▶ warehouses ─────────────────▶ SubscriptionIndex
-//! Promotion ───────▶ promotions ─────────────────▶ PromotionIndex
+//! ProjectConfig, ClusterConfig ┐
+//! Receiver, ClusterReceiver    ├─▶ feeds ─▶ configs ─▶ resolve (pure) ─▶ RouteTable
+//! Secret, Namespace            ┘                           └───────────▶ status
+//! Warehouse ─────────────────────▶ feeds ──────────────────────────────▶ SubscriptionIndex
+//! Promotion ─────────────────────▶ feeds ──────────────────────────────▶ PromotionIndex
 //! ```
 
 pub mod configs;
 pub mod feeds;
+mod memory;
 pub mod namespaces;
 pub mod queue;
 pub mod resolve;

@@ -1,74 +1,70 @@
-//! Feeds the watch on Namespaces, of which only the labels count: they say which projects a narrowed receiver reaches.
+//! The labels of namespaces: they say which projects a narrowed receiver reaches.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::ResourceExt;
-use kube::core::PartialObjectMeta;
 use parking_lot::Mutex;
 
-use super::configs::Configs;
-use super::feeds::watch::Sink;
 use crate::domain::criterion::Labels;
-use crate::process::readiness::{Gate, Readiness};
 
 /// The labels of every namespace. Written by the watch, read when a configuration is resolved.
 #[derive(Default)]
-pub struct Namespaces(Mutex<BTreeMap<Box<str>, Labels>>);
+pub struct Namespaces(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    labels: BTreeMap<Box<str>, Labels>,
+    is_listed: bool,
+}
 
 impl Namespaces {
     /// The labels as they are now.
     #[must_use]
     pub fn labels(&self) -> BTreeMap<Box<str>, Labels> {
-        self.0.lock().clone()
+        self.0.lock().labels.clone()
     }
-}
 
-/// The feed.
-pub struct NamespaceFeed {
-    configs: Arc<Configs>,
-    readiness: Arc<Readiness>,
-    /// The namespaces that a running list has not named yet.
-    unseen: HashSet<Box<str>>,
-}
-
-impl NamespaceFeed {
-    /// A feed into the controller's table.
+    /// Whether every namespace has been listed once, so that a namespace without labels here has none.
     #[must_use]
-    pub fn new(configs: Arc<Configs>, readiness: Arc<Readiness>) -> Self {
-        Self { configs, readiness, unseen: HashSet::new() }
+    pub fn is_listed(&self) -> bool {
+        self.0.lock().is_listed
     }
 
-    fn remove(&self, name: &str) {
-        if self.configs.namespaces.0.lock().remove(name).is_some() {
-            self.configs.namespaces_changed();
+    pub(super) fn names(&self) -> HashSet<Box<str>> {
+        self.0.lock().labels.keys().cloned().collect()
+    }
+
+    /// A namespace has these labels. Returns whether that is news.
+    pub(super) fn apply(&self, name: Box<str>, labels: Labels) -> bool {
+        let mut known = self.0.lock();
+        if known.labels.get(&name) == Some(&labels) {
+            return false;
         }
+        known.labels.insert(name, labels);
+        true
+    }
+
+    /// A namespace is gone. Returns whether it was known.
+    pub(super) fn remove(&self, name: &str) -> bool {
+        self.0.lock().labels.remove(name).is_some()
+    }
+
+    /// Every namespace has been listed.
+    pub(super) fn listed(&self) {
+        self.0.lock().is_listed = true;
     }
 }
 
-impl Sink<PartialObjectMeta<Namespace>> for NamespaceFeed {
-    fn restart(&mut self) {
-        self.unseen = self.configs.namespaces.0.lock().keys().cloned().collect();
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn apply(&mut self, namespace: PartialObjectMeta<Namespace>) {
-        let name: Box<str> = namespace.name_any().into();
-        self.unseen.remove(&name);
-        let labels = namespace.labels().iter().map(|(key, value)| (key.as_str().into(), value.as_str().into()));
-        let labels: Labels = labels.collect();
-        let before = self.configs.namespaces.0.lock().insert(name, labels.clone());
-        if before != Some(labels) {
-            self.configs.namespaces_changed();
-        }
-    }
-
-    fn delete(&mut self, namespace: PartialObjectMeta<Namespace>) {
-        self.remove(&namespace.name_any());
-    }
-
-    fn synced(&mut self) {
-        std::mem::take(&mut self.unseen).iter().for_each(|name| self.remove(name));
-        self.readiness.open(Gate::Namespaces);
+    #[test]
+    fn only_a_change_is_news() {
+        let (namespaces, labels) = (Namespaces::default(), Labels::from([("team".into(), "web".into())]));
+        assert!(namespaces.apply("a".into(), labels.clone()));
+        assert!(!namespaces.apply("a".into(), labels.clone()));
+        assert!(namespaces.apply("a".into(), Labels::new()) && namespaces.apply("b".into(), Labels::new()));
+        assert!(namespaces.remove("a") && !namespaces.remove("a"));
+        assert_eq!(namespaces.names(), HashSet::from(["b".into()]));
     }
 }

@@ -5,13 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
-use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::feeds::watch::Sink;
-use super::queue::Queue;
 use crate::domain::owner::Owner;
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::Secret;
@@ -31,6 +28,8 @@ pub enum SecretState {
     Missing,
     /// It could not be read; the text says why.
     Unavailable(String),
+    /// The API server does not let this process read it; the text says so.
+    Forbidden(String),
 }
 
 /// Reads Secrets and remembers those that are referenced.
@@ -61,40 +60,19 @@ impl SecretCache {
         Self { client, state: Mutex::default() }
     }
 
-    /// Declares which Secrets an owner references from now on; others are forgotten when nobody else needs them.
+    /// Declares which Secrets an owner references from now on; others are forgotten when no owner needs them.
     pub fn reference(&self, owner: &Owner, secrets: HashSet<ObjectKey>) {
-        let mut state = self.state.lock();
-        let before = state.references.remove(owner).unwrap_or_default();
-        for key in before.difference(&secrets) {
-            state.release(key, owner);
-        }
-        for key in &secrets {
-            state.referenced_by.entry(key.clone()).or_default().insert(owner.clone());
-        }
-        if !secrets.is_empty() {
-            state.references.insert(owner.clone(), secrets);
-        }
+        self.state.lock().reference(owner, secrets);
     }
 
     /// The Secret as it is now: from memory while the watch reports no change, else from the API server.
     pub async fn get(&self, key: &ObjectKey) -> SecretState {
-        let changes = {
-            let mut state = self.state.lock();
-            let known = state.known.entry(key.clone()).or_insert_with(Known::unread);
-            match (&known.state, known.stale) {
-                (Some(found), false) => return found.clone(),
-                _ => known.changes,
-            }
+        let changes = match self.state.lock().look_up(key) {
+            Ok(known) => return known,
+            Err(changes) => changes,
         };
         let (found, resource_version) = self.fetch(key).await;
-        let mut state = self.state.lock();
-        if !state.referenced_by.contains_key(key) {
-            state.known.remove(key);
-        } else if let Some(known) = state.known.get_mut(key) {
-            known.stale = known.changes != changes || matches!(found, SecretState::Unavailable(_));
-            known.state = Some(found.clone());
-            known.resource_version = resource_version;
-        }
+        self.state.lock().fetched(key, changes, found.clone(), resource_version);
         found
     }
 
@@ -108,6 +86,9 @@ impl SecretCache {
                 (SecretState::Found(Arc::new(data)), resource_version)
             }
             Ok(Ok(None)) => (SecretState::Missing, None),
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
+                (SecretState::Forbidden(status.message.clone()), None)
+            }
             Ok(Err(kube::Error::Api(status))) => (SecretState::Unavailable(status.message.clone()), None),
             Ok(Err(_)) => (SecretState::Unavailable("the API server cannot be reached".to_owned()), None),
             Err(_) => (SecretState::Unavailable("the API server did not answer in time".to_owned()), None),
@@ -115,28 +96,12 @@ impl SecretCache {
     }
 
     /// The watch saw the Secret in this version (`None`: gone). Returns the owners that have to look again.
-    fn seen(&self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<Owner> {
-        let mut state = self.state.lock();
-        let Some(owners) = state.referenced_by.get(key).map(|owners| owners.iter().cloned().collect()) else {
-            return Vec::new();
-        };
-        let known = state.known.entry(key.clone()).or_insert_with(Known::unread);
-        let unchanged = match &known.state {
-            Some(SecretState::Found(_)) => {
-                resource_version.is_some() && known.resource_version.as_deref() == resource_version
-            }
-            Some(SecretState::Missing) => resource_version.is_none(),
-            Some(SecretState::Unavailable(_)) | None => false,
-        };
-        if unchanged && !known.stale {
-            return Vec::new();
-        }
-        known.changes += 1;
-        known.stale = true;
-        owners
+    pub(super) fn seen(&self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<Owner> {
+        self.state.lock().seen(key, resource_version)
     }
 
-    fn referenced(&self) -> Vec<ObjectKey> {
+    /// Every Secret that some owner references.
+    pub(super) fn referenced(&self) -> HashSet<ObjectKey> {
         self.state.lock().referenced_by.keys().cloned().collect()
     }
 }
@@ -148,6 +113,61 @@ impl Known {
 }
 
 impl State {
+    fn reference(&mut self, owner: &Owner, secrets: HashSet<ObjectKey>) {
+        let before = self.references.remove(owner).unwrap_or_default();
+        for key in before.difference(&secrets) {
+            self.release(key, owner);
+        }
+        for key in &secrets {
+            self.referenced_by.entry(key.clone()).or_default().insert(owner.clone());
+        }
+        if !secrets.is_empty() {
+            self.references.insert(owner.clone(), secrets);
+        }
+    }
+
+    /// What is known and has not changed since; else how many changes there have been, for [`State::fetched`].
+    fn look_up(&mut self, key: &ObjectKey) -> Result<SecretState, u64> {
+        let known = self.known.entry(key.clone()).or_insert_with(Known::unread);
+        match &known.state {
+            Some(found) if !known.stale => Ok(found.clone()),
+            _ => Err(known.changes),
+        }
+    }
+
+    /// A GET that began after so many changes has ended. When there were more meanwhile, its answer may be older than they
+    /// are, so it does not count as current.
+    fn fetched(&mut self, key: &ObjectKey, changes: u64, found: SecretState, resource_version: Option<String>) {
+        if !self.referenced_by.contains_key(key) {
+            self.known.remove(key);
+        } else if let Some(known) = self.known.get_mut(key) {
+            let is_answer = matches!(found, SecretState::Found(_) | SecretState::Missing);
+            known.stale = known.changes != changes || !is_answer;
+            known.state = Some(found);
+            known.resource_version = resource_version;
+        }
+    }
+
+    fn seen(&mut self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<Owner> {
+        let Some(owners) = self.referenced_by.get(key).map(|owners| owners.iter().cloned().collect()) else {
+            return Vec::new();
+        };
+        let known = self.known.entry(key.clone()).or_insert_with(Known::unread);
+        let unchanged = match &known.state {
+            Some(SecretState::Found(_)) => {
+                resource_version.is_some() && known.resource_version.as_deref() == resource_version
+            }
+            Some(SecretState::Missing) => resource_version.is_none(),
+            Some(SecretState::Unavailable(_) | SecretState::Forbidden(_)) | None => false,
+        };
+        if unchanged && !known.stale {
+            return Vec::new();
+        }
+        known.changes += 1;
+        known.stale = true;
+        owners
+    }
+
     fn release(&mut self, key: &ObjectKey, owner: &Owner) {
         let Some(owners) = self.referenced_by.get_mut(key) else {
             return;
@@ -160,50 +180,83 @@ impl State {
     }
 }
 
-/// Feeds the watch on Secret metadata into the cache and sends affected owners back to work.
-pub struct SecretFeed {
-    cache: Arc<SecretCache>,
-    work: Arc<Queue<Owner>>,
-    /// The referenced Secrets that a running list has not named yet.
-    unseen: Option<HashSet<ObjectKey>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl SecretFeed {
-    /// A feed into this cache and work queue.
-    #[must_use]
-    pub const fn new(cache: Arc<SecretCache>, work: Arc<Queue<Owner>>) -> Self {
-        Self { cache, work, unseen: None }
+    fn owner(name: &str) -> Owner {
+        Owner::ProjectConfig(Arc::from(name))
     }
 
-    fn report(&self, key: &ObjectKey, resource_version: Option<&str>) {
-        self.cache.seen(key, resource_version).into_iter().for_each(|owner| self.work.add(owner));
-    }
-}
-
-impl Sink<PartialObjectMeta<KubeSecret>> for SecretFeed {
-    fn restart(&mut self) {
-        self.unseen = Some(self.cache.referenced().into_iter().collect());
+    fn found() -> SecretState {
+        SecretState::Found(Arc::default())
     }
 
-    fn apply(&mut self, secret: PartialObjectMeta<KubeSecret>) {
-        let key = key_of(&secret);
-        if let Some(unseen) = &mut self.unseen {
-            unseen.remove(&key);
+    /// A Secret that one owner references and that was read in a version.
+    fn read(version: &str) -> (State, ObjectKey) {
+        let (mut state, key) = (State::default(), ObjectKey::new("n", "s"));
+        state.reference(&owner("n"), HashSet::from([key.clone()]));
+        let changes = state.look_up(&key).err().unwrap();
+        state.fetched(&key, changes, found(), Some(version.to_owned()));
+        (state, key)
+    }
+
+    #[test]
+    fn what_was_read_is_remembered_until_the_watch_reports_another_version() {
+        let (mut state, key) = read("7");
+        assert!(state.look_up(&key).is_ok());
+        assert!(state.seen(&key, Some("7")).is_empty(), "the version that was read");
+        assert!(state.look_up(&key).is_ok());
+        assert_eq!(state.seen(&key, Some("8")), [owner("n")]);
+        assert!(state.look_up(&key).is_err());
+    }
+
+    #[test]
+    fn an_answer_that_was_on_its_way_while_the_secret_changed_is_not_kept() {
+        let (mut state, key) = read("7");
+        state.seen(&key, Some("8"));
+        let changes = state.look_up(&key).err().unwrap();
+        assert_eq!(state.seen(&key, Some("9")), [owner("n")]);
+        state.fetched(&key, changes, found(), Some("8".to_owned()));
+        let changes = state.look_up(&key).err().unwrap();
+        state.fetched(&key, changes, found(), Some("9".to_owned()));
+        assert!(state.look_up(&key).is_ok());
+    }
+
+    #[test]
+    fn a_secret_that_could_not_be_read_is_read_again_whatever_the_watch_reports() {
+        for unread in [SecretState::Unavailable(String::new()), SecretState::Forbidden(String::new())] {
+            let (mut state, key) = read("7");
+            state.seen(&key, Some("8"));
+            let changes = state.look_up(&key).err().unwrap();
+            state.fetched(&key, changes, unread, None);
+            assert!(state.look_up(&key).is_err());
+            assert_eq!(state.seen(&key, Some("8")), [owner("n")]);
         }
-        self.report(&key, secret.resource_version().as_deref());
     }
 
-    fn delete(&mut self, secret: PartialObjectMeta<KubeSecret>) {
-        self.report(&key_of(&secret), None);
+    #[test]
+    fn a_missing_secret_is_news_only_when_it_appears() {
+        let (mut state, key) = read("7");
+        state.seen(&key, None);
+        let changes = state.look_up(&key).err().unwrap();
+        state.fetched(&key, changes, SecretState::Missing, None);
+        assert!(state.seen(&key, None).is_empty());
+        assert_eq!(state.seen(&key, Some("9")), [owner("n")]);
     }
 
-    fn synced(&mut self) {
-        for key in self.unseen.take().unwrap_or_default() {
-            self.report(&key, None);
-        }
+    #[test]
+    fn a_secret_is_held_while_some_owner_references_it_and_no_longer() {
+        let (mut state, key) = read("7");
+        state.reference(&owner("m"), HashSet::from([key.clone()]));
+        state.reference(&owner("n"), HashSet::new());
+        assert!(state.look_up(&key).is_ok());
+        state.reference(&owner("m"), HashSet::new());
+        assert!(state.known.is_empty() && state.referenced_by.is_empty() && state.references.is_empty());
+        assert!(state.seen(&key, Some("8")).is_empty(), "of no concern to anyone");
+        // A GET that ends after the last reference is gone leaves nothing behind.
+        let changes = state.look_up(&key).err().unwrap();
+        state.fetched(&key, changes, found(), Some("8".to_owned()));
+        assert!(state.known.is_empty());
     }
-}
-
-fn key_of(secret: &PartialObjectMeta<KubeSecret>) -> ObjectKey {
-    ObjectKey::new(secret.namespace().as_deref().unwrap_or_default(), &secret.name_any())
 }

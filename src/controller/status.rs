@@ -84,7 +84,7 @@ fn desired(kind: ConfigKind, report: &Report, current: &ConfigStatus, now: Times
     for problem in report.problems.iter().chain(&report.warnings) {
         let type_ = format!("{RECEIVER_CONDITION}{}", problem.receiver);
         if noted.insert(type_.clone()) {
-            set(type_.into(), problem.served, problem.reason, problem.cause.clone());
+            set(type_.into(), problem.served, problem.reason.as_str(), problem.cause.clone());
         }
     }
     status.conditions.retain(|c| !c.type_.starts_with(RECEIVER_CONDITION) || noted.contains(&c.type_));
@@ -108,7 +108,7 @@ fn desired_of_receiver(report: &Report, current: &ReceiverStatus, now: Timestamp
     let (reason, message) = match remarks.as_slice() {
         [] => (SERVED, SERVED_MESSAGE.to_owned()),
         [first, ..] => {
-            (first.reason, remarks.iter().map(|remark| remark.cause.as_str()).collect::<Vec<_>>().join("; "))
+            (first.reason.as_str(), remarks.iter().map(|remark| remark.cause.as_str()).collect::<Vec<_>>().join("; "))
         }
     };
     let observed_generation = report.generation;
@@ -140,6 +140,7 @@ fn merge_patch(current: &impl Serialize, desired: &impl Serialize) -> Option<Val
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::resolve::Reason;
 
     fn now() -> Timestamp {
         "2026-08-21T17:51:41Z".parse().unwrap()
@@ -156,13 +157,7 @@ mod tests {
     }
 
     fn problem(receiver: &str) -> Problem {
-        Problem {
-            receiver: receiver.to_owned(),
-            reason: "SecretNotFound",
-            cause: "no".to_owned(),
-            passing: false,
-            served: false,
-        }
+        Problem { receiver: receiver.to_owned(), reason: Reason::SecretNotFound, cause: "no".to_owned(), served: false }
     }
 
     #[test]

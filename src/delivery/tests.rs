@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::controller::resolve::{Defaults, declared, resolve};
+use crate::controller::resolve::{Declaration, Defaults, Entries, Resolution, declared, resolve};
 use crate::controller::secrets::SecretState;
 use crate::domain::criterion::Labels;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
 use crate::domain::path::{BaseUrl, ReceiverPath};
+use crate::domain::project_filter::ProjectFilter;
 use crate::domain::secret::Secret;
 use crate::domain::vectors::{self, base64, text};
 use crate::http::answer::{Answer, Ending};
@@ -124,7 +125,7 @@ fn verdict(case: &Value) -> Verdict {
     let entries = declared(&owner, &json!({"webhookReceivers": [case["receiver"]]}));
     let secret = SecretState::Found(Arc::new(data));
     let routes = RouteTable::new(base);
-    routes.replace(&owner, resolve(&owner, &entries, namespace, &Defaults::default(), |_| secret.clone(), &[]).routes);
+    routes.replace(&owner, resolved(&owner, &entries, namespace, &secret).routes);
     let (warehouses, promotions) = (SubscriptionIndex::default(), PromotionIndex::default());
     for warehouse in case["warehouses"].as_array().into_iter().flatten() {
         warehouses.apply(&key(warehouse), None, labels(warehouse), &warehouse["spec"].to_string());
@@ -245,6 +246,12 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
     assert!(agreed + read >= at_least, "only {agreed} agree, {deviated} deviate");
 }
 
+fn resolved(owner: &Owner, entries: &Entries, namespace: &str, secret: &SecretState) -> Resolution {
+    let filter = Ok(ProjectFilter::default());
+    let declaration = Declaration { owner, entries, filter: &filter, secret_namespace: namespace };
+    resolve(&declaration, &Defaults::default(), |_| secret.clone(), BTreeMap::new, &[])
+}
+
 /// What the actions of a generic receiver of project `northwind` come to, and the answer.
 fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judgement, Value) {
     let owner = Owner::ProjectConfig(Arc::from("northwind"));
@@ -252,7 +259,7 @@ fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judg
     let entries = declared(&owner, &json!({"webhookReceivers": [receiver]}));
     let data = BTreeMap::from([("secret".to_owned(), Secret::new(b"a long enough secret".to_vec()))]);
     let secret = SecretState::Found(Arc::new(data));
-    let resolution = resolve(&owner, &entries, "northwind", &Defaults::default(), |_| secret.clone(), &[]);
+    let resolution = resolved(&owner, &entries, "northwind", &secret);
     let route = resolution.routes.into_iter().next().unwrap();
     let (warehouses, promotions) = (SubscriptionIndex::default(), PromotionIndex::default());
     for (kind, namespace, name) in objects {

@@ -42,9 +42,10 @@ impl Owner {
     /// The namespace of the Secrets it references; those of the cluster live in the system namespace.
     #[must_use]
     pub fn secret_namespace<'a>(&'a self, system_namespace: &'a str) -> &'a str {
-        match self.project() {
-            "" => system_namespace,
-            project => project,
+        match self {
+            Self::ProjectConfig(project) => project,
+            Self::Receiver(key) => &key.namespace,
+            Self::ClusterConfig | Self::ClusterReceiver(_) => system_namespace,
         }
     }
 

@@ -24,14 +24,11 @@ struct Tables {
     /// In order, so that those of a project stand together.
     promotions: BTreeMap<ObjectKey, Promotion>,
     by_pull_request: HashMap<Arc<str>, Vec<ObjectKey>>,
-    /// Counts complete lists; a Promotion that a complete list did not name is gone.
-    list: u32,
 }
 
 struct Promotion {
     labels: Labels,
     pull_requests: Box<[Arc<str>]>,
-    list: u32,
 }
 
 impl PromotionIndex {
@@ -50,21 +47,6 @@ impl PromotionIndex {
     /// Removes a Promotion.
     pub fn remove(&self, key: &ObjectKey) {
         self.tables.write().remove(key);
-    }
-
-    /// A complete list begins.
-    pub fn begin_list(&self) {
-        let mut tables = self.tables.write();
-        tables.list = tables.list.wrapping_add(1);
-    }
-
-    /// The list is complete: whatever it did not name is gone.
-    pub fn end_list(&self) {
-        let mut tables = self.tables.write();
-        let list = tables.list;
-        let gone: Vec<ObjectKey> =
-            tables.promotions.iter().filter(|(_, p)| p.list != list).map(|(key, _)| key.clone()).collect();
-        gone.iter().for_each(|key| tables.remove(key));
     }
 
     /// The Promotions within reach that wait for a pull request, sorted.
@@ -126,7 +108,7 @@ impl Tables {
         for url in &pull_requests {
             self.by_pull_request.entry(Arc::clone(url)).or_default().push(key.clone());
         }
-        self.promotions.insert(key.clone(), Promotion { labels, pull_requests, list: self.list });
+        self.promotions.insert(key.clone(), Promotion { labels, pull_requests });
     }
 
     fn remove(&mut self, key: &ObjectKey) {
@@ -162,17 +144,5 @@ mod tests {
         assert!(index.waiting_for(&Scope::Cluster, "https://h/pr/1").is_empty());
         assert!(index.tables.read().by_pull_request.is_empty());
         assert_eq!(index.keys(), [key]);
-    }
-
-    #[test]
-    fn what_a_complete_list_does_not_name_is_gone() {
-        let (index, gone, stays) =
-            (PromotionIndex::default(), ObjectKey::new("n", "gone"), ObjectKey::new("n", "stays"));
-        index.apply(&gone, Labels::new(), SPEC, &status("u"));
-        index.begin_list();
-        index.apply(&stays, Labels::new(), SPEC, &status("u"));
-        index.end_list();
-        assert_eq!(index.waiting_for(&Scope::Cluster, "u"), [stays]);
-        assert_eq!(index.len(), 1);
     }
 }

@@ -68,6 +68,18 @@ struct Routes {
     /// Usually one claimant a path; see [`winner`] for more.
     by_path: HashMap<ReceiverPath, Vec<Arc<Route>>>,
     by_owner: HashMap<Owner, Vec<Arc<Route>>>,
+    /// Owners with a receiver whose path is not known, because its Secret cannot be read for the moment.
+    unresolved: HashSet<Owner>,
+}
+
+/// What a path leads to.
+pub enum Found {
+    /// A receiver.
+    Route(Arc<Route>),
+    /// Nothing.
+    Nothing,
+    /// Nobody can tell: it may be a receiver whose Secret cannot be read for the moment.
+    Unresolved,
 }
 
 /// What replacing the routes of an owner means.
@@ -103,11 +115,19 @@ impl RouteTable {
         &self.base
     }
 
-    /// Replaces the routes of one owner, all at once.
+    /// Replaces the routes of one owner, which are all it has.
     pub fn replace(&self, owner: &Owner, routes: Vec<Route>) -> Replaced {
+        self.replace_as(owner, routes, true)
+    }
+
+    /// Replaces the routes of one owner, all at once. One that is not complete may have others, which nobody knows yet.
+    pub fn replace_as(&self, owner: &Owner, routes: Vec<Route>, is_complete: bool) -> Replaced {
         let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
         let mut table = self.routes.write();
         let before = table.forget(owner);
+        if !is_complete {
+            table.unresolved.insert(owner.clone());
+        }
         for route in &routes {
             table.by_path.entry(route.path.clone()).or_default().push(Arc::clone(route));
         }
@@ -143,6 +163,25 @@ impl RouteTable {
     #[must_use]
     pub fn find(&self, path: &ReceiverPath) -> Option<Arc<Route>> {
         self.routes.read().by_path.get(path).and_then(|claimants| winner(claimants)).cloned()
+    }
+
+    /// What a recognised path leads to at this time.
+    #[must_use]
+    pub fn look_up(&self, path: &ReceiverPath, now: Timestamp) -> Found {
+        // Under one lock, so that an owner which is resolved right now is either found or still unresolved.
+        let table = self.routes.read();
+        let route = table.by_path.get(path).and_then(|claimants| winner(claimants));
+        match route.filter(|route| route.is_in_force(now)) {
+            Some(route) => Found::Route(Arc::clone(route)),
+            None if table.unresolved.is_empty() => Found::Nothing,
+            None => Found::Unresolved,
+        }
+    }
+
+    /// How many owners have a receiver whose path is not known yet.
+    #[must_use]
+    pub fn unresolved(&self) -> usize {
+        self.routes.read().unresolved.len()
     }
 
     /// The scopes that have a served route.
@@ -188,6 +227,7 @@ fn winner(claimants: &[Arc<Route>]) -> Option<&Arc<Route>> {
 impl Routes {
     /// Drops the routes of an owner and returns their paths.
     fn forget(&mut self, owner: &Owner) -> HashSet<ReceiverPath> {
+        self.unresolved.remove(owner);
         let mut paths = HashSet::new();
         for route in self.by_owner.remove(owner).unwrap_or_default() {
             if let Some(claimants) = self.by_path.get_mut(&route.path) {
@@ -274,6 +314,23 @@ mod tests {
         table.remove(&owner);
         assert!(table.find(&new_path).is_none());
         assert!(table.counts().is_empty());
+    }
+
+    #[test]
+    fn a_path_is_unknown_only_when_every_owner_is_resolved() {
+        let (table, [a, b]) = (table(), ["a", "b"].map(project));
+        let (known, unknown) = (route(&a, "quay", "s"), route(&b, "quay", "s").path);
+        let (path, now) = (known.path.clone(), Timestamp::UNIX_EPOCH);
+        table.replace(&a, vec![known]);
+        assert!(matches!(table.look_up(&unknown, now), Found::Nothing));
+        table.replace_as(&b, vec![], false);
+        assert!(matches!(table.look_up(&unknown, now), Found::Unresolved));
+        assert!(matches!(table.look_up(&path, now), Found::Route(_)), "it does not matter to what is known");
+        table.replace(&b, vec![route(&b, "quay", "s")]);
+        assert!(matches!(table.look_up(&unknown, now), Found::Route(_)) && table.unresolved() == 0);
+        table.replace_as(&b, vec![], false);
+        table.remove(&b);
+        assert!(matches!(table.look_up(&unknown, now), Found::Nothing), "an owner that is gone hides nothing");
     }
 
     #[test]

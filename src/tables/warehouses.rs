@@ -3,9 +3,8 @@
 //! Written by the Warehouse watch, read by every delivery. Selectors are compiled here, when a Warehouse changes, never
 //! while a sender waits. One broken subscription excludes itself only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::RwLock;
 use serde_json::Value;
@@ -31,8 +30,6 @@ struct Tables {
     by_repository: HashMap<Arc<str>, Vec<Arc<Warehouse>>>,
     totals: BTreeMap<&'static str, usize>,
     rejected: usize,
-    /// Counts complete lists; a Warehouse that a complete list did not name is gone.
-    list: u32,
 }
 
 /// What one Warehouse subscribes to.
@@ -44,8 +41,6 @@ pub struct Warehouse {
     labels: Labels,
     /// `metadata.generation`, which changes with the spec only.
     generation: Option<i64>,
-    /// The last complete list that named the Warehouse.
-    list: AtomicU32,
 }
 
 /// The Warehouses that an event concerns.
@@ -78,7 +73,7 @@ impl Warehouse {
             Ok(spec) => subscription::subscriptions(&spec).into_boxed_slice(),
             Err(_) => Box::new([Err(SubscriptionError::too_deep())]),
         };
-        Self { key, subscriptions, labels: Labels::new(), generation: None, list: AtomicU32::new(0) }
+        Self { key, subscriptions, labels: Labels::new(), generation: None }
     }
 
     /// The first requirement of a criterion for Warehouses that this one does not meet.
@@ -117,7 +112,6 @@ impl SubscriptionIndex {
         }
         (warehouse.generation, warehouse.labels) = (generation, labels);
         let mut tables = self.tables.write();
-        warehouse.list = AtomicU32::new(tables.list);
         tables.remove(key);
         tables.insert(Arc::new(warehouse));
     }
@@ -125,8 +119,7 @@ impl SubscriptionIndex {
     fn is_known(&self, key: &ObjectKey, generation: Option<i64>, labels: &Labels) -> bool {
         let tables = self.tables.read();
         let is_same = |known: &&Arc<Warehouse>| known.generation == generation && known.labels == *labels;
-        let known = tables.warehouses.get(key).filter(is_same);
-        known.inspect(|known| known.list.store(tables.list, Ordering::Relaxed)).is_some()
+        tables.warehouses.get(key).is_some_and(|known| is_same(&known))
     }
 
     /// Removes a Warehouse.
@@ -134,23 +127,10 @@ impl SubscriptionIndex {
         self.tables.write().remove(key);
     }
 
-    /// A complete list begins.
-    pub fn begin_list(&self) {
-        let mut tables = self.tables.write();
-        tables.list = tables.list.wrapping_add(1);
-    }
-
-    /// The list is complete: whatever it did not name is gone.
-    pub fn end_list(&self) {
-        let mut tables = self.tables.write();
-        let list = tables.list;
-        let gone: Vec<ObjectKey> = tables
-            .warehouses
-            .values()
-            .filter(|warehouse| warehouse.list.load(Ordering::Relaxed) != list)
-            .map(|warehouse| warehouse.key.clone())
-            .collect();
-        gone.iter().for_each(|key| tables.remove(key));
+    /// Every Warehouse, by namespace and name.
+    #[must_use]
+    pub fn keys(&self) -> HashSet<ObjectKey> {
+        self.tables.read().warehouses.keys().cloned().collect()
     }
 
     /// The Warehouses within reach that one of the events concerns.
@@ -427,29 +407,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_complete_list_does_not_name_is_gone() {
-        let subscriptions = json!([image("quay.io/x/y", "^1.0.0")]);
-        let index = index(&[("a", "one", subscriptions.clone()), ("a", "two", subscriptions.clone())]);
-        index.begin_list();
-        index.apply(
-            &ObjectKey::new("a", "two"),
-            None,
-            Labels::new(),
-            &json!({"subscriptions": subscriptions}).to_string(),
-        );
-        assert_eq!(index.totals().warehouses, 2);
-        index.end_list();
-        assert_eq!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/y", &["1.0.0"])])), ["a/two"]);
-    }
-
-    #[test]
-    fn a_known_generation_is_not_decoded_again_but_counts_as_listed() {
+    fn a_known_generation_is_not_decoded_again() {
         let (index, key) = (SubscriptionIndex::default(), ObjectKey::new("a", "one"));
         let spec = |repository| json!({"subscriptions": [image(repository, "^1.0.0")]}).to_string();
         index.apply(&key, Some(1), Labels::new(), &spec("quay.io/x/y"));
-        index.begin_list();
         index.apply(&key, Some(1), Labels::new(), "not even JSON");
-        index.end_list();
         assert_eq!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/y", &["1.0.0"])])), ["a/one"]);
         index.apply(&key, Some(2), Labels::new(), &spec("quay.io/x/z"));
         assert!(names(&index.select(&Scope::Cluster, &[event("quay.io/x/y", &["1.0.0"])])).is_empty());

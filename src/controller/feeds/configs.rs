@@ -1,5 +1,6 @@
 //! Feeds the watches on everything that declares receivers into the controller.
 
+use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use super::watch::Sink;
 use super::watched::WatchedConfig;
 use crate::api::{CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
 use crate::controller::configs::Configs;
+use crate::controller::memory::Seen;
 use crate::domain::owner::Owner;
 use crate::domain::scope::ObjectKey;
 use crate::process::readiness::Gate;
@@ -76,42 +78,43 @@ impl<K: Config> Sink<WatchedConfig<K>> for ConfigFeed<K>
 where
     WatchedConfig<K>: Resource<DynamicType = ()>,
 {
-    fn restart(&mut self) {
-        self.configs.begin_list(K::GATE);
-    }
+    type Key = Owner;
 
-    fn apply(&mut self, object: WatchedConfig<K>) {
-        let Some(owner) = K::owner(object.namespace().as_deref(), &object.name_any()) else {
+    fn key(&self, object: &WatchedConfig<K>) -> Option<Owner> {
+        let owner = K::owner(object.namespace().as_deref(), &object.name_any());
+        if owner.is_none() {
             tracing::warn!(
                 kind = %K::kind(&()), namespace = object.namespace(), name = object.name_any(),
-                "configuration ignored: a ProjectConfig is named like its namespace, the ClusterConfig is named cluster"
+                "object ignored: a ProjectConfig must be named like its namespace, the ClusterConfig must be named cluster"
             );
-            return;
-        };
-        self.configs.apply(
-            owner,
-            object.meta().generation,
-            object.refresh_annotation(),
-            object.project_filter(),
-            object.spec(),
-            object.status(),
-        );
+        }
+        owner
     }
 
-    fn delete(&mut self, object: WatchedConfig<K>) {
-        if let Some(owner) = K::owner(object.namespace().as_deref(), &object.name_any()) {
-            self.configs.delete(owner);
-        }
+    fn keys(&self) -> HashSet<Owner> {
+        self.configs.owners_behind(K::GATE)
+    }
+
+    fn apply(&mut self, owner: Owner, object: WatchedConfig<K>) {
+        let seen = Seen {
+            generation: object.meta().generation,
+            refresh: object.refresh_annotation(),
+            filter: object.project_filter(),
+            spec: object.spec(),
+            status: object.status(),
+        };
+        self.configs.apply(owner, seen);
+    }
+
+    fn remove(&mut self, owner: Owner) {
+        self.configs.remove(owner);
     }
 
     fn synced(&mut self) {
-        self.configs.end_list(K::GATE);
+        self.configs.listed(K::GATE);
     }
 
-    fn absent(&mut self) {
-        if K::IS_OPTIONAL {
-            self.restart();
-            self.synced();
-        }
+    fn is_optional(&self) -> bool {
+        K::IS_OPTIONAL
     }
 }

@@ -1,7 +1,9 @@
 //! The watches and what each feeds.
 
 pub mod configs;
+pub mod namespaces;
 pub mod promotions;
+pub mod secrets;
 pub mod warehouses;
 pub mod watch;
 pub mod watched;

@@ -1,5 +1,6 @@
 //! Feeds the watch on Promotions into their index.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
@@ -25,30 +26,30 @@ impl PromotionFeed {
 }
 
 impl Sink<WatchedPromotion> for PromotionFeed {
-    fn restart(&mut self) {
-        self.index.begin_list();
+    type Key = ObjectKey;
+
+    fn key(&self, promotion: &WatchedPromotion) -> Option<ObjectKey> {
+        Some(ObjectKey::new(promotion.namespace().as_deref().unwrap_or_default(), &promotion.name_any()))
     }
 
-    fn apply(&mut self, promotion: WatchedPromotion) {
-        self.index.apply(&key_of(&promotion), promotion.criterion_labels(), promotion.spec(), promotion.status());
+    fn keys(&self) -> HashSet<ObjectKey> {
+        self.index.keys().into_iter().collect()
     }
 
-    fn delete(&mut self, promotion: WatchedPromotion) {
-        self.index.remove(&key_of(&promotion));
+    fn apply(&mut self, key: ObjectKey, promotion: WatchedPromotion) {
+        self.index.apply(&key, promotion.criterion_labels(), promotion.spec(), promotion.status());
+    }
+
+    fn remove(&mut self, key: ObjectKey) {
+        self.index.remove(&key);
     }
 
     fn synced(&mut self) {
-        self.index.end_list();
         self.readiness.open(Gate::Promotions);
     }
 
-    fn absent(&mut self) {
-        // Without Kargo there are no Promotions, and nothing waits for a pull request.
-        self.restart();
-        self.synced();
+    /// Without Kargo there are no Promotions, and nothing waits for a pull request.
+    fn is_optional(&self) -> bool {
+        true
     }
-}
-
-fn key_of(promotion: &WatchedPromotion) -> ObjectKey {
-    ObjectKey::new(promotion.namespace().as_deref().unwrap_or_default(), &promotion.name_any())
 }

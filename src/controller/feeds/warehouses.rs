@@ -1,5 +1,6 @@
 //! Feeds the watch on Warehouses into the subscription index.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::{Resource, ResourceExt};
@@ -25,25 +26,25 @@ impl WarehouseFeed {
 }
 
 impl Sink<WatchedWarehouse> for WarehouseFeed {
-    fn restart(&mut self) {
-        self.index.begin_list();
+    type Key = ObjectKey;
+
+    fn key(&self, warehouse: &WatchedWarehouse) -> Option<ObjectKey> {
+        Some(ObjectKey::new(warehouse.namespace().as_deref().unwrap_or_default(), &warehouse.name_any()))
     }
 
-    fn apply(&mut self, warehouse: WatchedWarehouse) {
-        let (generation, labels) = (warehouse.meta().generation, warehouse.criterion_labels());
-        self.index.apply(&key_of(&warehouse), generation, labels, warehouse.spec());
+    fn keys(&self) -> HashSet<ObjectKey> {
+        self.index.keys()
     }
 
-    fn delete(&mut self, warehouse: WatchedWarehouse) {
-        self.index.remove(&key_of(&warehouse));
+    fn apply(&mut self, key: ObjectKey, warehouse: WatchedWarehouse) {
+        self.index.apply(&key, warehouse.meta().generation, warehouse.criterion_labels(), warehouse.spec());
+    }
+
+    fn remove(&mut self, key: ObjectKey) {
+        self.index.remove(&key);
     }
 
     fn synced(&mut self) {
-        self.index.end_list();
         self.readiness.open(Gate::Warehouses);
     }
-}
-
-fn key_of(warehouse: &WatchedWarehouse) -> ObjectKey {
-    ObjectKey::new(warehouse.namespace().as_deref().unwrap_or_default(), &warehouse.name_any())
 }

@@ -5,6 +5,8 @@
 
 mod credentials;
 mod generic;
+mod narrow;
+mod problem;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -19,13 +21,14 @@ use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
 use crate::domain::project_filter::ProjectFilter;
-use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::scope::ObjectKey;
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
 use crate::receiver::Settings;
 use crate::receiver::kinds::generic::CompileBudget;
 use crate::receiver::proof::oidc::Oidc;
-use crate::tables::routes::{Clash, Route, Standing};
+use crate::tables::routes::{Route, Standing};
 use credentials::{Previous, credentials, previous};
+pub use problem::{Problem, Reason, path_conflict};
 
 /// The receivers of one owner, as decoded from its spec.
 pub type Entries = [Result<Entry, EntryError>];
@@ -48,19 +51,16 @@ pub struct Resolution {
     pub warnings: Vec<Problem>,
 }
 
-/// What is wrong with one receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The receiver's name; its place in the list when it has none.
-    pub receiver: String,
-    /// The reason of its condition.
-    pub reason: &'static str,
-    /// What a person needs to know, in Kargo's words where it has some.
-    pub cause: String,
-    /// Whether trying again soon can help without any change to the objects.
-    pub passing: bool,
-    /// Whether the receiver is served all the same.
-    pub served: bool,
+/// What is resolved.
+pub struct Declaration<'a> {
+    /// The object that declares the receivers.
+    pub owner: &'a Owner,
+    /// The receivers, each decoded on its own.
+    pub entries: &'a Entries,
+    /// To which projects the object is narrowed down; counts for objects of the cluster.
+    pub filter: &'a Result<ProjectFilter, String>,
+    /// The namespace of the Secrets.
+    pub secret_namespace: &'a str,
 }
 
 /// The receivers that an object with this spec declares, each decoded on its own.
@@ -85,16 +85,28 @@ pub fn references(entries: &Entries, secret_namespace: &str) -> HashSet<ObjectKe
         .collect()
 }
 
-/// Resolves every entry on its own. `secret` looks up one of [`references`]; `before` are the routes served so far.
+/// Resolves every entry on its own. `secret` looks up one of [`references`]; `namespaces` are the labels of all namespaces;
+/// `before` are the routes served so far.
 #[must_use]
 pub fn resolve(
-    owner: &Owner,
-    entries: &Entries,
-    secret_namespace: &str,
+    declaration: &Declaration<'_>,
+    defaults: &Defaults,
+    secret: impl Fn(&ObjectKey) -> SecretState,
+    namespaces: impl FnOnce() -> BTreeMap<Box<str>, Labels>,
+    before: &[Arc<Route>],
+) -> Resolution {
+    let mut resolution = each(declaration, defaults, secret, before);
+    narrow::narrow(&mut resolution, declaration, namespaces);
+    resolution
+}
+
+fn each(
+    declaration: &Declaration<'_>,
     defaults: &Defaults,
     secret: impl Fn(&ObjectKey) -> SecretState,
     before: &[Arc<Route>],
 ) -> Resolution {
+    let Declaration { owner, entries, secret_namespace, .. } = *declaration;
     let mut resolution = Resolution::default();
     let mut names = HashSet::new();
     let mut budget = CompileBudget::default();
@@ -107,29 +119,31 @@ pub fn resolve(
             }
         };
         if !names.insert(entry.name.as_str()) {
-            resolution.problems.push(problem(
-                &entry.name,
-                "DuplicateName",
-                "another WebhookReceiver before it has the same name; give it a name of its own".to_owned(),
-            ));
+            let cause = "another WebhookReceiver before it has the same name; give it a name of its own".to_owned();
+            resolution.problems.push(Problem::new(&entry.name, Reason::DuplicateName, cause));
             continue;
         }
         match resolve_one(owner, entry, secret_namespace, defaults, &secret, &mut budget) {
             Ok(Served { route, previous }) => {
                 resolution.warnings.extend(broken_actions(entry, &route.settings));
-                resolution.warnings.extend(weakness(entry, secret_namespace, &route.settings.secret));
+                resolution.warnings.extend(problem::weakness(
+                    &entry.name,
+                    entry.secret_name().unwrap_or_default(),
+                    secret_namespace,
+                    &route.settings.secret,
+                ));
                 let before = previous.as_ref().map(|previous| previous_route(&route, previous));
                 resolution.routes.push(route);
                 resolution.routes.extend(before);
                 resolution.warnings.extend(previous.and_then(|previous| {
                     let cause = previous.mistake?;
-                    Some(Problem { served: true, ..problem(&entry.name, "InvalidExpiry", cause) })
+                    Some(Problem::warning(&entry.name, Reason::InvalidExpiry, cause))
                 }));
             }
             Err(mut problem) => {
                 // Keep what works while nobody can tell whether it has changed.
                 let same = |route: &&Arc<Route>| *route.receiver == *entry.name && Some(route.kind()) == entry.kind();
-                if problem.passing {
+                if problem.is_passing() {
                     let kept = before.iter().filter(same).map(|route| copy(route));
                     problem.served = kept.clone().next().is_some();
                     resolution.routes.extend(kept);
@@ -139,32 +153,6 @@ pub fn resolve(
         }
     }
     resolution
-}
-
-/// Narrows the receivers of an object of the cluster down to the projects that its annotations say. When these cannot be
-/// read, none is served: what was meant to reach little must not reach everything.
-pub fn narrow(
-    resolution: &mut Resolution,
-    owner: &Owner,
-    filter: &Result<ProjectFilter, String>,
-    namespaces: impl FnOnce() -> BTreeMap<Box<str>, Labels>,
-) {
-    if owner.scope() != Scope::Cluster {
-        return;
-    }
-    match filter {
-        Ok(filter) if filter.is_all() => {}
-        Ok(filter) => {
-            let scope = filter.scope(&namespaces());
-            resolution.routes.iter_mut().for_each(|route| route.scope = scope.clone());
-        }
-        Err(cause) => {
-            let routes = std::mem::take(&mut resolution.routes);
-            let current = routes.iter().filter(|route| route.standing == Standing::Current);
-            let problems = current.map(|route| problem(&route.receiver, "InvalidScope", cause.clone()));
-            resolution.problems.extend(problems);
-        }
-    }
 }
 
 /// A receiver that can be served.
@@ -181,14 +169,14 @@ fn resolve_one(
     secret: impl Fn(&ObjectKey) -> SecretState,
     budget: &mut CompileBudget,
 ) -> Result<Served, Problem> {
-    let fail = |reason, cause| Err(problem(&entry.name, reason, cause));
+    let fail = |reason, cause| Err(Problem::new(&entry.name, reason, cause));
     let kinds = entry.kinds();
     if !owner.is_kargos() && kinds.len() > 1 {
-        return fail("Invalid", format!("the receiver has more than one kind: {}", ReceiverKind::list(&kinds)));
+        return fail(Reason::Invalid, format!("the receiver has more than one kind: {}", ReceiverKind::list(&kinds)));
     }
     let Some(kind) = entry.kind() else {
         return fail(
-            "NoKind",
+            Reason::NoKind,
             if owner.is_kargos() {
                 "error getting receiver factory: no matching registration found".to_owned()
             } else {
@@ -200,29 +188,34 @@ fn resolve_one(
     let not_read = |why: &str| format!(r#"error getting Secret "{name}" in namespace "{namespace}": {why}"#);
     if name.is_empty() {
         return fail(
-            "SecretNotFound",
+            Reason::SecretNotFound,
             not_read("secretRef.name is empty; name the Secret that holds the receiver's secret"),
         );
     }
     let data = match secret(&ObjectKey::new(namespace, name)) {
         SecretState::Found(data) => data,
-        SecretState::Missing => return fail("SecretNotFound", not_read(&format!(r#"secrets "{name}" not found"#))),
+        SecretState::Missing => {
+            return fail(Reason::SecretNotFound, not_read(&format!(r#"secrets "{name}" not found"#)));
+        }
         SecretState::Unavailable(why) => {
-            let cause = not_read(&why);
-            return Err(Problem { passing: true, ..problem(&entry.name, "SecretUnavailable", cause) });
+            return fail(Reason::SecretUnavailable, not_read(&why));
+        }
+        SecretState::Forbidden(why) => {
+            let why = format!("{why}; grant this process's ServiceAccount get and watch on Secrets in that namespace");
+            return fail(Reason::SecretForbidden, not_read(&why));
         }
     };
     let key = kind.secret_key();
     let Some(value) = data.get(key) else {
         let why = kind.missing_key_message();
         let cause = format!(r#"error extracting secret values from Secret "{name}" in namespace "{namespace}": {why}"#);
-        return fail("SecretKeyMissing", cause);
+        return fail(Reason::SecretKeyMissing, cause);
     };
     if value.is_empty() {
         let cause = format!(
             r#"the key "{key}" of Secret "{name}" in namespace "{namespace}" is empty, so that anybody could compute the URL; put a random value of at least {WEAK_SECRET_BYTES} bytes there"#
         );
-        return fail("SecretEmpty", cause);
+        return fail(Reason::SecretEmpty, cause);
     }
     let scope = owner.scope();
     let path = ReceiverPath::derive(kind, &scope, &entry.name, value);
@@ -239,7 +232,7 @@ fn resolve_one(
             .filter(|_| kind == ReceiverKind::Generic)
             .map_or_else(|| Arc::from([]), |config| generic::actions(config, budget)),
         credentials: credentials(owner, entry, kind, &data)
-            .map_err(|cause| problem(&entry.name, "InvalidCredentials", cause))?,
+            .map_err(|cause| Problem::new(&entry.name, Reason::InvalidCredentials, cause))?,
         oidc: oidc(entry, kind, &data)?,
         ..Settings::new(value.clone())
     };
@@ -258,14 +251,14 @@ fn previous_route(route: &Route, previous: &Previous) -> Route {
 fn host_aliases(entry: &Entry) -> Result<HostAliases, Problem> {
     let pairs = entry.spec.host_aliases.iter().map(|alias| format!("{}={}", alias.pushed, alias.pulled));
     let text = pairs.collect::<Vec<_>>().join(",");
-    HostAliases::parse(&text).map_err(|error| problem(&entry.name, "InvalidHostAlias", error.to_string()))
+    HostAliases::parse(&text).map_err(|error| Problem::new(&entry.name, Reason::InvalidHostAlias, error.to_string()))
 }
 
 fn oidc(entry: &Entry, kind: ReceiverKind, data: &BTreeMap<String, Secret>) -> Result<Option<Oidc>, Problem> {
     if kind != ReceiverKind::ArtifactRegistry {
         return Ok(None);
     }
-    Oidc::from_secret(data).map_err(|error| problem(&entry.name, "InvalidOIDC", error.to_string()))
+    Oidc::from_secret(data).map_err(|error| Problem::new(&entry.name, Reason::InvalidOIDC, error.to_string()))
 }
 
 fn copy(route: &Route) -> Route {
@@ -280,41 +273,16 @@ fn copy(route: &Route) -> Route {
     }
 }
 
-fn problem(receiver: &str, reason: &'static str, cause: String) -> Problem {
-    Problem { receiver: receiver.to_owned(), reason, cause, passing: false, served: false }
-}
-
-/// What to say about a receiver whose path is claimed twice.
-#[must_use]
-pub fn path_conflict(clash: &Clash) -> Problem {
-    let Clash { receiver, with, is_served } = clash;
-    let outcome = if *is_served { "that one is served" } else { "neither is served" };
-    let cause = format!(
-        "{with} has a receiver with the same path, because project, name and secret of both run together to the same bytes; {outcome} until the secret of one of them is changed"
-    );
-    problem(receiver, "PathConflict", cause)
-}
-
 fn undecodable(error: &EntryError) -> Problem {
     let receiver = error.name.clone().unwrap_or_else(|| format!("entry-{}", error.index));
-    problem(&receiver, "Invalid", error.cause.clone())
+    Problem::new(&receiver, Reason::Invalid, error.cause.clone())
 }
 
 /// As in Kargo, a receiver with such actions is served: the others work.
 fn broken_actions(entry: &Entry, settings: &Settings) -> Option<Problem> {
     let mistakes = generic::mistakes(&settings.actions)?;
     let cause = format!("actions that can never be carried out fail at every request: {mistakes}");
-    Some(Problem { served: true, ..problem(&entry.name, "InvalidAction", cause) })
-}
-
-fn weakness(entry: &Entry, namespace: &str, secret: &Secret) -> Option<Problem> {
-    let name = entry.secret_name().unwrap_or_default();
-    secret.is_weak().then(|| {
-        let cause = format!(
-            r#"the secret in Secret "{name}" in namespace "{namespace}" is shorter than {WEAK_SECRET_BYTES} bytes; whoever may read this status can guess it offline"#
-        );
-        Problem { served: true, ..problem(&entry.name, "WeakSecret", cause) }
-    })
+    Some(Problem::warning(&entry.name, Reason::InvalidAction, cause))
 }
 
 #[cfg(test)]
@@ -337,7 +305,9 @@ mod tests {
 
     fn run_as(owner: &Owner, spec: &Value, secret: &SecretState, before: &[Arc<Route>]) -> Resolution {
         let (entries, defaults) = (declared(owner, spec), Defaults::default());
-        resolve(owner, &entries, "northwind", &defaults, |_| secret.clone(), before)
+        let filter = Ok(ProjectFilter::default());
+        let declaration = Declaration { owner, entries: &entries, filter: &filter, secret_namespace: "northwind" };
+        resolve(&declaration, &defaults, |_| secret.clone(), BTreeMap::new, before)
     }
 
     fn quay(name: &str) -> Value {
@@ -345,7 +315,7 @@ mod tests {
     }
 
     fn causes(resolution: &Resolution) -> Vec<(&str, &str)> {
-        resolution.problems.iter().map(|p| (p.reason, p.cause.as_str())).collect()
+        resolution.problems.iter().map(|p| (p.reason.as_str(), p.cause.as_str())).collect()
     }
 
     #[test]
@@ -400,7 +370,7 @@ mod tests {
         let unread = run(&receivers, &SecretState::Unavailable("timeout".to_owned()), &routes);
         assert_eq!(unread.routes.len(), 2);
         let wrong = [("secret", new), ("secret.previous", old), ("secret.previous-until", "soon")];
-        assert_eq!(run(&receivers, &data(&wrong), &[]).warnings[0].reason, "InvalidExpiry");
+        assert_eq!(run(&receivers, &data(&wrong), &[]).warnings[0].reason.as_str(), "InvalidExpiry");
         assert_eq!(run(&receivers, &data(&[("secret", new)]), &[]).routes.len(), 1);
     }
 
@@ -427,7 +397,7 @@ mod tests {
     fn a_weak_secret_is_served_with_a_warning() {
         let resolution = run(&json!([quay("quay")]), &found("secret", "s3cr3t"), &[]);
         assert_eq!((resolution.routes.len(), resolution.problems.len()), (1, 0));
-        assert_eq!(resolution.warnings[0].reason, "WeakSecret");
+        assert_eq!(resolution.warnings[0].reason.as_str(), "WeakSecret");
     }
 
     #[test]
@@ -443,7 +413,7 @@ mod tests {
         let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
         assert_eq!((resolution.routes.len(), resolution.problems.len()), (3, 0));
         let [warning] = resolution.warnings.as_slice() else { panic!("{:?}", resolution.warnings) };
-        assert_eq!((&*warning.receiver, warning.reason, warning.served), ("broken", "InvalidAction", true));
+        assert_eq!((&*warning.receiver, warning.reason.as_str(), warning.served), ("broken", "InvalidAction", true));
         assert_eq!(
             warning.cause,
             "actions that can never be carried out fail at every request: actions[1].whenExpression: unexpected end of \
@@ -469,7 +439,7 @@ mod tests {
             run(&receivers, &found("secret", "a long enough secret"), &[]).routes.into_iter().map(Arc::new).collect();
         let unread = run(&receivers, &SecretState::Unavailable("timeout".to_owned()), &before);
         assert_eq!(unread.routes.len(), 1);
-        assert!(unread.problems[0].passing && unread.problems[0].served);
+        assert!(unread.problems[0].is_passing() && unread.problems[0].served);
         assert!(run(&receivers, &SecretState::Missing, &before).routes.is_empty());
     }
 
@@ -478,7 +448,7 @@ mod tests {
         let receivers = json!([quay("quay"), quay("quay")]);
         let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
         assert_eq!(resolution.routes.len(), 1);
-        assert_eq!(resolution.problems[0].reason, "DuplicateName");
+        assert_eq!(resolution.problems[0].reason.as_str(), "DuplicateName");
     }
 
     #[test]
@@ -486,7 +456,7 @@ mod tests {
         let receivers = json!([{"name": "odd", "quay": 7}, {"name": "none"}, "text", quay("quay")]);
         let resolution = run(&receivers, &found("secret", "a long enough secret"), &[]);
         assert_eq!(resolution.routes.len(), 1);
-        let reasons: Vec<_> = resolution.problems.iter().map(|p| (p.receiver.as_str(), p.reason)).collect();
+        let reasons: Vec<_> = resolution.problems.iter().map(|p| (p.receiver.as_str(), p.reason.as_str())).collect();
         assert_eq!(reasons, [("odd", "Invalid"), ("none", "NoKind"), ("entry-2", "Invalid")]);
     }
 
@@ -525,7 +495,10 @@ mod tests {
         ] {
             let resolution = run_as(&own, &spec, &secret, &[]);
             assert!(resolution.routes.is_empty());
-            assert_eq!((resolution.problems[0].receiver.as_str(), resolution.problems[0].reason), ("hub", reason));
+            assert_eq!(
+                (resolution.problems[0].receiver.as_str(), resolution.problems[0].reason.as_str()),
+                ("hub", reason)
+            );
         }
     }
 }

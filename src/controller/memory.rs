@@ -1,0 +1,328 @@
+//! What the controller knows about each owner: the object as last seen, what came of it, and how often that failed.
+//!
+//! One map behind one lock, held for moments only. The watches write the objects, the workers the reports. The memory also
+//! knows which owners each readiness gate still waits for.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::resolve;
+use super::status::Report;
+use crate::api::{Entry, EntryError};
+use crate::domain::owner::Owner;
+use crate::domain::project_filter::ProjectFilter;
+use crate::process::readiness::{Gate, Readiness};
+
+/// Pause before the first repetition of something that failed; doubled up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The receivers of an owner, each decoded on its own.
+pub(super) type Entries = Arc<Vec<Result<Entry, EntryError>>>;
+
+/// An object that declares receivers, as a watch reports it.
+pub(super) struct Seen<'a> {
+    /// `metadata.generation`.
+    pub(super) generation: Option<i64>,
+    /// The refresh annotation.
+    pub(super) refresh: Option<&'a str>,
+    /// To which projects it is narrowed down; counts for objects of the cluster.
+    pub(super) filter: Result<ProjectFilter, String>,
+    /// The text of `spec`.
+    pub(super) spec: &'a str,
+    /// The text of `status`.
+    pub(super) status: &'a str,
+}
+
+/// What a resolution needs to know of an object.
+#[derive(Clone)]
+pub(super) struct Snapshot {
+    pub(super) generation: Option<i64>,
+    pub(super) refresh: Option<String>,
+    pub(super) filter: Result<ProjectFilter, String>,
+    pub(super) entries: Entries,
+}
+
+/// What can fail and is then repeated after a pause; each has a count of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Reading the Secrets.
+    Resolve,
+    /// Writing the status.
+    Status,
+}
+
+/// The memory.
+pub(super) struct Memory {
+    state: Mutex<State>,
+    readiness: Arc<Readiness>,
+}
+
+#[derive(Default)]
+struct State {
+    owners: HashMap<Owner, Known>,
+    /// The owners that must be resolved before a gate opens.
+    awaited: Vec<(Gate, HashSet<Owner>)>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// `None`: it is gone, and a worker has still to forget it.
+    object: Option<Object>,
+    report: Option<Arc<Report>>,
+    failures: [u32; 2],
+}
+
+struct Object {
+    snapshot: Snapshot,
+    /// The status as text; it is read only when it is compared.
+    status: Arc<str>,
+}
+
+impl Memory {
+    pub(super) fn new(readiness: Arc<Readiness>) -> Self {
+        Self { state: Mutex::default(), readiness }
+    }
+
+    /// An object was listed, added or changed. Returns whether it has to be resolved.
+    pub(super) fn apply(&self, owner: &Owner, seen: Seen<'_>) -> bool {
+        let Seen { generation, refresh, filter, spec, status } = seen;
+        {
+            let mut state = self.state.lock();
+            if let Some(object) = state.owners.get_mut(owner).and_then(|known| known.object.as_mut()) {
+                let known = &object.snapshot;
+                let is_same = known.refresh.as_deref() == refresh && known.filter == filter;
+                // A generation of none is an API server that does not count; then every event is looked at.
+                if known.generation == generation && generation.is_some() && is_same {
+                    // Only the status changed: our own write, or another's, which the resync compares.
+                    object.status = Arc::from(status);
+                    return false;
+                }
+            }
+        }
+        // Outside the lock, because a spec may be long. One watch writes an owner, so nothing comes in between.
+        let entries = match serde_json::from_str::<Value>(spec) {
+            Ok(spec) => resolve::declared(owner, &spec),
+            Err(_) => vec![Err(EntryError { index: 0, name: None, cause: "spec is nested too deeply".to_owned() })],
+        };
+        let snapshot = Snapshot { generation, refresh: refresh.map(str::to_owned), filter, entries: Arc::new(entries) };
+        let object = Object { snapshot, status: Arc::from(status) };
+        self.state.lock().owners.entry(owner.clone()).or_default().object = Some(object);
+        true
+    }
+
+    /// An object is gone.
+    pub(super) fn remove(&self, owner: &Owner) {
+        if let Some(known) = self.state.lock().owners.get_mut(owner) {
+            known.object = None;
+        }
+    }
+
+    /// The owners whose objects are there.
+    pub(super) fn owners(&self, is_wanted: impl Fn(&Owner, &Snapshot) -> bool) -> HashSet<Owner> {
+        let state = self.state.lock();
+        let wanted = state
+            .owners
+            .iter()
+            .filter(|(owner, known)| known.object.as_ref().is_some_and(|object| is_wanted(owner, &object.snapshot)));
+        wanted.map(|(owner, _)| owner.clone()).collect()
+    }
+
+    /// The owners that have a report.
+    pub(super) fn reported(&self) -> Vec<Owner> {
+        let state = self.state.lock();
+        state.owners.iter().filter(|(_, known)| known.report.is_some()).map(|(owner, _)| owner.clone()).collect()
+    }
+
+    /// The first complete list behind a gate: it opens when none of its objects is unresolved any more.
+    pub(super) fn listed(&self, gate: Gate, is_behind: impl Fn(&Owner) -> bool) {
+        if self.readiness.is_open(gate) {
+            return;
+        }
+        let mut state = self.state.lock();
+        let unresolved = state
+            .owners
+            .iter()
+            .filter(|(owner, known)| is_behind(owner) && known.object.is_some() && known.report.is_none());
+        let owners = unresolved.map(|(owner, _)| owner.clone()).collect();
+        state.wait_for(gate, owners);
+        self.open(state);
+    }
+
+    /// A gate opens when these owners, which are about to be resolved again, have been.
+    pub(super) fn wait_for(&self, gate: Gate, owners: HashSet<Owner>) {
+        let mut state = self.state.lock();
+        state.wait_for(gate, owners);
+        self.open(state);
+    }
+
+    /// What a resolution needs to know; `None` when the object is gone.
+    pub(super) fn snapshot(&self, owner: &Owner) -> Option<Snapshot> {
+        self.state.lock().owners.get(owner)?.object.as_ref().map(|object| object.snapshot.clone())
+    }
+
+    /// An owner was resolved; `counts_for` says for which gates.
+    pub(super) fn resolved(&self, owner: &Owner, report: Report, counts_for: impl Fn(Gate) -> bool) {
+        let mut state = self.state.lock();
+        if let Some(known) = state.owners.get_mut(owner) {
+            known.report = Some(Arc::new(report));
+        }
+        state.release(owner, counts_for);
+        self.open(state);
+    }
+
+    /// Forgets an owner whose object is gone; one that is there again stays.
+    pub(super) fn forget(&self, owner: &Owner) {
+        let mut state = self.state.lock();
+        if state.owners.get(owner).is_some_and(|known| known.object.is_none()) {
+            state.owners.remove(owner);
+        }
+        state.release(owner, |_| true);
+        self.open(state);
+    }
+
+    /// What the status should say and what it says.
+    pub(super) fn status(&self, owner: &Owner) -> Option<(Arc<Report>, Arc<str>)> {
+        let state = self.state.lock();
+        let known = state.owners.get(owner)?;
+        Some((Arc::clone(known.report.as_ref()?), Arc::clone(&known.object.as_ref()?.status)))
+    }
+
+    /// Counts a failure. Returns the pause before the next attempt.
+    pub(super) fn failed(&self, owner: &Owner, attempt: Attempt) -> Duration {
+        let mut state = self.state.lock();
+        let Some(known) = state.owners.get_mut(owner) else {
+            return FIRST_PAUSE;
+        };
+        let count = &mut known.failures[attempt as usize];
+        let pause = FIRST_PAUSE.saturating_mul(1 << (*count).min(10)).min(LONGEST_PAUSE);
+        *count = count.saturating_add(1);
+        pause
+    }
+
+    /// Clears the count of failures.
+    pub(super) fn succeeded(&self, owner: &Owner, attempt: Attempt) {
+        if let Some(known) = self.state.lock().owners.get_mut(owner) {
+            known.failures[attempt as usize] = 0;
+        }
+    }
+
+    /// Opens the gates that wait for nothing any more, with the lock released.
+    fn open(&self, mut state: parking_lot::MutexGuard<'_, State>) {
+        let open: Vec<Gate> =
+            state.awaited.extract_if(.., |(_, owners)| owners.is_empty()).map(|(gate, _)| gate).collect();
+        drop(state);
+        open.into_iter().for_each(|gate| self.readiness.open(gate));
+    }
+}
+
+impl State {
+    fn wait_for(&mut self, gate: Gate, owners: HashSet<Owner>) {
+        self.awaited.retain(|(other, _)| *other != gate);
+        self.awaited.push((gate, owners));
+    }
+
+    fn release(&mut self, owner: &Owner, counts_for: impl Fn(Gate) -> bool) {
+        for (gate, owners) in &mut self.awaited {
+            if counts_for(*gate) {
+                owners.remove(owner);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn owner(name: &str) -> Owner {
+        Owner::ProjectConfig(Arc::from(name))
+    }
+
+    fn seen(generation: Option<i64>) -> Seen<'static> {
+        let filter = Ok(ProjectFilter::default());
+        Seen { generation, refresh: None, filter, spec: r#"{"webhookReceivers":[{"name":"a"}]}"#, status: "null" }
+    }
+
+    fn memory() -> (Memory, Arc<Readiness>) {
+        let readiness = Arc::new(Readiness::default());
+        (Memory::new(Arc::clone(&readiness)), readiness)
+    }
+
+    #[test]
+    fn only_a_change_of_generation_annotation_or_narrowing_is_resolved_again_and_the_status_is_kept() {
+        let (memory, a) = (memory().0, owner("a"));
+        assert!(memory.apply(&a, seen(Some(1))));
+        assert_eq!(memory.snapshot(&a).unwrap().entries.len(), 1);
+        assert!(!memory.apply(&a, Seen { status: "{}", spec: "not read", ..seen(Some(1)) }));
+        memory.resolved(&a, Report::default(), |_| true);
+        assert_eq!(&*memory.status(&a).unwrap().1, "{}");
+        assert!(memory.apply(&a, Seen { refresh: Some("now"), ..seen(Some(1)) }));
+        assert!(memory.apply(&a, seen(Some(1))), "the annotation was removed");
+        assert!(memory.apply(&a, Seen { filter: Err("odd".to_owned()), ..seen(Some(1)) }));
+        assert!(memory.apply(&a, seen(Some(2))));
+        assert!(memory.apply(&a, seen(None)) && memory.apply(&a, seen(None)), "an API server that does not count");
+    }
+
+    #[test]
+    fn a_gate_opens_when_every_object_of_the_first_list_is_resolved_or_gone() {
+        let ((memory, readiness), [a, b, c]) = (memory(), ["a", "b", "c"].map(owner));
+        for owner in [&a, &b, &c] {
+            memory.apply(owner, seen(Some(1)));
+        }
+        memory.resolved(&a, Report::default(), |_| true);
+        memory.listed(Gate::ProjectConfigs, |_| true);
+        assert!(!readiness.is_open(Gate::ProjectConfigs));
+        memory.resolved(&b, Report::default(), |_| true);
+        assert!(!readiness.is_open(Gate::ProjectConfigs));
+        memory.remove(&c);
+        memory.forget(&c);
+        assert!(readiness.is_open(Gate::ProjectConfigs));
+        memory.listed(Gate::Receivers, |owner| matches!(owner, Owner::Receiver(_)));
+        assert!(readiness.is_open(Gate::Receivers), "there is none");
+    }
+
+    #[test]
+    fn a_gate_that_waits_for_a_second_look_does_not_count_the_first() {
+        let ((memory, readiness), a) = (memory(), owner("a"));
+        memory.apply(&a, seen(Some(1)));
+        memory.wait_for(Gate::Namespaces, memory.owners(|_, _| true));
+        // A look that had begun before the namespaces were listed.
+        memory.resolved(&a, Report::default(), |gate| gate != Gate::Namespaces);
+        assert!(!readiness.is_open(Gate::Namespaces));
+        memory.resolved(&a, Report::default(), |_| true);
+        assert!(readiness.is_open(Gate::Namespaces));
+    }
+
+    #[test]
+    fn an_object_that_is_there_again_before_it_was_forgotten_stays() {
+        let (memory, a) = (memory().0, owner("a"));
+        memory.apply(&a, seen(Some(1)));
+        memory.remove(&a);
+        assert!(memory.snapshot(&a).is_none() && memory.owners(|_, _| true).is_empty());
+        assert!(memory.apply(&a, seen(Some(1))), "it may be another object with the same generation");
+        memory.forget(&a);
+        assert!(memory.snapshot(&a).is_some());
+        memory.remove(&a);
+        memory.forget(&a);
+        assert!(memory.state.lock().owners.is_empty());
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute_each_attempt_has_its_own_and_success_makes_them_short_again() {
+        let (memory, a) = (memory().0, owner("a"));
+        memory.apply(&a, seen(Some(1)));
+        let pauses: Vec<u64> = (0..9).map(|_| memory.failed(&a, Attempt::Status).as_millis() as u64).collect();
+        assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
+        assert_eq!(memory.failed(&a, Attempt::Resolve), FIRST_PAUSE);
+        memory.succeeded(&a, Attempt::Status);
+        assert_eq!(memory.failed(&a, Attempt::Status), FIRST_PAUSE);
+        assert_eq!(memory.failed(&a, Attempt::Resolve), FIRST_PAUSE * 2);
+    }
+}
