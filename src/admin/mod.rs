@@ -79,6 +79,7 @@ impl Admin {
             let count = routes.get(&kind).copied().unwrap_or_default();
             self.metrics.tables.routes(kind.as_str(), gauge(count));
         }
+        self.metrics.tables.unresolved_owners.set(gauge(self.tables.routes.unresolved()));
         self.metrics.tables.promotions.set(gauge(self.tables.promotions.len()));
         let totals = self.tables.index.totals();
         self.metrics.tables.warehouses.set(gauge(totals.warehouses));

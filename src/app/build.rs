@@ -35,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::metrics::connection::ConnectionMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::{Gate, Readiness};
+use crate::process::supervisor::Supervisor;
 use crate::recovery::catch_up::CatchUp;
 use crate::recovery::{owed, silence};
 use crate::refresh::patch::Patcher;
@@ -74,17 +75,17 @@ pub(super) async fn app(config: Config, kubernetes: &kube::Config, stop: Cancell
     let parts = Parts::new(config, kubernetes, stop).await?;
     parts.admin_port()?;
     let stop_hooks = CancellationToken::new();
-    let hooks = parts.webhook_port(stop_hooks.clone())?;
+    let hooks = parts.webhook_port(&stop_hooks)?;
     parts.recovery()?;
     let stop_election = CancellationToken::new();
-    let election = parts.election(stop_election.clone());
+    let election = parts.election(&stop_election);
     parts.controller();
     parts.tasks.close();
-    let Parts { config, readiness, refresher, spool, tasks, stop, .. } = parts;
+    let Parts { config, readiness, refresher, spool, tasks, supervisor, stop, .. } = parts;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), listen = %config.listen, admin_listen = %config.admin_listen, "started"
     );
-    Ok(App { config, readiness, refresher, spool, tasks, stop, stop_hooks, hooks, stop_election, election })
+    Ok(App { config, readiness, refresher, spool, tasks, supervisor, stop, stop_hooks, hooks, stop_election, election })
 }
 
 /// What the parts share.
@@ -99,6 +100,8 @@ struct Parts<'a> {
     refresher: Refresher,
     spool: Option<Spool>,
     tasks: TaskTracker,
+    /// Hears from every task.
+    supervisor: Supervisor,
     /// Ends the tasks.
     stop: CancellationToken,
 }
@@ -126,6 +129,7 @@ impl<'a> Parts<'a> {
             leadership: leadership(&config),
             readiness: Arc::default(),
             tasks: TaskTracker::new(),
+            supervisor: Supervisor::default(),
             config,
             kubernetes,
             client,
@@ -134,6 +138,22 @@ impl<'a> Parts<'a> {
             spool,
             stop,
         })
+    }
+
+    /// Runs a part until the process stops.
+    fn spawn<W>(&self, part: &'static str, work: W)
+    where
+        W: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.tasks.spawn(self.supervisor.part(part, &self.stop, work));
+    }
+
+    /// Runs a part that ends when it has done its work.
+    fn spawn_task<W>(&self, part: &'static str, work: W)
+    where
+        W: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.tasks.spawn(self.supervisor.task(part, work));
     }
 
     /// Probes and metrics.
@@ -149,22 +169,21 @@ impl<'a> Parts<'a> {
         let lanes = vec![(Handle::current(), admin::router(Arc::new(admin)))];
         let metrics = ConnectionMetrics::default();
         let serving = server::serve(listener, None, lanes, metrics, self.stop.clone(), Duration::ZERO);
-        self.tasks.spawn(async move {
-            serving.await;
-        });
+        self.spawn("the admin port", serving);
         Ok(())
     }
 
     /// Where senders connect; ends with its own token.
-    fn webhook_port(&self, stop: CancellationToken) -> anyhow::Result<JoinHandle<usize>> {
+    fn webhook_port(&self, stop: &CancellationToken) -> anyhow::Result<JoinHandle<Option<usize>>> {
         let tls = self.tls()?;
         let mut serving = Vec::new();
-        for lane in Lanes::start(&self.stop)?.handles() {
+        for lane in Lanes::start(&self.supervisor, &self.stop)?.handles() {
             serving.push((lane.clone(), handler::router(Arc::new(self.hooks()?))));
         }
         let listener = bind(self.config.listen, "--listen")?;
         let (metrics, drain_timeout) = (self.metrics.connections.clone(), self.config.drain_timeout);
-        let hooks = tokio::spawn(server::serve(listener, tls, serving, metrics, stop, drain_timeout));
+        let serve = server::serve(listener, tls, serving, metrics, stop.clone(), drain_timeout);
+        let hooks = tokio::spawn(self.supervisor.part("the webhook port", stop, serve));
         self.readiness.open(Gate::Listener);
         Ok(hooks)
     }
@@ -174,7 +193,10 @@ impl<'a> Parts<'a> {
             return Ok(None);
         };
         let tls = Arc::new(Tls::load(files, self.metrics.tls.clone()).context("TLS cannot be set up")?);
-        self.tasks.spawn(Arc::clone(&tls).follow(self.config.tls_reload_interval, self.stop.clone()));
+        self.spawn(
+            "the look at the TLS files",
+            Arc::clone(&tls).follow(self.config.tls_reload_interval, self.stop.clone()),
+        );
         Ok(Some(tls))
     }
 
@@ -201,21 +223,35 @@ impl<'a> Parts<'a> {
             self.spool.clone(),
             self.config.catch_up_rate,
         ));
-        self.tasks.spawn(Arc::clone(&catch_up).run(self.stop.clone()));
+        self.spawn("the catch-up", Arc::clone(&catch_up).run(self.stop.clone()));
         if let Some(spool) = &self.spool {
-            self.tasks.spawn(owed::owed(spool.clone(), self.refresher.clone(), self.stop.clone()));
-            self.tasks.spawn(silence::take_traffic(Arc::clone(&self.readiness), self.stop.clone()));
-            self.tasks.spawn(intake::run(Arc::new(self.hooks()?), spool.clone(), self.stop.clone()));
-            self.tasks.spawn(catch_up.run_after_losses(spool.losses(), self.stop.clone()));
+            self.spawn_task(
+                "the refreshes owed on disk",
+                owed::owed(spool.clone(), self.refresher.clone(), self.stop.clone()),
+            );
+            self.spawn_task(
+                "the look for a silent API server",
+                silence::take_traffic(Arc::clone(&self.readiness), self.stop.clone()),
+            );
+            self.spawn("the intake", intake::run(Arc::new(self.hooks()?), spool.clone(), self.stop.clone()));
+            self.spawn(
+                "the catch-up after a loss of the spool",
+                catch_up.run_after_losses(spool.losses(), self.stop.clone()),
+            );
         }
         Ok(())
     }
 
     /// Who writes statuses; ends with its own token, by releasing the Lease.
-    fn election(&self, stop: CancellationToken) -> JoinHandle<()> {
+    fn election(&self, stop: &CancellationToken) -> JoinHandle<Option<()>> {
         let namespace = self.config.lease_namespace.clone().unwrap_or_default();
         let (leadership, metrics) = (self.leadership.clone(), self.metrics.lease.clone());
-        tokio::spawn(Elector::new(self.client.clone(), namespace, leadership, metrics).run(stop))
+        let elector = Elector::new(self.client.clone(), namespace, leadership, metrics).run(stop.clone());
+        if self.config.lease_namespace.is_none() {
+            // There is nothing to take part in, and it ends at once.
+            return tokio::spawn(self.supervisor.task("the election", elector));
+        }
+        tokio::spawn(self.supervisor.part("the election", stop, elector))
     }
 
     /// The controller and everything that is watched.
@@ -229,7 +265,7 @@ impl<'a> Parts<'a> {
             self.metrics.controller.clone(),
             Settings { system_namespace, defaults },
         ));
-        self.tasks.spawn(Arc::clone(&configs).run(self.stop.clone()));
+        self.spawn("the controller", Arc::clone(&configs).run(self.stop.clone()));
         self.watch::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
         self.watch::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
         self.watch::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
@@ -251,7 +287,7 @@ impl<'a> Parts<'a> {
         let api = Api::all(self.client.clone());
         let (metrics, readiness) = (self.metrics.controller.clone(), Arc::clone(&self.readiness));
         let stop = self.stop.clone();
-        self.tasks.spawn(async move { drive(api, resource, sink, &metrics, &readiness, stop).await });
+        self.spawn(resource, async move { drive(api, resource, sink, &metrics, &readiness, stop).await });
     }
 }
 

@@ -9,6 +9,8 @@ use anyhow::Context;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
+use crate::process::supervisor::Supervisor;
+
 /// More threads than this gain nothing: the API server is the bottleneck long before.
 const MAX_LANES: usize = 8;
 
@@ -22,9 +24,9 @@ impl Lanes {
     ///
     /// # Errors
     /// When the operating system refuses a thread.
-    pub(super) fn start(stop: &CancellationToken) -> anyhow::Result<Self> {
+    pub(super) fn start(supervisor: &Supervisor, stop: &CancellationToken) -> anyhow::Result<Self> {
         let count = thread::available_parallelism().map_or(1, usize::from).min(MAX_LANES);
-        let handles = (0..count).map(|lane| start(lane, stop.clone())).collect::<anyhow::Result<_>>()?;
+        let handles = (0..count).map(|lane| start(lane, supervisor, stop)).collect::<anyhow::Result<_>>()?;
         Ok(Self { handles })
     }
 
@@ -35,12 +37,13 @@ impl Lanes {
     }
 }
 
-fn start(lane: usize, stop: CancellationToken) -> anyhow::Result<Handle> {
+fn start(lane: usize, supervisor: &Supervisor, stop: &CancellationToken) -> anyhow::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build().context("failed to start a runtime")?;
     let handle = runtime.handle().clone();
+    let stopped = stop.clone().cancelled_owned();
     thread::Builder::new()
         .name(format!("lane-{lane}"))
-        .spawn(move || runtime.block_on(stop.cancelled_owned()))
+        .spawn(supervisor.thread("lane", stop, move || runtime.block_on(stopped)))
         .context("failed to start a thread")?;
     Ok(handle)
 }

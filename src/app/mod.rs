@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +20,7 @@ use crate::domain::alias::HostAliases;
 use crate::domain::path::BaseUrl;
 use crate::http::tls;
 use crate::process::readiness::Readiness;
+use crate::process::supervisor::Supervisor;
 use crate::refresh::Refresher;
 use crate::spool::Spool;
 
@@ -63,23 +65,30 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
-/// Runs until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
+/// Runs until SIGTERM or SIGINT, then drains. A second signal ends the process at once. When a part ends that should not, it
+/// drains as well as it can.
 ///
 /// # Errors
-/// When a part cannot be set up: no API server configured, an address in use.
+/// When a part cannot be set up (no API server configured, an address in use) or has ended by itself.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let kubernetes = build::kubernetes(config.kubeconfig.as_deref()).await?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
     let mut app = build::app(config, &kubernetes, stop).await?;
+    let supervisor = app.supervisor.clone();
+    let failure = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        failure = supervisor.failure() => Some(failure),
+    };
+    // A part that is gone may be what the drain waits for.
+    let patience = failure.map_or(Duration::MAX, |_| app.config.drain_delay + app.config.drain_timeout * 2);
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = app.tasks.wait() => anyhow::bail!("a part of the process ended by itself"),
-    }
-    tokio::select! {
-        () = app.drain() => Ok(()),
+        drained = timeout(patience, app.drain()) => match failure {
+            Some(failure) => anyhow::bail!("{failure}"),
+            None => Ok(drained?),
+        },
         _ = terminate.recv() => anyhow::bail!("ended by a second signal before everything was drained"),
         _ = interrupt.recv() => anyhow::bail!("ended by a second signal before everything was drained"),
     }
@@ -92,14 +101,15 @@ struct App {
     refresher: Refresher,
     spool: Option<Spool>,
     tasks: TaskTracker,
+    supervisor: Supervisor,
     /// Ends watches and the admin port.
     stop: CancellationToken,
     /// Ends the webhook port.
     stop_hooks: CancellationToken,
-    hooks: JoinHandle<usize>,
+    hooks: JoinHandle<Option<usize>>,
     /// Releases the Lease.
     stop_election: CancellationToken,
-    election: JoinHandle<()>,
+    election: JoinHandle<Option<()>>,
 }
 
 impl App {
@@ -110,7 +120,7 @@ impl App {
         self.readiness.drain();
         tokio::time::sleep(self.config.drain_delay).await;
         self.stop_hooks.cancel();
-        let cut_off = (&mut self.hooks).await.unwrap_or_default();
+        let cut_off = (&mut self.hooks).await.ok().flatten().unwrap_or_default();
         let owed = self.refresher.flush(self.config.drain_timeout).await;
         if cut_off + owed > 0 {
             tracing::warn!(connections = cut_off, refreshes = owed, "not everything finished before the drain timeout");

@@ -127,10 +127,14 @@ impl Configs {
 
     /// Works until `stop` is cancelled.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let (resolver, writer) = (Arc::clone(&self), Arc::clone(&self));
-        let resolving = Arc::clone(&self.work).run(RESOLVERS, stop.clone(), move |owner| {
+        let (resolver, writer, passer) = (Arc::clone(&self), Arc::clone(&self), Arc::clone(&self));
+        let resolve = move |owner| {
             let configs = Arc::clone(&resolver);
             async move { configs.reconcile(owner).await }
+        };
+        let resolving = Arc::clone(&self.work).run(RESOLVERS, stop.clone(), resolve, move |owner| {
+            tracing::error!(%owner, "an object cannot be resolved; it is passed over, its last good routes stay");
+            passer.memory.pass_over(&owner);
         });
         let writing = async {
             // At the first start every status is to be written, and the API server has enough to do with the lists.
@@ -140,7 +144,11 @@ impl Configs {
                 let configs = Arc::clone(&writer);
                 async move { configs.report(owner).await }
             };
-            Arc::clone(&self.statuses).run(STATUS_WRITERS, stop.clone(), work).await;
+            Arc::clone(&self.statuses)
+                .run(STATUS_WRITERS, stop.clone(), work, |owner| {
+                    tracing::error!(%owner, "the status of an object cannot be written");
+                })
+                .await;
         };
         let resyncing = stop.run_until_cancelled(self.resync());
         let succeeding = stop.run_until_cancelled(self.succeed());

@@ -175,6 +175,13 @@ impl Memory {
         self.open(state);
     }
 
+    /// An owner that cannot be resolved at all: no gate waits for it any more.
+    pub(super) fn pass_over(&self, owner: &Owner) {
+        let mut state = self.state.lock();
+        state.release(owner, |_| true);
+        self.open(state);
+    }
+
     /// Forgets an owner whose object is gone; one that is there again stays.
     pub(super) fn forget(&self, owner: &Owner) {
         let mut state = self.state.lock();
@@ -284,6 +291,11 @@ mod tests {
         memory.remove(&c);
         memory.forget(&c);
         assert!(readiness.is_open(Gate::ProjectConfigs));
+        memory.apply(&c, seen(Some(1)));
+        memory.listed(Gate::Namespaces, |_| true);
+        assert!(!readiness.is_open(Gate::Namespaces));
+        memory.pass_over(&c);
+        assert!(readiness.is_open(Gate::Namespaces), "one that makes its worker panic is not waited for");
         memory.listed(Gate::Receivers, |owner| matches!(owner, Owner::Receiver(_)));
         assert!(readiness.is_open(Gate::Receivers), "there is none");
     }

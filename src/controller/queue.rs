@@ -3,13 +3,16 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+
+use crate::process::supervisor::caught_async;
 
 /// The queue. Bounded by the number of distinct keys.
 pub struct Queue<K> {
@@ -56,24 +59,32 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         });
     }
 
-    /// Works on the keys with so many workers until `stop` is cancelled; work that has begun is finished.
-    pub async fn run<F, W>(self: Arc<Self>, workers: usize, stop: CancellationToken, work: F)
+    /// Works on the keys with so many workers until `stop` is cancelled; work that has begun is finished. A key whose work
+    /// panics is handed to `panicked`.
+    pub async fn run<F, W, P>(self: Arc<Self>, workers: usize, stop: CancellationToken, work: F, panicked: P)
     where
         F: Fn(K) -> W + Clone + Send + Sync + 'static,
         W: Future<Output = ()> + Send + 'static,
+        P: Fn(K) + Clone + Send + Sync + 'static,
     {
-        let tracker = TaskTracker::new();
+        let mut running = JoinSet::new();
         for _ in 0..workers {
-            let (queue, stop, work) = (Arc::clone(&self), stop.clone(), work.clone());
-            tracker.spawn(async move {
+            let (queue, stop, work, panicked) = (Arc::clone(&self), stop.clone(), work.clone(), panicked.clone());
+            running.spawn(async move {
                 while let Some(key) = stop.run_until_cancelled(queue.next()).await {
-                    work(key.clone()).await;
+                    if caught_async("an object of the controller", work(key.clone())).await.is_none() {
+                        panicked(key.clone());
+                    }
                     queue.done(key);
                 }
             });
         }
-        tracker.close();
-        tracker.wait().await;
+        while let Some(ended) = running.join_next().await {
+            // What is not the fault of one key is everyone's.
+            if let Some(Ok(panic)) = ended.err().map(JoinError::try_into_panic) {
+                resume_unwind(panic);
+            }
+        }
     }
 
     async fn next(&self) -> K {
@@ -145,7 +156,27 @@ mod tests {
                 }
             }
         };
-        queue.run(4, stop, work).await;
+        queue.run(4, stop, work, |_| {}).await;
         assert_eq!(seen.lock().len(), 100);
+    }
+
+    #[tokio::test]
+    async fn a_key_whose_work_panics_costs_no_other_key_its_worker() {
+        let (queue, stop) = (Arc::<Queue<u32>>::default(), CancellationToken::new());
+        [13, 1, 13, 2].into_iter().for_each(|key| queue.add(key));
+        let (seen, odd) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let (record, ending, panicked) = (Arc::clone(&seen), stop.clone(), Arc::clone(&odd));
+        let work = move |key| {
+            let (record, ending) = (Arc::clone(&record), ending.clone());
+            async move {
+                assert_ne!(key, 13, "provoked");
+                record.lock().push(key);
+                if key == 2 {
+                    ending.cancel();
+                }
+            }
+        };
+        queue.run(1, stop, work, move |key| panicked.lock().push(key)).await;
+        assert_eq!((seen.lock().clone(), odd.lock().clone()), (vec![1, 2], vec![13]));
     }
 }

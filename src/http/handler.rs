@@ -17,8 +17,9 @@ use super::{body, intake, log};
 use crate::delivery;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
+use crate::process::supervisor::caught_async;
 use crate::receiver;
-use crate::tables::routes::Route;
+use crate::tables::routes::{Found, Route};
 
 /// The router of the webhook port. Kargo answers `/healthz` there, and load balancers rely on it.
 pub fn router(hooks: Arc<Hooks>) -> Router {
@@ -26,7 +27,8 @@ pub fn router(hooks: Arc<Hooks>) -> Router {
 }
 
 async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Response {
-    let mut response = respond(&hooks, request).await;
+    let answered = caught_async("a request", respond(&hooks, request)).await;
+    let mut response = answered.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response());
     if hooks.readiness.is_draining() {
         // A proxy that kept the connection would send a request on it that crosses our end.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -37,17 +39,16 @@ async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Resp
 async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let recognised = ReceiverPath::recognise(head.uri.path(), hooks.tables.routes.base());
-    if recognised.is_some() && !hooks.readiness.tables_filled() {
-        // Even a route that is known already could not see every Warehouse.
+    let found = recognised.map(|path| hooks.tables.routes.look_up(&path, hooks.clock.now()));
+    // While the tables are not filled, even a route that is known could not see every Warehouse.
+    let is_early = found.is_some() && !hooks.readiness.tables_filled();
+    if is_early || matches!(found, Some(Found::Unresolved)) {
         let id = hooks.ids.next();
         let answer = intake::take_in(hooks, head, body, &id).await;
         hooks.metrics.delivered("none", answer.outcome.as_str(), None);
         return answer.with_delivery(&id).into_response();
     }
-    let now = hooks.clock.now();
-    let route =
-        recognised.as_ref().and_then(|path| hooks.tables.routes.find(path)).filter(|route| route.is_in_force(now));
-    let Some(route) = route else {
+    let Some(Found::Route(route)) = found else {
         let answer = Answer::unknown_path();
         hooks.metrics.delivered("none", answer.outcome.as_str(), None);
         return answer.into_response();

@@ -1,5 +1,5 @@
 //! Requests that arrive before anybody can tell whether they are a receiver's: taken in as they are, run once the tables
-//! are filled.
+//! are filled and every Secret that a receiver names could be read.
 //!
 //! Senders do not wait for an API server that is away. What has the form of a receiver's path is put on disk whole and
 //! acknowledged; what then proves unknown or unauthentic is dropped and counted. Nothing here looks at a credential before
@@ -21,8 +21,10 @@ use super::state::Hooks;
 use crate::delivery;
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::path::ReceiverPath;
+use crate::process::supervisor::caught_async;
 use crate::receiver;
 use crate::spool::{IntakeId, Spool, TakenIn};
+use crate::tables::routes::Found;
 
 /// Pause before the disk is looked at, or tried, again.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -98,7 +100,7 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
     };
     match spool.take_in(request).await {
         Ok(_) => {
-            tracing::info!(delivery = id, "request taken in before the receivers are loaded");
+            tracing::info!(delivery = id, "request taken in before its receiver can be known");
             Answer::taken_in()
         }
         Err(error) => {
@@ -114,6 +116,8 @@ pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
     let all = async {
         hooks.readiness.wait_for_tables().await;
         let mut after: Option<IntakeId> = None;
+        // A request that may be for an unresolved owner waits until the routes have changed.
+        let (mut waiting, mut version) = (false, hooks.tables.routes.version());
         loop {
             if spool.counts().intake.requests == 0 {
                 tokio::time::sleep(PAUSE).await;
@@ -122,6 +126,9 @@ pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
             let page = match spool.taken_in(after).await {
                 Ok(page) if page.is_empty() => {
                     tokio::time::sleep(PAUSE).await;
+                    if waiting && hooks.tables.routes.version() != version {
+                        (waiting, version, after) = (false, hooks.tables.routes.version(), None);
+                    }
                     continue;
                 }
                 Ok(page) => page,
@@ -134,22 +141,32 @@ pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
             after = page.last().map(|(id, _)| *id);
             // Together, so that they share a transaction: one after the other, what came within seconds would take minutes.
             let page = page.iter().map(async |(id, request)| {
-                run_one(&hooks, &spool, request).await;
-                spool.done(*id);
+                // A request that makes us panic would do so at every start.
+                let run = caught_async("a request that was taken in", run_one(&hooks, &spool, request)).await;
+                let is_run = run.unwrap_or(true);
+                if is_run {
+                    spool.done(*id);
+                }
+                is_run
             });
-            join_all(page).await;
+            waiting |= join_all(page).await.contains(&false);
         }
     };
     stop.run_until_cancelled(all).await;
 }
 
-async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) {
+/// Returns whether it is run; else it has to wait.
+async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) -> bool {
     let path = ReceiverPath::recognise(taken.path(), hooks.tables.routes.base());
-    let route = path.and_then(|path| hooks.tables.routes.find(&path)).filter(|route| route.is_in_force(taken.arrival));
+    let found = path.map_or(Found::Nothing, |path| hooks.tables.routes.look_up(&path, taken.arrival));
     let delivery = taken.delivery_id.as_str();
-    let (run, targets) = match route {
-        None => (Run::Dropped, Vec::new()),
-        Some(route) => {
+    let (run, targets) = match found {
+        Found::Unresolved => {
+            tracing::debug!(delivery, "request that was taken in waits: a receiver's Secret cannot be read yet");
+            return false;
+        }
+        Found::Nothing => (Run::Dropped, Vec::new()),
+        Found::Route(route) => {
             let (headers, query) = (&taken.headers, taken.query());
             let request = receiver::Request { headers, query, body: &taken.body, arrived: taken.arrival };
             let judgement = hooks.judge(&route, &from_header(taken.headers.get(IDENTITY)), &request);
@@ -181,6 +198,7 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) {
     }
     drop(hooks.refresher.request(&targets));
     hooks.metrics.ran_from_intake(run.as_str());
+    true
 }
 
 #[cfg(test)]

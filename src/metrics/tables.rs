@@ -11,6 +11,8 @@ use super::KindLabel;
 pub struct TableMetrics {
     routes: Family<KindLabel, Gauge>,
     subscriptions: Family<KindLabel, Gauge>,
+    /// Objects with a receiver whose path is not known, because its Secret cannot be read.
+    pub unresolved_owners: Gauge,
     /// Subscriptions that cannot be evaluated.
     pub rejected_subscriptions: Gauge,
     /// Warehouses in the index.
@@ -23,6 +25,11 @@ impl TableMetrics {
     /// Puts all of them into the registry.
     pub fn register(&self, r: &mut Registry) {
         r.register("routes", "Served receivers by kind", self.routes.clone());
+        r.register(
+            "unresolved_owners",
+            "Objects with a receiver whose path is not known, because its Secret cannot be read for the moment",
+            self.unresolved_owners.clone(),
+        );
         r.register("subscriptions", "Indexed subscriptions by kind", self.subscriptions.clone());
         r.register(
             "rejected_subscriptions",

@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod readiness;
+pub mod supervisor;
 pub mod telemetry;

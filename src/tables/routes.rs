@@ -70,6 +70,8 @@ struct Routes {
     by_owner: HashMap<Owner, Vec<Arc<Route>>>,
     /// Owners with a receiver whose path is not known, because its Secret cannot be read for the moment.
     unresolved: HashSet<Owner>,
+    /// Counts the changes.
+    version: u64,
 }
 
 /// What a path leads to.
@@ -159,8 +161,8 @@ impl RouteTable {
         self.routes.read().clashes(owner)
     }
 
-    /// Finds the route of a recognised path.
-    #[must_use]
+    /// Finds the route of a recognised path, whether or not it is in force.
+    #[cfg(test)]
     pub fn find(&self, path: &ReceiverPath) -> Option<Arc<Route>> {
         self.routes.read().by_path.get(path).and_then(|claimants| winner(claimants)).cloned()
     }
@@ -182,6 +184,12 @@ impl RouteTable {
     #[must_use]
     pub fn unresolved(&self) -> usize {
         self.routes.read().unresolved.len()
+    }
+
+    /// Another number after every change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.routes.read().version
     }
 
     /// The scopes that have a served route.
@@ -228,6 +236,7 @@ impl Routes {
     /// Drops the routes of an owner and returns their paths.
     fn forget(&mut self, owner: &Owner) -> HashSet<ReceiverPath> {
         self.unresolved.remove(owner);
+        self.version += 1;
         let mut paths = HashSet::new();
         for route in self.by_owner.remove(owner).unwrap_or_default() {
             if let Some(claimants) = self.by_path.get_mut(&route.path) {

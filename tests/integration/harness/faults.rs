@@ -47,10 +47,12 @@ pub(crate) enum Fault {
     HalfOpen,
     /// All watches end, and an attempt to resume one is answered that it is too late for that.
     ExpiredWatches,
-    /// All watches end, and those that begin are cut after a second.
+    /// All watches end, and those that begin break off after a second.
     CutWatches,
     /// Reads of a single Secret are answered with this status.
     SecretReads(u16),
+    /// Reads of a single Secret are not answered.
+    SilentSecretReads,
     /// Calls about an object whose path contains this text are answered with 503.
     Unavailable(&'static str),
 }
@@ -77,7 +79,7 @@ struct Counts {
 }
 
 type Upstream = Client<HttpsConnector<HttpConnector>, Incoming>;
-type Body = BoxBody<Bytes, hyper::Error>;
+type Body = BoxBody<Bytes, io::Error>;
 
 /// What a connection needs.
 #[derive(Clone)]
@@ -193,6 +195,7 @@ impl Way {
             Fault::Status(code, retry_after) => return Ok(injected(code, retry_after)),
             Fault::ExpiredWatches if is_watch => return Ok(expired()),
             Fault::SecretReads(code) if is_secret(&request) => return Ok(injected(code, None)),
+            Fault::SilentSecretReads if is_secret(&request) => tokio::time::sleep(FROZEN).await,
             Fault::Unavailable(part) if request.uri().path().contains(part) => return Ok(injected(503, None)),
             _ => {}
         }
@@ -203,10 +206,11 @@ impl Way {
         if fault == Fault::LostAnswers {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        let response = response.map(|body| body.map_err(io::Error::other).boxed());
         if fault == Fault::CutWatches && is_watch {
             return Ok(response.map(|body| cut_after(body, Duration::from_secs(1))));
         }
-        Ok(response.map(BodyExt::boxed))
+        Ok(response)
     }
 }
 
@@ -215,10 +219,11 @@ fn is_secret(request: &Request<Incoming>) -> bool {
     *request.method() == Method::GET && request.uri().path().contains("/secrets/")
 }
 
-/// A body that ends after that time, as a load balancer ends it that closes quiet connections.
-fn cut_after(body: Incoming, time: Duration) -> Body {
-    let frames = body.into_data_stream().map_ok(Frame::data).take_until(Box::pin(tokio::time::sleep(time)));
-    BodyExt::boxed(StreamBody::new(frames))
+/// A body that breaks off after that time, as a load balancer cuts a connection.
+fn cut_after(body: Body, time: Duration) -> Body {
+    let until = Box::pin(tokio::time::sleep(time));
+    let broken = futures::stream::once(async { Err(io::Error::from(io::ErrorKind::ConnectionAborted)) });
+    BodyExt::boxed(StreamBody::new(body.into_data_stream().map_ok(Frame::data).take_until(until).chain(broken)))
 }
 
 /// As the API server, or a load balancer in front of it, answers.
