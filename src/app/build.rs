@@ -26,6 +26,7 @@ use crate::controller::feeds::promotions::PromotionFeed;
 use crate::controller::feeds::warehouses::WarehouseFeed;
 use crate::controller::feeds::watch::{Sink, WATCH_SECONDS, drive};
 use crate::controller::feeds::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
+use crate::http::memory::Memory;
 use crate::http::state::Hooks;
 use crate::http::tls::Tls;
 use crate::http::{handler, intake, server};
@@ -70,6 +71,9 @@ pub(super) async fn kubernetes(kubeconfig: Option<&Path>) -> anyhow::Result<kube
     Ok(config)
 }
 
+/// Memory of the admin port: some hundred connections, with small requests.
+const ADMIN_MEMORY: u64 = 16 * 1024 * 1024;
+
 /// Starts every part.
 pub(super) async fn app(config: Config, kubernetes: &kube::Config, stop: CancellationToken) -> anyhow::Result<App> {
     let parts = Parts::new(config, kubernetes, stop).await?;
@@ -96,6 +100,8 @@ struct Parts<'a> {
     metrics: Metrics,
     readiness: Arc<Readiness>,
     tables: Tables,
+    /// Of the webhook port.
+    memory: Memory,
     leadership: Leadership,
     refresher: Refresher,
     spool: Option<Spool>,
@@ -126,6 +132,7 @@ impl<'a> Parts<'a> {
         );
         Ok(Self {
             tables: Tables::new(config.base_url.clone(), config.registry_aliases.clone()),
+            memory: Memory::new(config.memory_budget),
             leadership: leadership(&config),
             readiness: Arc::default(),
             tasks: TaskTracker::new(),
@@ -168,7 +175,8 @@ impl<'a> Parts<'a> {
         );
         let lanes = vec![(Handle::current(), admin::router(Arc::new(admin)))];
         let metrics = ConnectionMetrics::default();
-        let serving = server::serve(listener, None, lanes, metrics, self.stop.clone(), Duration::ZERO);
+        let memory = Memory::new(ADMIN_MEMORY);
+        let serving = server::serve(listener, None, lanes, memory, metrics, self.stop.clone(), Duration::ZERO);
         self.spawn("the admin port", serving);
         Ok(())
     }
@@ -182,7 +190,8 @@ impl<'a> Parts<'a> {
         }
         let listener = bind(self.config.listen, "--listen")?;
         let (metrics, drain_timeout) = (self.metrics.connections.clone(), self.config.drain_timeout);
-        let serve = server::serve(listener, tls, serving, metrics, stop.clone(), drain_timeout);
+        let memory = self.memory.clone();
+        let serve = server::serve(listener, tls, serving, memory, metrics, stop.clone(), drain_timeout);
         let hooks = tokio::spawn(self.supervisor.part("the webhook port", stop, serve));
         self.readiness.open(Gate::Listener);
         Ok(hooks)
@@ -209,6 +218,7 @@ impl<'a> Parts<'a> {
             self.metrics.delivery.clone(),
             self.spool.clone(),
             self.config.ack_deadline,
+            self.memory.clone(),
         ))
     }
 

@@ -59,6 +59,8 @@ pub struct Config {
     pub refresh_concurrency: usize,
     /// The directory of the spool; `None`: what is owed lives in memory only.
     pub spool_dir: Option<PathBuf>,
+    /// Bytes from which the memory of connections, heads and bodies is derived.
+    pub memory_budget: u64,
     /// How long an unready replica goes on accepting, so that load balancers notice.
     pub drain_delay: Duration,
     /// How long requests in flight, and then owed refreshes, may take to finish.

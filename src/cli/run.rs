@@ -12,6 +12,7 @@ use super::receivers::Receivers;
 use super::{AliasArgs, Outcome, block_on, duration};
 use crate::app;
 use crate::domain::path::BaseUrl;
+use crate::process::memory;
 use crate::process::telemetry::{self, LogFormat, LogLevel};
 
 /// Run the operator: watch configurations, serve their receivers, refresh Warehouses.
@@ -88,6 +89,13 @@ pub(super) struct Args {
     #[arg(long, env = "QUAYSIDE_SPOOL_DIR", value_name = "DIRECTORY")]
     spool_dir: Option<PathBuf>,
 
+    /// How much memory the process may use, from which the bounds of connections, heads and bodies are derived.
+    ///
+    /// In bytes, or with Ki, Mi or Gi. Default: the memory limit of the Pod (control groups, version 1 or 2), else 256Mi.
+    /// It bounds what senders can occupy; it does not bound the tables, which grow with the number of Warehouses.
+    #[arg(long, env = "QUAYSIDE_MEMORY_BUDGET", value_name = "BYTES", value_parser = memory::parse)]
+    memory_budget: Option<u64>,
+
     /// After SIGTERM, how long to go on accepting so that load balancers notice.
     #[arg(long, env = "QUAYSIDE_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     drain_delay: Duration,
@@ -130,6 +138,7 @@ pub(super) fn run(args: Args) -> Outcome {
         ack_deadline: args.ack_deadline,
         refresh_concurrency: args.refresh_concurrency.into(),
         spool_dir: args.spool_dir,
+        memory_budget: args.memory_budget.or_else(memory::limit).unwrap_or(memory::DEFAULT_BUDGET),
         drain_delay: args.drain_delay,
         drain_timeout: args.drain_timeout,
     };

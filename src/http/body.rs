@@ -1,25 +1,30 @@
 //! Reads request bodies within their limits.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header;
 use http::request::Parts;
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::Answer;
-use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_DISCARDED_BYTES, MAX_LARGE_BODIES, SMALL_BODY_BYTES};
-
-/// One for the process, whose memory it bounds.
-static LARGE_BODIES: Semaphore = Semaphore::const_new(MAX_LARGE_BODIES);
+use super::limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_DISCARDED_BYTES, SMALL_BODY_BYTES};
+use super::pool::{Party, Pool, Turn};
 
 /// A complete body.
 pub(super) struct Content {
-    bytes: Bytes,
+    bytes: Vec<u8>,
     /// Held while the bytes are in memory.
-    _turn: Option<SemaphorePermit<'static>>,
+    turn: Option<Turn>,
+}
+
+impl Content {
+    /// The bytes, and what is to be held while they are in memory.
+    pub(super) fn into_parts(self) -> (Bytes, Option<Turn>) {
+        (self.bytes.into(), self.turn)
+    }
 }
 
 impl Deref for Content {
@@ -50,15 +55,15 @@ impl Unreadable {
     }
 }
 
-/// Reads a body within its limits of size and time.
+/// Reads a body within its limits of size, time and memory.
 ///
 /// # Errors
 /// When it is too large or too slow.
-pub(super) async fn read(head: &Parts, body: Body) -> Result<Content, Unreadable> {
-    tokio::time::timeout(BODY_TIMEOUT, read_all(head, body)).await.unwrap_or(Err(Unreadable::TooSlow))
+pub(super) async fn read(head: &Parts, body: Body, pool: &Arc<Pool>, party: Party) -> Result<Content, Unreadable> {
+    tokio::time::timeout(BODY_TIMEOUT, read_all(head, body, pool, party)).await.unwrap_or(Err(Unreadable::TooSlow))
 }
 
-async fn read_all(head: &Parts, mut body: Body) -> Result<Content, Unreadable> {
+async fn read_all(head: &Parts, mut body: Body, pool: &Arc<Pool>, party: Party) -> Result<Content, Unreadable> {
     let announced =
         head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let waits_for_permission = head.headers.contains_key(header::EXPECT);
@@ -68,21 +73,42 @@ async fn read_all(head: &Parts, mut body: Body) -> Result<Content, Unreadable> {
         }
         return Err(Unreadable::TooLarge);
     }
-    let (mut bytes, mut turn) = (BytesMut::new(), None);
-    while let Some(frame) = body.frame().await {
-        let data = frame.map_err(|_| Unreadable::TooSlow)?.into_data().unwrap_or_default();
+    let (mut bytes, mut turn) = (Vec::new(), None);
+    while let Some(data) = next(&mut body, turn.as_ref()).await? {
         let length = bytes.len() + data.len();
         if length > MAX_BODY_BYTES {
             discard(body, MAX_DISCARDED_BYTES).await;
             return Err(Unreadable::TooLarge);
         }
         if length > SMALL_BODY_BYTES && turn.is_none() {
-            // It is never closed.
-            turn = LARGE_BODIES.acquire().await.ok();
+            let most = announced.unwrap_or(MAX_BODY_BYTES);
+            turn = Some(pool.turn(party, most).await);
+            // Address space only: the operating system provides the memory as the bytes arrive.
+            bytes.reserve_exact(most - bytes.len());
         }
         bytes.extend_from_slice(&data);
+        if let Some(turn) = &turn {
+            turn.received(data.len());
+        }
     }
-    Ok(Content { bytes: bytes.freeze(), _turn: turn })
+    Ok(Content { bytes, turn })
+}
+
+/// The next bytes of a body; `None` when it is complete.
+async fn next(body: &mut Body, turn: Option<&Turn>) -> Result<Option<Bytes>, Unreadable> {
+    let revoked = async {
+        match turn {
+            Some(turn) => turn.revoked().await,
+            None => std::future::pending().await,
+        }
+    };
+    let frame = tokio::select! {
+        biased;
+        frame = body.frame() => frame,
+        () = revoked => return Err(Unreadable::TooSlow),
+    };
+    let data = frame.transpose().map_err(|_| Unreadable::TooSlow)?;
+    Ok(data.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
 /// Reads and forgets what is left of a body.

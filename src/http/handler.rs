@@ -68,7 +68,8 @@ async fn deliver(hooks: &Hooks, route: &Route, head: &Parts, body: Body, id: &st
     if let Some(answer) = Answer::refused(&head.method, 0) {
         return refused(answer);
     }
-    let body = match body::read(head, body).await {
+    let party = hooks.memory.bodies.party((route.scope.project(), &*route.receiver));
+    let body = match body::read(head, body, &hooks.memory.bodies, party).await {
         Ok(body) => body,
         Err(unreadable) => return refused(unreadable.answer()),
     };

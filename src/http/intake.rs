@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::body;
+use super::pool::Party;
 use super::state::Hooks;
 use crate::delivery;
 use crate::domain::client_cert::ClientIdentity;
@@ -81,10 +82,11 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
     let Some(spool) = &hooks.spool else {
         return Answer::starting();
     };
-    let body = match body::read(&head, body).await {
+    let body = match body::read(&head, body, &hooks.memory.bodies, Party::STRANGERS).await {
         Ok(body) => body,
         Err(unreadable) => return unreadable.answer(),
     };
+    let (body, _turn) = body.into_parts();
     let mut headers = head.headers;
     match head.extensions.get::<ClientIdentity>().and_then(as_header) {
         Some(value) => drop(headers.insert(IDENTITY, value)),
@@ -96,7 +98,7 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
         delivery_id: id.to_owned(),
         path_and_query: Zeroizing::new(path_and_query.to_owned()),
         headers,
-        body: body.to_vec().into(),
+        body,
     };
     match spool.take_in(request).await {
         Ok(_) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::memory::Memory;
 use crate::delivery::{Judgement, Lookup, judge};
 use crate::domain::client_cert::ClientIdentity;
 use crate::metrics::delivery::DeliveryMetrics;
@@ -32,6 +33,8 @@ pub struct Hooks {
     pub(super) ack_deadline: Duration,
     /// Keeps what is not done by then, and what arrives before the tables are filled.
     pub(super) spool: Option<Spool>,
+    /// For bodies.
+    pub(super) memory: Memory,
     /// For arrivals.
     pub(super) clock: Clock,
 }
@@ -46,9 +49,10 @@ impl Hooks {
         metrics: DeliveryMetrics,
         spool: Option<Spool>,
         ack_deadline: Duration,
+        memory: Memory,
     ) -> Self {
         let (ids, clock) = (DeliveryIds::default(), Clock::system());
-        Self { tables, refresher, readiness, metrics, ids, ack_deadline, spool, clock }
+        Self { tables, refresher, readiness, metrics, ids, ack_deadline, spool, memory, clock }
     }
 
     /// Judges a request. `client` is what its sender proved when it connected.

@@ -10,9 +10,29 @@ use super::ReasonLabel;
 /// What happens to the connections of one port.
 #[derive(Clone, Default)]
 pub struct ConnectionMetrics {
-    /// Open connections.
-    pub open: Gauge,
+    open: Gauge,
+    /// Idle connections that have given their buffers back.
+    pub resting: Gauge,
     closed: Family<ReasonLabel, Counter>,
+    /// Requests that made the process panic.
+    pub panics: Counter,
+}
+
+/// Counts a connection in a gauge until it is dropped.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl ConnectionMetrics {
@@ -20,10 +40,32 @@ impl ConnectionMetrics {
     pub fn register(&self, r: &mut Registry) {
         r.register("connections", "Open connections on the webhook port", self.open.clone());
         r.register(
+            "connections_resting",
+            "Idle connections on the webhook port that have given their buffers back",
+            self.resting.clone(),
+        );
+        r.register(
             "connections_closed",
             "Connections on the webhook port that were not closed by their client",
             self.closed.clone(),
         );
+        r.register(
+            "request_panics",
+            "Requests whose processing panicked, which were answered 500",
+            self.panics.clone(),
+        );
+    }
+
+    /// Counts a connection as open.
+    #[must_use]
+    pub fn opened(&self) -> Counted {
+        Counted::new(&self.open)
+    }
+
+    /// Counts a connection that has given its buffers back.
+    #[must_use]
+    pub fn rests(&self) -> Counted {
+        Counted::new(&self.resting)
     }
 
     /// Counts a connection that was not closed by its client.
