@@ -8,10 +8,9 @@ use serde_json::{Map, Value};
 
 use super::{EntryError, ReceiverConfig, receiver_config};
 
-/// What the cluster wants: webhook receivers for all Projects, and settings that belong to Kargo alone.
+/// The settings of the cluster: webhook receivers for all Projects, and settings that only Kargo reads.
 ///
-/// Every other field (`gitClient`, `freightLinks`, `stageLinks`, `promotionWindows`, …) is stored as it is given and left
-/// untouched.
+/// Every other field (`gitClient`, `freightLinks`, `stageLinks`, `promotionWindows`, …) is stored unchanged.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[kube(
     group = "kargo.akuity.io",
@@ -36,8 +35,8 @@ use super::{EntryError, ReceiverConfig, receiver_config};
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ClusterConfigSpec {
     /// The webhook receivers of the cluster. Each one gets a URL of its own, shown in `status.webhookReceivers`, and
-    /// refreshes matching Warehouses of every Project. The Secrets they name live in the system resources namespace
-    /// that the operator is configured with. At most 256 receivers; default: none.
+    /// refreshes matching Warehouses of every Project. Their Secrets are in the system resources namespace that the
+    /// operator is configured with. At most 256 receivers; default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "receiver_config::list_schema")]
     pub webhook_receivers: Option<Value>,

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use super::condition;
 
-/// What was last found out about the object. It is a report: no receiver is served because of it.
+/// The operator's latest report about the object. It does not decide what is served.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ConfigStatus {
-    /// The state of the object. `Ready` is True when every receiver is served, otherwise its message names the receivers
-    /// that are not and why; `Reconciling` is present while some receiver is not served yet.
+    /// The state of the object. `Ready` is True while every receiver is served; otherwise its message names the receivers
+    /// that are not, and why. `Reconciling` is present while some receiver is not served yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::list_schema")]
     pub conditions: Vec<Condition>,
@@ -24,7 +24,7 @@ pub struct ConfigStatus {
     pub observed_generation: Option<i64>,
 
     /// The value of the annotation `kargo.akuity.io/refresh` that was last handled. Setting the annotation to a new value
-    /// asks for the object to be looked at again; the request is done when both are equal.
+    /// asks for the object to be reconciled again; the request is done when both are equal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh: Option<String>,
 
@@ -48,11 +48,11 @@ pub struct ReceiverDetails {
     pub name: Option<String>,
 
     /// The path of the receiver's URL. It is derived from the project, the receiver's name and the secret, so it changes
-    /// when one of them does. Treat it as a credential.
+    /// when one of them changes. Treat it as a credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 
-    /// The whole URL to register with the sender. Treat it as a credential.
+    /// The URL to register with the sender. Treat it as a credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }

@@ -22,23 +22,23 @@ pub struct GenericConfig {
     /// The Secret that holds the receiver's secret. Required.
     pub secret_ref: SecretRef,
 
-    /// What to do with a request. Actions run in this order, independently of one another. Between 1 and 32; default:
-    /// none, requests are accepted and nothing happens.
+    /// The actions to run for a request, in this order and independently of one another. Between 1 and 32. Default: none;
+    /// requests are accepted and nothing happens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = MAX_ITEMS))]
     pub actions: Vec<GenericAction>,
 }
 
-/// One thing to do with a request, and when to do it.
+/// One action, and when to run it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GenericAction {
-    /// What to do with the selected objects. The only action is `Refresh`: ask Kargo to look at them now.
+    /// What to do with the selected objects. `Refresh`, the only action, asks Kargo to reconcile them now.
     #[schemars(extend("enum" = ["Refresh"]))]
     pub action: String,
 
-    /// An expr-lang expression over `request` and `params` that says whether the action applies to a request. Default:
-    /// empty, it applies to every request. Example: `request.header('X-Event') == 'push'`.
+    /// An expr-lang expression over `request` and `params`. The action runs when it is true. Default: empty; the action
+    /// runs for every request. Example: `request.header('X-Event') == 'push'`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_expression: Option<String>,
 
@@ -46,15 +46,15 @@ pub struct GenericAction {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
 
-    /// Which objects to act on. An object is selected when one of the criteria selects it. Between 1 and 32; default: none,
+    /// Which objects to act on. An object is selected when it meets one of the criteria. Between 1 and 32. Default: none;
     /// nothing is selected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = MAX_ITEMS))]
     pub target_selection_criteria: Vec<TargetSelectionCriteria>,
 }
 
-/// Selects objects of one kind by name, labels or index. At least one of the three is set; an object is selected when
-/// all that are set agree.
+/// Selects objects of one kind by name, labels or index. Set at least one of the three; an object must meet all that are
+/// set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = criteria_rules()))]
@@ -72,17 +72,17 @@ pub struct TargetSelectionCriteria {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_selector: Option<LabelSelector>,
 
-    /// What the objects are indexed by. Default: none.
+    /// The values by which the objects must be indexed. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_selector: Option<IndexSelector>,
 }
 
-/// Selects objects by their labels. All labels and all expressions must agree.
+/// Selects objects by their labels. An object must meet all labels and all expressions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct LabelSelector {
-    /// Labels and the value each must have. Values may contain expressions in `${{ }}`. Default: none. Example:
+    /// The labels that an object must have, with their values. Values may contain expressions in `${{ }}`. Default: none. Example:
     /// `{"team": "web"}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub match_labels: BTreeMap<String, String>,
@@ -110,11 +110,11 @@ pub struct LabelRequirement {
     pub values: Vec<String>,
 }
 
-/// Selects objects by what they are indexed by.
+/// Selects objects by the values they are indexed by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexSelector {
-    /// Conditions on indexes; all must agree. At least one; default: none.
+    /// Conditions on indexes. An object must meet all of them. At least one; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub match_indices: Vec<IndexRequirement>,
@@ -125,7 +125,7 @@ pub struct IndexSelector {
 #[serde(rename_all = "camelCase")]
 pub struct IndexRequirement {
     /// The index: `subscribedURLs` (the repositories a Warehouse subscribes to), `pullRequestURL` (the pull request a
-    /// running Promotion waits for) or `receiverPaths`, which is accepted for Kargo's sake and selects nothing.
+    /// running Promotion waits for) or `receiverPaths`, which Kargo's CRD allows and which selects nothing.
     #[schemars(extend("enum" = ["subscribedURLs", "receiverPaths", "pullRequestURL"]))]
     pub key: String,
 

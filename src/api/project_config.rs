@@ -7,10 +7,9 @@ use serde_json::{Map, Value};
 
 use super::{EntryError, ReceiverConfig, receiver_config};
 
-/// What a Project wants: its webhook receivers, and settings that belong to Kargo alone.
+/// The settings of a Project: its webhook receivers, and settings that only Kargo reads.
 ///
-/// Every other field (`promotionPolicies`, `freightLinks`, `stageLinks`, `promotionWindows`, …) is stored as it is given
-/// and left untouched.
+/// Every other field (`promotionPolicies`, `freightLinks`, `stageLinks`, `promotionWindows`, …) is stored unchanged.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[kube(
     group = "kargo.akuity.io",
@@ -32,7 +31,7 @@ use super::{EntryError, ReceiverConfig, receiver_config};
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ProjectConfigSpec {
     /// The webhook receivers of this Project. Each one gets a URL of its own, shown in `status.webhookReceivers`, and
-    /// refreshes only Warehouses of this Project. The Secrets they name live in this namespace. At most 256 receivers;
+    /// refreshes only Warehouses of this Project. Their Secrets are in this namespace. At most 256 receivers;
     /// default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "receiver_config::list_schema")]

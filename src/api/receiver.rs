@@ -1,7 +1,7 @@
 //! `Receiver` and `ClusterReceiver`: one webhook receiver of any kind, with all its settings. The contract is our own.
 //!
-//! Kargo's objects know neither the kinds that only we have nor the settings beside the Secret, and nothing may be added to
-//! them. The two objects here differ in their scope only.
+//! Kargo's objects have neither the kinds that Kargo lacks nor settings beside the Secret, and nothing may be added to them.
+//! The two objects here differ only in their scope.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
@@ -14,9 +14,8 @@ use super::kinds::{HOST_PATTERN, KargoKinds, OwnKinds, which_are_set};
 use super::secret_ref::SecretRef;
 use crate::domain::kind::ReceiverKind;
 
-/// One webhook receiver: exactly one kind, `artifactory`, `azure`, `bitbucket`, `dockerhub`, `generic`, `gitea`, `github`,
-/// `gitlab`, `harbor`, `quay`, `msr`, `distribution`, `zot`, `nexus`, `ecr` or `artifactregistry`, and settings that any kind
-/// may have. Example: `{"msr": {"secretRef": {"name": "msr-webhook"}}, "registryHost": "msr.example.com"}`.
+/// One webhook receiver: exactly one of the fields that have a `secretRef`, which is its kind, and settings that apply to
+/// every kind. Example: `{"msr": {"secretRef": {"name": "msr-webhook"}}, "registryHost": "msr.example.com"}`.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "quayside.dev",
@@ -27,7 +26,7 @@ use crate::domain::kind::ReceiverKind;
     namespaced,
     status = "ReceiverStatus",
     doc = "Receiver is one webhook receiver of a Project, which is the namespace it lives in. It gets a URL of its own, shown \
-           in its status, and refreshes only Warehouses of this Project. The Secret it names lives in this namespace.",
+           in its status, and refreshes only Warehouses of this Project. Its Secret is in this namespace.",
     derive = "Default",
     derive = "PartialEq",
     printcolumn = r#"{"name": "Kind", "type": "string", "jsonPath": ".status.kind"}"#,
@@ -42,45 +41,44 @@ pub struct ReceiverSpec {
     #[serde(flatten)]
     pub kargo: KargoKinds,
 
-    /// A kind that only we have.
+    /// A kind that Kargo lacks.
     #[serde(flatten)]
     pub own: OwnKinds,
 
-    /// The host of the registry, with its port if it has one, under which Warehouses subscribe. It stands in where the
-    /// sender does not name its host, as Mirantis Secure Registry, Docker Hub, Gitea, Nexus and Zot do not. Default: none.
+    /// The registry's host as Warehouses name it, with its port if it has one. Mirantis Secure Registry, Gitea, Nexus and Zot
+    /// may not name their own host; for Artifactory, Distribution and ECR it replaces the host in the event. Default: none.
     /// Example: `registry.example.com:8443`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 260), regex(pattern = HOST_PATTERN))]
     pub registry_host: Option<String>,
 
-    /// Other names of the registry. What the sender reports under the name `pushed` concerns subscriptions to the name
-    /// `pulled` as well. At most 32; default: none.
+    /// Other names of the registry: an event for `pushed` also matches subscriptions to `pulled`. At most 32; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub host_aliases: Vec<HostAlias>,
 
-    /// Whether signatures that are made with SHA-1 are accepted from senders that can do better. Default: what the operator
-    /// is configured with, which is false unless it is told otherwise.
+    /// Whether to accept signatures made with SHA-1 from senders that support SHA-256. Default: the operator's flag
+    /// `--allow-sha1-signatures`, which is off unless it is set.
     #[serde(default, rename = "allowSHA1Signatures", skip_serializing_if = "Option::is_none")]
     pub allow_sha1_signatures: Option<bool>,
 
-    /// How the sender proves who it is, beyond knowing the URL and signing. Each of these is a key of the Secret; a key
-    /// with the default name counts also when it is not mentioned here. Default: none is required but those whose default
-    /// key the Secret has.
+    /// How the sender proves its identity, besides knowing the URL and signing requests. Each setting names a key of the
+    /// Secret. A key with the default name takes effect even when it is not mentioned here. Default: only the keys with
+    /// default names that the Secret contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
 }
 
-/// A registry's name as the sender reports it, and the one under which Warehouses subscribe.
+/// A registry's name in the sender's events, and its name in Warehouses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostAlias {
-    /// The host that the sender reports, with its port if it reports one, and perhaps the beginning of the path. Example:
-    /// `registry.internal:5000`.
+    /// The host in the sender's events, with its port if it has one, optionally followed by the beginning of the path.
+    /// Example: `registry.internal:5000`.
     #[schemars(length(min = 1, max = 260), regex(pattern = PLACE_PATTERN))]
     pub pushed: String,
 
-    /// The host that Warehouses subscribe under, with its port if it has one, and perhaps the beginning of the path. Example:
+    /// The host in Warehouses, with its port if it has one, optionally followed by the beginning of the path. Example:
     /// `registry.example.com/mirror`.
     #[schemars(length(min = 1, max = 260), regex(pattern = PLACE_PATTERN))]
     pub pulled: String,
@@ -89,12 +87,12 @@ pub struct HostAlias {
 /// A host, perhaps a port, and perhaps folders.
 const PLACE_PATTERN: &str = r"^([-._a-zA-Z0-9]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[-._a-zA-Z0-9]+)*$";
 
-/// What a sender has to present. What is mentioned here must be in the Secret, otherwise the receiver is not served.
+/// What a sender must present. A key that is mentioned here must be in the Secret; otherwise the receiver is not served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Authentication {
-    /// User and password of HTTP basic authentication, as `user:password`. For a sender that takes them from its URL, such
-    /// as Quay, register the URL with `user:password@` in front of the host. Default key: `basic-auth`.
+    /// User and password of HTTP basic authentication, as `user:password`. A sender that takes them from the URL, such as
+    /// Quay, needs `user:password@` in front of the host. Default key: `basic-auth`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic_auth: Option<KeyRef>,
 
@@ -103,11 +101,11 @@ pub struct Authentication {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_token: Option<KeyRef>,
 
-    /// Which client certificates are accepted. Default key: `client-certificate`.
+    /// The client certificates that are accepted. Default key: `client-certificate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<KeyRef>,
 
-    /// The whole value of the header `Authorization`, for a sender that can be given one. Default key: `auth-header`.
+    /// The whole value of the header `Authorization`, for a sender that lets you set it. Default key: `auth-header`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_header: Option<KeyRef>,
 }
@@ -116,7 +114,7 @@ pub struct Authentication {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyRef {
-    /// The key. Default: the one named in the description of the setting. Example: `quay-basic-auth`.
+    /// The key. Default: the default key in the description of the setting. Example: `quay-basic-auth`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
     pub key: Option<String>,
@@ -132,8 +130,8 @@ pub struct KeyRef {
     singular = "clusterreceiver",
     status = "ReceiverStatus",
     doc = "ClusterReceiver is one webhook receiver of the whole cluster. It gets a URL of its own, shown in its status, and \
-           refreshes Warehouses of every Project. The Secret it names lives in the system resources namespace that the \
-           operator is configured with.",
+           refreshes Warehouses of every Project. Its Secret is in the system resources namespace that the operator is \
+           configured with.",
     derive = "Default",
     derive = "PartialEq",
     printcolumn = r#"{"name": "Kind", "type": "string", "jsonPath": ".status.kind"}"#,
@@ -144,12 +142,13 @@ pub struct KeyRef {
 #[serde(transparent)]
 pub struct ClusterReceiverSpec(pub ReceiverSpec);
 
-/// What was last found out about the object. It is a report: no receiver is served because of it.
+/// The operator's latest report about the object. It does not decide what is served.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ReceiverStatus {
-    /// The state of the object. `Ready` is True when requests to the URL are accepted, otherwise its message says why not.
+    /// The state of the object. `Ready` is True while requests to the URL are accepted; otherwise its message says why they
+    /// are not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::list_schema")]
     pub conditions: Vec<Condition>,
@@ -158,16 +157,16 @@ pub struct ReceiverStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 
-    /// The `metadata.generation` that the status is about.
+    /// The `metadata.generation` that the status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// The path of the receiver's URL; absent while it is not served. It is derived from the namespace, the object's name
-    /// and the secret, so it changes when one of them does. Treat it as a credential.
+    /// The path of the receiver's URL; absent while the receiver is not served. It is derived from the namespace, the
+    /// object's name and the secret, so it changes when one of them changes. Treat it as a credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 
-    /// The whole URL to register with the sender; absent while it is not served. Treat it as a credential.
+    /// The URL to register with the sender; absent while the receiver is not served. Treat it as a credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 
@@ -190,7 +189,7 @@ impl ReceiverSpec {
         self.kargo.secrets().chain(self.own.secrets())
     }
 
-    /// The registry's host, where the receiver says it.
+    /// The registry's host, where the receiver names it.
     #[must_use]
     pub fn registry_host(&self) -> Option<&str> {
         self.own.registry_host().or(self.registry_host.as_deref())

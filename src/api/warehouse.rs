@@ -7,9 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Where artifacts come from.
+/// The repositories that artifacts come from.
 ///
-/// Every other field (`interval`, `freightCreationPolicy`, …) is stored as it is given and left untouched.
+/// Every other field (`interval`, `freightCreationPolicy`, …) is stored unchanged.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "kargo.akuity.io",
@@ -35,7 +35,7 @@ pub struct WarehouseSpec {
 
     /// The repositories to watch. Each entry is an object with one kind of subscription, `git`, `image` or `chart`, for
     /// example `{"image": {"repoURL": "quay.io/example/app", "constraint": "^1.0.0"}}`. Subscriptions of other kinds are
-    /// kept, and no webhook refreshes because of them.
+    /// stored, but no webhook refreshes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "subscriptions_schema")]
     pub subscriptions: Vec<Value>,
@@ -46,7 +46,7 @@ pub struct WarehouseSpec {
     pub other: Map<String, Value>,
 }
 
-/// What Kargo last reported about the Warehouse. Quayside never writes it.
+/// Kargo's latest report about the Warehouse. Quayside never writes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]

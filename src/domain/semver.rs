@@ -59,6 +59,25 @@ impl<'a> Version<'a> {
     }
 }
 
+/// The same version without the leading zeros that make a tag none; `None` when that is not what is wrong with it.
+#[must_use]
+pub fn without_leading_zeros(tag: &str, strictness: Strictness) -> Option<String> {
+    let (bare, build) = split_once(tag, '+');
+    let (core, prerelease) = split_once(bare, '-');
+    let without_zeros = |part: &str| match part.trim_start_matches('0') {
+        _ if !part.bytes().all(|byte| byte.is_ascii_digit()) || part.is_empty() => part.to_owned(),
+        "" => "0".to_owned(),
+        rest => rest.to_owned(),
+    };
+    let each = |text: &str| text.split('.').map(without_zeros).collect::<Vec<_>>().join(".");
+    let (v, core) = core.strip_prefix('v').map_or(("", core), |core| ("v", core));
+    let mut plain = format!("{v}{}", each(core));
+    for (separator, text) in [('-', prerelease.map(each)), ('+', build.map(str::to_owned))] {
+        plain.extend(text.into_iter().flat_map(|text| [separator.to_string(), text]));
+    }
+    (plain != tag && Version::parse(&plain, strictness).is_some()).then_some(plain)
+}
+
 impl PartialOrd for Version<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))

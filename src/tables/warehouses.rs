@@ -222,7 +222,7 @@ pub fn explain(subscription: &Subscription, events: &[PushEvent]) -> (bool, Stri
     for event in events.iter().filter(|event| Repositories::new(&event.repositories).include(subscription)) {
         let PushEvent { qualifiers, changed_files, default_branch, .. } = event;
         let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref());
-        explanation = (judgement.matched, judgement.reason.to_string());
+        explanation = (judgement.matched, subscription.explained(&judgement));
         if judgement.matched {
             break;
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::SelectorError;
-use crate::domain::semver::Constraint;
+use crate::domain::semver::{Constraint, Strictness, without_leading_zeros};
 
 /// The verdict about one event and one subscription.
 #[derive(Clone, Copy, Debug)]
@@ -198,10 +198,23 @@ impl fmt::Display for Finding<'_> {
             Self::OtherTag { tag, subscribed } => {
                 write!(f, "tag {tag:?} is not the subscribed tag {subscribed:?}")
             }
-            Self::NotAVersion { tag } => write!(f, "tag {tag:?} is not a semantic version"),
-            Self::NotStrict { tag } => {
-                write!(f, "tag {tag:?} is not a semantic version of the form X.Y.Z, which strictSemvers asks for")
-            }
+            Self::NotAVersion { tag } => match without_leading_zeros(tag, Strictness::Lenient) {
+                Some(plain) => write!(
+                    f,
+                    "tag {tag:?} is not a semantic version, because its pre-release has a leading zero; tag {plain:?} would be"
+                ),
+                None => write!(f, "tag {tag:?} is not a semantic version"),
+            },
+            Self::NotStrict { tag } => match without_leading_zeros(tag, Strictness::Strict) {
+                Some(plain) => write!(
+                    f,
+                    "tag {tag:?} has a leading zero, which strictSemvers does not accept; tag {plain:?} instead, or set \
+                     strictSemvers to false"
+                ),
+                None => {
+                    write!(f, "tag {tag:?} is not a semantic version of the form X.Y.Z, which strictSemvers asks for")
+                }
+            },
             Self::PreRelease { tag, constraint } => write!(
                 f,
                 "tag {tag:?} is a pre-release, which constraint {:?} leaves out (write for example \">=1.0.0-0\")",

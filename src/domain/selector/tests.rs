@@ -154,6 +154,30 @@ fn an_underscore_in_a_chart_tag_is_a_plus() {
 }
 
 #[test]
+fn a_leading_zero_is_named() {
+    let strict = image(versions(Strictness::Strict, ">=2026.0.0"));
+    let lenient = image(versions(Strictness::Lenient, ">=2026.0.0"));
+    for (tag, plain) in
+        [("2026.02.01", "2026.2.1"), ("v2026.2.00", "v2026.2.0"), ("02026.2.1-rc.1+007", "2026.2.1-rc.1+007")]
+    {
+        let named = format!(
+            "tag {tag:?} has a leading zero, which strictSemvers does not accept; tag {plain:?} instead, or set \
+             strictSemvers to false"
+        );
+        check(&strict, &[tag], &[], None, false, &named);
+    }
+    check(&lenient, &["2026.02.01"], &[], None, true, r#"tag "2026.02.01" satisfies ">=2026.0.0""#);
+    let named = r#"tag "2026.2.1-rc.01" is not a semantic version, because its pre-release has a leading zero; tag "2026.2.1-rc.1" would be"#;
+    check(&lenient, &["2026.2.1-rc.01"], &[], None, false, named);
+    check(&strict, &["2026.2.1-rc.01"], &[], None, false, named);
+    for tag in ["latest", "0x1", "1.2", "00", "0.latest"] {
+        let judgement =
+            strict.judge(std::slice::from_ref(&tag.to_owned()), &ChangedFiles::Unknown, None).reason.to_string();
+        assert!(!judgement.contains("zero"), "{judgement}");
+    }
+}
+
+#[test]
 fn a_selector_is_small() {
     assert!(size_of::<Selector>() <= 96, "{}", size_of::<Selector>());
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Subscription, SubscriptionKind};
+use super::entry::{MisnamedConstraint, Subscription, SubscriptionKind};
 use super::error::SubscriptionProblem;
 use super::fields::Fields;
 use super::oci_reference;
@@ -48,7 +48,7 @@ pub(super) fn git(fields: &Fields<'_>) -> Decoded {
         };
         Ok(Selector::Git(GitSelector { refs, paths }))
     };
-    Ok(subscription(SubscriptionKind::Git, url, normalize_git, selector))
+    Ok(subscription(SubscriptionKind::Git, url, normalize_git, misnamed(fields, "semverConstraint"), selector))
 }
 
 pub(super) fn image(fields: &Fields<'_>) -> Decoded {
@@ -79,7 +79,7 @@ pub(super) fn image(fields: &Fields<'_>) -> Decoded {
             }
         }))
     };
-    Ok(subscription(SubscriptionKind::Image, url, normalize_image, selector))
+    Ok(subscription(SubscriptionKind::Image, url, normalize_image, misnamed(fields, "constraint"), selector))
 }
 
 pub(super) fn chart(fields: &Fields<'_>) -> Decoded {
@@ -98,7 +98,7 @@ pub(super) fn chart(fields: &Fields<'_>) -> Decoded {
         }
         Ok(Selector::Chart(ChartSelector { constraint: constraint("semverConstraint", semver_constraint)? }))
     };
-    Ok(subscription(SubscriptionKind::Chart, url, normalize_chart, selector))
+    Ok(subscription(SubscriptionKind::Chart, url, normalize_chart, misnamed(fields, "semverConstraint"), selector))
 }
 
 /// Puts a subscription together, unless it has no URL and nothing can be compared with it.
@@ -106,6 +106,7 @@ fn subscription(
     kind: SubscriptionKind,
     url: &str,
     normalize: fn(&str) -> String,
+    misnamed: Option<MisnamedConstraint>,
     selector: impl FnOnce() -> Result<Selector, SelectorError>,
 ) -> Option<Subscription> {
     if url.is_empty() {
@@ -113,7 +114,17 @@ fn subscription(
     }
     let repository = normalize(url);
     let identity = if kind == SubscriptionKind::Git { git_identity(&repository).map(Into::into) } else { None };
-    Some(Subscription { kind, repository, identity, selector: selector() })
+    Some(Subscription { kind, repository, identity, misnamed, selector: selector() })
+}
+
+/// A constraint under another name than `meant`, when there is none under that.
+fn misnamed(fields: &Fields<'_>, meant: &str) -> Option<MisnamedConstraint> {
+    let (other, mistake) = match meant {
+        "constraint" => ("semverConstraint", MisnamedConstraint::OfImage),
+        _ => ("constraint", MisnamedConstraint::OfOthers),
+    };
+    let is_set = |name| fields.get(name).is_some_and(|value| value.as_str() != Some(""));
+    (is_set(other) && !is_set(meant)).then_some(mistake)
 }
 
 /// The fields about tags that Git and image subscriptions share.

@@ -34,6 +34,15 @@ impl fmt::Display for SubscriptionKind {
     }
 }
 
+/// A constraint under the name that it has in another kind of subscription, or had in an older version of Kargo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MisnamedConstraint {
+    /// `semverConstraint` of an image.
+    OfImage,
+    /// `constraint` of a Git repository or a chart.
+    OfOthers,
+}
+
 /// One subscription of a Warehouse.
 #[derive(Clone, Debug)]
 pub struct Subscription {
@@ -43,6 +52,8 @@ pub struct Subscription {
     pub repository: String,
     /// What all spellings of a Git repository have in common; see [`git_identity`](crate::domain::repo::git_identity).
     pub identity: Option<Box<str>>,
+    /// A constraint that Kargo does not read.
+    pub(super) misnamed: Option<MisnamedConstraint>,
     /// What qualifies for it, unless it has a mistake.
     pub selector: Result<Selector, SelectorError>,
 }
@@ -62,5 +73,20 @@ impl Subscription {
             Err(_) if qualifiers.is_empty() => Judgement { matched: true, reason: Reason::NoQualifier },
             Err(error) => Judgement { matched: false, reason: Reason::Unusable { error } },
         }
+    }
+
+    /// The reason of a judgement about it in words for a person, with what the subscription says in vain.
+    #[must_use]
+    pub fn explained(&self, judgement: &Judgement<'_>) -> String {
+        let in_vain = match self.misnamed {
+            None => "",
+            Some(MisnamedConstraint::OfImage) => {
+                "; semverConstraint of an image is an old field that Kargo does not read: write constraint"
+            }
+            Some(MisnamedConstraint::OfOthers) => {
+                "; constraint is a field of images, which Kargo does not read here: write semverConstraint"
+            }
+        };
+        format!("{}{in_vain}", judgement.reason)
     }
 }

@@ -168,3 +168,30 @@ fn keys_match_in_any_case_and_null_is_nothing() {
     assert!(!image.judge(&["1.2".to_owned()], &ChangedFiles::Unknown, None).matched);
     assert!(decode(&json!({"Git": {"repoURL": "https://h/x"}})).unwrap().is_none());
 }
+
+#[test]
+fn a_constraint_under_the_name_of_another_kind_or_of_an_old_version_is_named() {
+    let explained = |element: Value| {
+        let subscription = decoded(&element);
+        let qualifiers = ["refs/tags/latest".to_owned(), "latest".to_owned()];
+        let judgement = subscription.judge(&qualifiers, &ChangedFiles::Unknown, None);
+        assert!(!judgement.matched, "{element}");
+        subscription.explained(&judgement)
+    };
+    let image = |fields: Value| {
+        let mut image = json!({"repoURL": "nginx"});
+        image.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        explained(json!({"image": image}))
+    };
+    let old = "semverConstraint of an image is an old field that Kargo does not read: write constraint";
+    assert!(image(json!({"semverConstraint": "^1"})).ends_with(old));
+    assert!(image(json!({"semverConstraint": "other", "imageSelectionStrategy": "Digest"})).ends_with(old));
+    assert!(image(json!({"semverConstraint": "^1", "constraint": ""})).ends_with(old));
+    assert!(!image(json!({"semverConstraint": "^1", "constraint": "^2"})).contains("old field"));
+    assert!(!image(json!({"semverConstraint": "", "constraint": null})).contains("old field"));
+    let other = "constraint is a field of images, which Kargo does not read here: write semverConstraint";
+    let git = json!({"repoURL": "https://git.example/a", "commitSelectionStrategy": "SemVer", "constraint": "^1"});
+    assert!(explained(json!({"git": git})).ends_with(other));
+    assert!(explained(json!({"chart": {"repoURL": "oci://r.example/a", "constraint": "^1"}})).ends_with(other));
+    assert!(!explained(json!({"chart": {"repoURL": "oci://r.example/a", "semverConstraint": "^1"}})).contains(other));
+}

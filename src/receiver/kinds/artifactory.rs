@@ -32,7 +32,7 @@ const NAMES: [&str; 3] = names(&EVENTS);
 const OTHER_DOMAIN: &str =
     "only events of the domain docker announce images and charts; select Docker events on the webhook";
 
-/// Why a push to a platform that nobody names asks for nothing.
+/// Why a push to a platform without a known host asks for nothing.
 const NO_HOST: &str = "the event names no host: set the custom base URL in Artifactory, or registryHost on a Receiver";
 
 /// JFrog writes it `X-JFrog-Event-Auth`.
@@ -126,7 +126,7 @@ impl Delivery {
         let repository = match self.repository(settings) {
             Ok(Some(repository)) => repository,
             Ok(None) => return Ok(ignored(event, NO_HOST)),
-            // What names neither its type nor its path is of no version that is known, and no reason to be switched off.
+            // No known version sends neither; a 400 would only get the webhook switched off.
             Err(_) if self.image_type.is_empty() => return Ok(ignored(event, NO_REPOSITORY)),
             Err(rejection) => return Err(rejection),
         };

@@ -1,6 +1,6 @@
 //! Amazon ECR, whose events an EventBridge rule sends to an API destination.
 //!
-//! EventBridge signs nothing; the connection of the API destination adds an `Authorization` or a header of one's own, which
+//! EventBridge signs nothing; the connection of the API destination adds an `Authorization` or a custom header, which
 //! can be demanded. The registry's host follows from account and region.
 
 use serde_json::json;
@@ -28,7 +28,7 @@ const EVENTS: [(&str, Meaning); 6] = [
     ("ECR Pull Through Cache Action", Meaning::New(&[("sync-status", "SUCCESS")])),
     ("ECR Image Scan", Meaning::Nothing("a scan changes no tag")),
     ("ECR Scan Resource Change", Meaning::Nothing("a scan changes no tag")),
-    ("ECR Referrer Action", Meaning::Nothing("a referrer is no release")),
+    ("ECR Referrer Action", Meaning::Nothing("a referrer is not a release")),
 ];
 
 const NAMES: [&str; 6] = names(&EVENTS);

@@ -2,7 +2,7 @@
 //!
 //! Quay signs nothing: the unguessable path is the credential. It sends no event name either, so the kind is read from
 //! the query (`?event=`), from the envelope of a POST template, or from the members that only one kind has. Quay disables
-//! a notification after three failures in a row, so whatever is authentic is acknowledged.
+//! a notification after three failures in a row, so every authentic request is acknowledged.
 
 mod sample;
 
@@ -53,7 +53,7 @@ fn read(request: &Request<'_>, token: Option<&Secret>) -> Result<Verdict, Reject
         Subject::Event(body) => (vec![body.text("docker_url")?], member.map(|key| tags(body, key)).unwrap_or_default()),
         Subject::Texts { repositories, tags } => (repositories.clone(), tags.clone()),
     };
-    // A Quay repository may hold images and charts, and nothing in the body tells which.
+    // A Quay repository may hold images and charts, and the body does not say which.
     let repositories = urls.iter().flat_map(|url| [normalize_image(url), normalize_chart(url)]).collect();
     let push = PushEvent::new(event.into(), repositories, tags);
     Ok(match meaning {
@@ -95,7 +95,7 @@ fn opened(body: Value<'_>) -> Result<(Option<Envelope>, Subject<'_>), Malformed>
 }
 
 impl<'a> Subject<'a> {
-    /// Reads a template's result that is no object, such as `"quay.io/a/b"` or `["quay.io/a/b", ["1.0"]]`.
+    /// Reads a template's result other than an object, such as `"quay.io/a/b"` or `["quay.io/a/b", ["1.0"]]`.
     ///
     /// A text beside the repository may be anything, so it does not count as a tag: with no tag every subscriber is
     /// refreshed. A list within the list can only be one of tags.

@@ -1,4 +1,4 @@
-//! What may be demanded of any sender besides knowing the URL.
+//! What any sender may be required to present, besides knowing the URL.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -1,7 +1,7 @@
 //! OpenID Connect tokens of Google's service accounts, verified offline against keys that the configuration holds.
 //!
-//! Only what Pub/Sub sends is understood: a compact JWT, signed RS256. Nothing is ever fetched; when Google changes its
-//! keys, whoever configures the receiver changes them here.
+//! Only what Pub/Sub sends is understood: a compact JWT, signed RS256. Nothing is ever fetched: when Google changes its
+//! keys, the Secret needs the new ones.
 
 use std::collections::BTreeMap;
 
@@ -61,8 +61,8 @@ pub const JWKS: &str = "oidc-jwks";
 /// The key of the Secret with the audience that the subscription is configured with.
 pub const AUDIENCE: &str = "oidc-audience";
 
-/// The key of the Secret with the service account that the subscription is configured with. Anybody can get a token for
-/// any audience, so it takes the account, too.
+/// The key of the Secret with the service account that the subscription is configured with. Anyone can get a token for
+/// any audience, so the account is required, too.
 pub const EMAIL: &str = "oidc-email";
 
 impl Oidc {

@@ -1,7 +1,7 @@
 //! Request bodies, read the way Go's `encoding/json` reads them, because that is what senders have been tested against.
 //!
 //! Differences to plain `serde_json` that real senders or the recorded verdicts need: object keys match without regard
-//! to case; a member that nobody asks for is checked for syntax only, so a number beyond `f64` or a tree of 10,000 levels
+//! to case; an unused member is checked for syntax only, so a number beyond `f64` or a tree of 10,000 levels
 //! is fine there; invalid UTF-8 and lone surrogates are replaced, not refused; of duplicate scalars the last one that is
 //! not null wins. Members stay unparsed text until they are asked for.
 
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asks_for_may_be_odd() {
+    fn unused_members_may_be_odd() {
         let nested = format!("{{\"a\":\"1\",\"z\":{}{}}}", "[".repeat(9_999), "]".repeat(9_999));
         for body in [r#"{"a":"1","z":1e999}"#, r#"{"a":"1","z":"\ud800"}"#, &nested] {
             assert_eq!(text_of(body.as_bytes(), "a").unwrap(), "1");

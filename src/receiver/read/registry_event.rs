@@ -61,7 +61,7 @@ pub(in crate::receiver) fn unlisted(name: &str, because: &'static str) -> Verdic
 /// The members of a body.
 ///
 /// # Errors
-/// [`Malformed`] when it is no JSON object.
+/// [`Malformed`] when the body is anything but a JSON object.
 pub(in crate::receiver) fn members(text: &str) -> Result<Object<'_>, Malformed> {
     Value::parse(text)?.object()
 }
@@ -76,10 +76,10 @@ pub(in crate::receiver) fn object<'a>(object: &Object<'a>, key: &str) -> Object<
     object.last(key).and_then(|value| value.object().ok()).unwrap_or_default()
 }
 
-/// An artifact in a registry, as far as an event tells.
+/// An artifact in a registry, as far as the event describes it.
 #[derive(Default)]
 pub(in crate::receiver) struct Artifact {
-    /// The registry's host with its port; empty when nobody names it.
+    /// The registry's host with its port; empty when unknown.
     pub(in crate::receiver) host: String,
     /// The repository below the host.
     pub(in crate::receiver) repository: String,

@@ -1,10 +1,10 @@
-//! A request as a script of one's own could make it.
+//! A request as a script could make it.
 
 use serde_json::json;
 
 use crate::receiver::{Sample, SamplePush};
 
-/// The events that can be sampled. There is no sender that defines them; the example folder understands these.
+/// The events that can be sampled. No sender defines them; `examples/generic` understands these.
 pub(super) const EVENTS: [&str; 3] = ["push", "nightly", "ping"];
 
 /// The sample of one event, or `None` for an unknown one.
