@@ -5,7 +5,7 @@
 
 pub(crate) mod kinds;
 pub mod proof;
-pub(crate) mod read;
+mod read;
 mod request;
 mod sample;
 mod settings;

@@ -149,3 +149,44 @@ fn a_kind_that_signs_reads_nothing_that_is_not_signed() {
         }
     }
 }
+
+/// What a kind makes of each of its samples, with the tag `qualifier` and a body changed by `change`.
+fn verdicts(qualifier: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Vec<(String, Result<Verdict, Rejection>)> {
+    let mut all = Vec::new();
+    for (kind, receiver) in kinds() {
+        let tags = [qualifier.to_owned()];
+        let push = SamplePush { repository: receiver.sample_repository(), qualifiers: &tags, changed_files: &[] };
+        for event in receiver.events() {
+            let mut sample = receiver.sample(event, &push).unwrap();
+            sample.body = change(sample.body);
+            all.push((format!("{kind} {event}"), receive(receiver, receiver.sign(sample, &secret()))));
+        }
+    }
+    all
+}
+
+#[test]
+fn a_byte_order_mark_in_front_of_the_body_changes_no_verdict() {
+    let marked = verdicts("1.4.2", |body| [b"\xEF\xBB\xBF".as_slice(), &body].concat());
+    assert_eq!(marked, verdicts("1.4.2", |body| body));
+}
+
+#[test]
+fn a_digest_is_no_tag_in_any_kind() {
+    for algorithm in ["sha256", "sha512", "blake3", "multihash+base16"] {
+        let digest = format!("{algorithm}:{}", "0123456789abcdef".repeat(8));
+        // The sample of DevOps takes the text for a ref as it is.
+        for (event, verdict) in
+            verdicts(&digest, |body| body).into_iter().filter(|(event, _)| event != "azure git.push")
+        {
+            let pushes = match verdict {
+                Ok(Verdict::Push(push)) => vec![push],
+                Ok(Verdict::Pushes(pushes)) => pushes,
+                Ok(_) => Vec::new(),
+                Err(rejection) => panic!("{event}: {rejection:?}"),
+            };
+            let tags: Vec<_> = pushes.into_iter().flat_map(|push| push.qualifiers).collect();
+            assert!(!tags.iter().any(|tag| crate::domain::event::is_digest(tag)), "{event}: {tags:?}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::Algorithm;
 use crate::receiver::read::json::{self, Malformed, Object};
 use crate::receiver::read::registry_event::{
-    Artifact, NO_HOST, NOT_KNOWN, ignored, members, named, names, object, text, unlisted,
+    Artifact, NO_HOST, NO_REPOSITORY, NOT_KNOWN, ignored, members, named, names, object, text, unlisted,
 };
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
@@ -111,6 +111,7 @@ fn read(name: &str, body: &[u8], settings: &Settings) -> Result<Verdict, Malform
         Meaning::Nothing(because) => Err(because),
     };
     let (image, reference) = match subject {
+        Ok((image, _)) if image.is_empty() => return Ok(ignored(event, NO_REPOSITORY)),
         Ok(subject) => subject,
         Err(because) => return Ok(ignored(event, because)),
     };

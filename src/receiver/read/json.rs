@@ -16,11 +16,11 @@ const MAX_DEPTH: usize = 10_000;
 
 /// The body is not JSON, or a member has a type that cannot be read as what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub(in crate::receiver) struct Malformed;
 
 /// A body without the byte order mark that some senders on Windows write in front of it.
 #[must_use]
-pub fn without_mark(body: &[u8]) -> &[u8] {
+pub(in crate::receiver) fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
@@ -28,7 +28,7 @@ pub fn without_mark(body: &[u8]) -> &[u8] {
 ///
 /// # Errors
 /// [`Malformed`] when it nests too deeply.
-pub fn prepared(body: &[u8]) -> Result<Cow<'_, str>, Malformed> {
+pub(in crate::receiver) fn prepared(body: &[u8]) -> Result<Cow<'_, str>, Malformed> {
     let text = String::from_utf8_lossy(without_mark(body));
     if exceeds_depth(text.as_bytes()) {
         return Err(Malformed);
@@ -89,25 +89,25 @@ fn code_unit(text: &str) -> Option<u16> {
 
 /// A JSON value whose syntax is known to be right and whose content is not read yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Value<'a>(&'a str);
+pub(in crate::receiver) struct Value<'a>(&'a str);
 
 /// The members of an object in the order of the document.
 #[derive(Default)]
-pub struct Object<'a>(Vec<(String, Value<'a>)>);
+pub(in crate::receiver) struct Object<'a>(Vec<(String, Value<'a>)>);
 
 impl<'a> Value<'a> {
     /// Checks the syntax of a whole document.
     ///
     /// # Errors
     /// [`Malformed`] when it is not one JSON value.
-    pub fn parse(text: &'a str) -> Result<Self, Malformed> {
+    pub(in crate::receiver) fn parse(text: &'a str) -> Result<Self, Malformed> {
         let raw: &RawValue = serde_json::from_str(text).map_err(|_| Malformed)?;
         Ok(Self(raw.get()))
     }
 
     /// Whether the value is `null`.
     #[must_use]
-    pub fn is_null(self) -> bool {
+    pub(in crate::receiver) fn is_null(self) -> bool {
         self.0 == "null"
     }
 
@@ -115,7 +115,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// [`Malformed`] for any other type.
-    pub fn object(self) -> Result<Object<'a>, Malformed> {
+    pub(in crate::receiver) fn object(self) -> Result<Object<'a>, Malformed> {
         if self.is_null() {
             return Ok(Object(Vec::new()));
         }
@@ -125,46 +125,46 @@ impl<'a> Value<'a> {
 
     /// The elements of an array, `None` for any other type.
     #[must_use]
-    pub fn array(self) -> Option<Vec<Self>> {
+    pub(in crate::receiver) fn array(self) -> Option<Vec<Self>> {
         let Elements(elements) = self.0.starts_with('[').then(|| serde_json::from_str(self.0).ok())??;
         Some(elements.into_iter().map(|raw| Value(raw.get())).collect())
     }
 
     /// The text of a string, `None` for any other type.
     #[must_use]
-    pub fn string(self) -> Option<String> {
+    pub(in crate::receiver) fn string(self) -> Option<String> {
         self.0.starts_with('"').then(|| serde_json::from_str(self.0).ok())?
     }
 
     /// The text of a number as it stands in the document, `None` for any other type.
     #[must_use]
-    pub fn number(self) -> Option<&'a str> {
+    pub(in crate::receiver) fn number(self) -> Option<&'a str> {
         self.0.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then_some(self.0)
     }
 
     /// Whether the value is an object.
     #[must_use]
-    pub fn is_object(self) -> bool {
+    pub(in crate::receiver) fn is_object(self) -> bool {
         self.0.starts_with('{')
     }
 }
 
 impl<'a> Object<'a> {
     /// Every value of that member, in document order; keys are compared as Go compares them.
-    pub fn all(&self, key: &str) -> impl Iterator<Item = Value<'a>> + '_ {
+    pub(in crate::receiver) fn all(&self, key: &str) -> impl Iterator<Item = Value<'a>> + '_ {
         let key = key.to_owned();
         self.0.iter().filter(move |(found, _)| same_key(found, &key)).map(|(_, value)| *value)
     }
 
     /// The last value of that member that is not null.
     #[must_use]
-    pub fn last(&self, key: &str) -> Option<Value<'a>> {
+    pub(in crate::receiver) fn last(&self, key: &str) -> Option<Value<'a>> {
         self.all(key).filter(|value| !value.is_null()).last()
     }
 
     /// Whether the member is there, whatever its value.
     #[must_use]
-    pub fn has(&self, key: &str) -> bool {
+    pub(in crate::receiver) fn has(&self, key: &str) -> bool {
         self.all(key).next().is_some()
     }
 
@@ -172,7 +172,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when any of them is neither a string nor null.
-    pub fn text(&self, key: &str) -> Result<String, Malformed> {
+    pub(in crate::receiver) fn text(&self, key: &str) -> Result<String, Malformed> {
         let mut text = String::new();
         for value in self.all(key).filter(|value| !value.is_null()) {
             text = value.string().ok_or(Malformed)?;
@@ -185,7 +185,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when any of them is neither an object nor null.
-    pub fn object(&self, key: &str) -> Result<Self, Malformed> {
+    pub(in crate::receiver) fn object(&self, key: &str) -> Result<Self, Malformed> {
         let mut merged = Self::default();
         for value in self.all(key) {
             merged.0.extend(value.object()?.0);
@@ -198,7 +198,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when any of them is neither a list of objects or nulls nor null.
-    pub fn objects(&self, key: &str) -> Result<Vec<Self>, Malformed> {
+    pub(in crate::receiver) fn objects(&self, key: &str) -> Result<Vec<Self>, Malformed> {
         let (mut objects, mut count) = (Vec::<Self>::new(), 0);
         for value in self.all(key) {
             if value.is_null() {
@@ -221,7 +221,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when any of them is something else.
-    pub fn texts(&self, key: &str) -> Result<Vec<String>, Malformed> {
+    pub(in crate::receiver) fn texts(&self, key: &str) -> Result<Vec<String>, Malformed> {
         let text = |value: Value<'_>| if value.is_null() { Some(String::new()) } else { value.string() };
         let mut texts = Vec::new();
         for value in self.all(key) {
@@ -235,7 +235,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when any of them is not written as an integer of 64 bits.
-    pub fn integer(&self, key: &str) -> Result<i64, Malformed> {
+    pub(in crate::receiver) fn integer(&self, key: &str) -> Result<i64, Malformed> {
         let mut integer = 0;
         for value in self.all(key).filter(|value| !value.is_null()) {
             integer = value.number().and_then(|digits| digits.parse().ok()).ok_or(Malformed)?;
@@ -247,7 +247,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`Malformed`] when any of them is something else.
-    pub fn flag(&self, key: &str) -> Result<bool, Malformed> {
+    pub(in crate::receiver) fn flag(&self, key: &str) -> Result<bool, Malformed> {
         let mut flag = false;
         for value in self.all(key).filter(|value| !value.is_null()) {
             flag = value.0.parse().map_err(|_| Malformed)?;
@@ -256,7 +256,7 @@ impl<'a> Object<'a> {
     }
 
     /// The keys, in document order.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::receiver) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())
     }
 }

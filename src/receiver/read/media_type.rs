@@ -15,7 +15,7 @@ const IMAGES: [&str; 5] = [
 
 /// The normalised repositories: as a chart's, as an image's, or as both where the media type leaves it open.
 #[must_use]
-pub fn repositories(url: &str, media_type: &str) -> Vec<String> {
+pub(in crate::receiver) fn repositories(url: &str, media_type: &str) -> Vec<String> {
     if media_type.starts_with("application/vnd.cncf.helm") {
         vec![normalize_chart(url)]
     } else if IMAGES.contains(&media_type) {

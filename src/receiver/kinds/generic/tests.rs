@@ -410,6 +410,19 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
+    /// They answer different questions (members as Go decodes them into structs, values as expressions see them), but a
+    /// document is JSON for both, except that a value needs numbers that fit.
+    #[test]
+    fn both_readers_of_json_accept_the_same_documents(body in body()) {
+        let prepared = crate::receiver::read::json::prepared(&body);
+        let members = prepared.as_ref().is_ok_and(|text| crate::receiver::read::json::Value::parse(text).is_ok());
+        match parse_json(&body) {
+            Ok(_) => prop_assert!(members),
+            Err(_) if members => prop_assert!(serde_json::from_slice::<serde_json::Value>(&body).is_err()),
+            Err(_) => {}
+        }
+    }
+
     #[test]
     fn nothing_that_can_be_configured_or_sent_breaks_the_receiver(
         when in source(), name in source(), value in source(), key in source(), body in body(),

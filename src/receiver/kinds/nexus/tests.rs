@@ -62,8 +62,10 @@ fn only_new_and_changed_tags_of_images_refresh() {
     let maven = about("component", &json!({"format": "maven2", "group": "northwind", "name": "app", "version": "1"}));
     assert!(nothing(signed(HOST, "rm:repository:component", &maven.to_string())).because.contains("docker"));
     for event in ["rm:audit", "rm:repository", "rm:something"] {
-        nothing(signed(HOST, event, "{}"));
+        assert_eq!(nothing(signed(HOST, event, "{}")).event, event);
     }
+    let nameless = about("component", &json!({"format": "docker", "version": "1"})).to_string();
+    assert!(nothing(signed(HOST, "rm:repository:component", &nameless)).because.contains("names no repository"));
     assert!(
         nothing(signed("", "rm:repository:component", &component("2.7.1").to_string()))
             .because
