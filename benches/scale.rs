@@ -83,7 +83,7 @@ async fn main() {
     seed_cluster(&plane, &client, projects, warehouses).await;
 
     println!("| work | yardstick | ours | ratio | to reach |\n|---|---|---|---|---|");
-    // Once in vain: after the CRD was replaced the API server fills its own caches anew.
+    // Once in vain: after the CRD was replaced the API server fills its own caches again.
     page_through(&client, WAREHOUSES).await;
     page_through(&client, CONFIGS).await;
     let began = Instant::now();

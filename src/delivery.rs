@@ -93,7 +93,8 @@ pub fn is_dry_run(request: &Request<'_>) -> bool {
     request.query_value("dry-run").is_some_and(|value| value == "true")
 }
 
-/// Authenticates and reads the request of a client that proved this when it connected, and selects the objects it concerns.
+/// Authenticates and reads the request of a client that proved this when it connected, and selects the objects it
+/// concerns.
 #[must_use]
 pub fn judge(route: &Route, client: &ClientIdentity, request: &Request<'_>, tables: Lookup<'_>) -> Judgement {
     let Route { settings, .. } = route;

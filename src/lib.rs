@@ -11,9 +11,9 @@
 //!                                                               refresh ─▶ annotation on the Warehouse
 //! ```
 //!
-//! Two flows, each one way, that meet only in the tables. `docs/architecture.md` lists the modules and which of them may use
-//! which others. Public is what the tests, benchmarks and fuzz targets need; everything else is private to the crate, so that the
-//! compiler finds what nothing uses.
+//! Two flows, each one way, that meet only in the tables. `docs/architecture.md` lists the modules and which of them
+//! may use which others. Public is what the tests, benchmarks and fuzz targets need; everything else is private to the
+//! crate, so that the compiler finds what nothing uses.
 
 mod admin;
 pub mod api;

@@ -101,7 +101,7 @@ echo
 url=$(url_of)
 [[ $url == "http://127.0.0.1:$port/"* ]] || die "the status names the URL $url, which does not begin with --base-url"
 
-say "Somebody pushes quay.io/northwind/storefront:1.4.2, and Quay calls the URL"
+say "quay.io/northwind/storefront:1.4.2 is pushed, and Quay calls the URL"
 show "quayside send quay $url --repository quay.io/northwind/storefront --tag 1.4.2"
 
 say "The Warehouse that subscribes to it is asked to refresh; no other is"

@@ -26,8 +26,9 @@ use report::Report;
 
 /// Explain offline what a request would do: the answer, the Warehouses it would refresh, and why not the others.
 ///
-/// Manifests are ProjectConfigs, ClusterConfigs, Receivers, ClusterReceivers, Secrets, Warehouses and Promotions as YAML or
-/// JSON, for example the output of kubectl get -o yaml. Without a request it lists the receivers and what the Warehouses subscribe to.
+/// Manifests are ProjectConfigs, ClusterConfigs, Receivers, ClusterReceivers, Secrets, Warehouses and Promotions as
+/// YAML or JSON, for example the output of kubectl get -o yaml. Without a request it lists the receivers and what the
+/// Warehouses subscribe to.
 ///
 /// Exit code 0 when the request could be explained, whatever its answer; 2 when the input cannot be used.
 #[derive(Debug, Parser)]

@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! Every subcommand but `run` works without a cluster. Exit codes: 0 is success, 1 an answer or outcome that is not, 2 an
-//! input that cannot be used.
+//! Every subcommand but `run` works without a cluster. Exit codes: 0 is success, 1 an answer or outcome that is not, 2
+//! an input that cannot be used.
 
 mod crd;
 mod explain;
@@ -41,10 +41,10 @@ enum Command {
 /// Other names of registries.
 #[derive(Debug, clap::Args)]
 struct AliasArgs {
-    /// Another name of a registry: what a sender announces under PUSHED concerns who subscribes to PULLED, too.
+    /// Another name of a registry: an event for PUSHED also matches subscriptions to PULLED.
     ///
-    /// Either is a host, with its port if it has one, and perhaps the beginning of a path. Can be given several times, or
-    /// separated by commas. Applies to images and charts in registries, for every receiver.
+    /// Either is a host, with its port if it has one, and perhaps the beginning of a path. Can be given several times,
+    /// or separated by commas. Applies to images and charts in registries, for every receiver.
     #[arg(long = "registry-alias", env = "QUAYSIDE_REGISTRY_ALIASES", value_name = "PUSHED=PULLED",
           value_parser = HostAliases::parse)]
     registry_aliases: Vec<HostAliases>,

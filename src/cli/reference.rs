@@ -1,6 +1,6 @@
 //! Keeps the tables of `docs/configuration.md` in step with the flags and with the chart's values.
 //!
-//! `make generate` writes them anew (it sets `QUAYSIDE_GENERATE`); without that the tests compare.
+//! `make generate` writes them (it sets `QUAYSIDE_GENERATE`); without that the tests compare.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -27,7 +27,8 @@ Examples:
 pub(super) struct Args {
     /// The public URL under which senders reach the receivers: scheme, host, port and path, without a query.
     ///
-    /// It becomes part of every URL, so changing it means registering anew. Beside Kargo, give the one that Kargo uses.
+    /// It becomes part of every URL, so a change means registering every webhook again. Beside Kargo, give the one that
+    /// Kargo uses.
     #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: String,
 
@@ -71,7 +72,8 @@ pub(super) struct Args {
 
     /// How long an answer waits for its refreshes to be written.
     ///
-    /// Then it is 202, or 503 without --spool-dir, and the refresh goes on. Keep it well below the 10 s that Quay waits.
+    /// Then it is 202, or 503 without --spool-dir, and the refresh goes on. Keep it well below the 10 s that Quay
+    /// waits.
     #[arg(long, env = "QUAYSIDE_ACK_DEADLINE", value_name = "DURATION", default_value = "2s", value_parser = duration)]
     ack_deadline: Duration,
 

@@ -60,8 +60,8 @@ pub(super) struct Args {
     #[arg(long = "changed-file", value_name = "PATH", conflicts_with = "file")]
     changed_files: Vec<String>,
 
-    /// A header of the request, such as the Authorization that a receiver can demand, beside the sender's own or in place
-    /// of one of that name; can be given several times.
+    /// A header of the request, such as the Authorization that a receiver can demand, beside the sender's own or in
+    /// place of one of that name; can be given several times.
     #[arg(long = "header", value_name = "K: V", value_parser = super::header)]
     headers: Vec<(HeaderName, HeaderValue)>,
 

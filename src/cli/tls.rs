@@ -16,8 +16,8 @@ use crate::http::tls::Files;
 pub(super) struct Tls {
     /// Serve senders with TLS, with the certificate (and its intermediates) in this PEM file.
     ///
-    /// A new one that takes its place is used within the reload interval, for new connections. Default: TLS_CERT_PATH, if
-    /// TLS_ENABLED is true.
+    /// A new one that takes its place is used within the reload interval, for new connections. Default: TLS_CERT_PATH,
+    /// if TLS_ENABLED is true.
     #[arg(long, env = "QUAYSIDE_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 
@@ -27,11 +27,11 @@ pub(super) struct Tls {
 
     /// Ask senders for a client certificate, and trust those that were issued by an authority in this PEM file.
     ///
-    /// Nobody is refused for having none or another one; a receiver can demand one in its Secret.
+    /// A connection without one, or with another one, is still accepted; a receiver can demand one in its Secret.
     #[arg(long, env = "QUAYSIDE_TLS_CLIENT_CA", value_name = "FILE")]
     tls_client_ca: Option<PathBuf>,
 
-    /// Ask senders for a client certificate, and trust the one with this SHA-256 fingerprint, whoever issued it.
+    /// Ask senders for a client certificate, and trust the one with this SHA-256 fingerprint, regardless of its issuer.
     ///
     /// Can be given several times; in the environment, separated by commas.
     #[arg(
@@ -76,7 +76,7 @@ impl Tls {
     }
 }
 
-/// How Kargo's own server is told to use TLS.
+/// The variables by which Kargo's own server turns on TLS.
 #[derive(Default)]
 struct Kargo {
     enabled: Option<OsString>,

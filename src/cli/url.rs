@@ -16,8 +16,8 @@ use crate::domain::secret::Secret;
 
 /// Compute the URL of a receiver offline, as it will stand in the status.
 ///
-/// The bytes of the secret are used exactly as given: a file that ends in a newline gives another URL than one that does
-/// not. Treat the output as a credential.
+/// The bytes of the secret are used exactly as given: a file that ends in a newline gives another URL than one that
+/// does not. Treat the output as a credential.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:
@@ -33,7 +33,8 @@ pub(super) struct Args {
     #[arg(long, env = "EXTERNAL_WEBHOOK_SERVER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: String,
 
-    /// The project, which is the namespace of the ProjectConfig or Receiver; leave it out for a receiver of the cluster.
+    /// The project, which is the namespace of the ProjectConfig or Receiver; leave it out for a receiver of the
+    /// cluster.
     #[arg(long, value_name = "PROJECT", default_value = "")]
     project: String,
 

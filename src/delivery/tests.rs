@@ -24,7 +24,8 @@ use crate::tables::routes::{RouteTable, Standing};
 /// A mark, and whether it explains ours where Kargo's is another.
 type Deviation = (&'static str, fn(&Verdict, &Verdict) -> bool);
 
-/// Marks under which our verdict may differ from Kargo's, with what it has to be then.
+/// Marks under which our verdict may differ from Kargo's, and what it has to be like then. What it is exactly stands in
+/// `tests/fixtures/vectors/ours`.
 ///
 /// On a line with several marks each of them has to allow the difference, or one of them to explain it all.
 const DEVIATIONS: &[Deviation] = &[
@@ -223,14 +224,19 @@ fn marks_of_the_request(case: &Value) -> Vec<&'static str> {
 }
 
 /// Every case of the file for a receiver of these kinds: as Kargo answers, or as documented.
-fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
+fn agree(file: &'static str, kinds: &[ReceiverKind], at_least: usize) {
     let (mut agreed, mut deviated, mut read, mut wrong) = (0, 0, 0, Vec::new());
+    let mut recorded = vectors::Ours::of(file);
     for case in vectors::lines(file) {
         let receiver = case["receiver"].as_object().unwrap();
         if !kinds.iter().any(|kind| receiver.contains_key(kind.as_str())) {
+            recorded.skip(&case);
             continue;
         }
         let (ours, kargo) = (verdict(&case), expected(&case));
+        let exact =
+            json!({"status": ours.status, "refreshed": ours.refreshed, "refreshed_promotions": ours.promotions});
+        recorded.check(&case, exact, ours != kargo);
         if ours == kargo {
             agreed += 1;
         } else if is_meant(&case, &kargo, &ours) {
@@ -244,6 +250,7 @@ fn agree(file: &str, kinds: &[ReceiverKind], at_least: usize) {
     }
     assert!(wrong.is_empty(), "{} wrong, {agreed} agree, {deviated} deviate\n{}", wrong.len(), wrong.join("\n"));
     assert!(agreed + read >= at_least, "only {agreed} agree, {deviated} deviate");
+    recorded.finish();
 }
 
 fn resolved(owner: &Owner, entries: &Entries, namespace: &str, secret: &SecretState) -> Resolution {

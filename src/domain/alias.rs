@@ -30,7 +30,7 @@ struct Alias {
     pulled: String,
 }
 
-/// Why a text is no alias, and what to write.
+/// Why a text is not an alias, and what to write.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AliasError {
     /// There is not exactly one `=`.

@@ -1,6 +1,7 @@
 //! Client certificates: who presented which, and which ones a receiver demands.
 //!
-//! It knows nothing of TLS: whoever builds a [`ClientIdentity`] has checked that the sender holds the private key.
+//! It knows nothing of TLS: the caller that builds a [`ClientIdentity`] has checked that the sender holds the private
+//! key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,7 +54,8 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// What a sender proved about itself when it connected. Whoever presented a certificate also proved to hold its key.
+/// What a sender proved about itself when it connected. A sender that presented a certificate also proved to hold its
+/// key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientIdentity {
     /// A certificate that a configured authority issued, or that the operator pinned.
@@ -61,8 +63,8 @@ pub enum ClientIdentity {
         /// Of the certificate.
         fingerprint: Fingerprint,
     },
-    /// A certificate that nobody vouches for. It is not refused when connecting: for a receiver that demands nothing it
-    /// is as good as none, and one that names its fingerprint needs nobody to vouch for it.
+    /// A certificate from no trusted authority. The handshake accepts it: for a receiver that demands nothing it
+    /// is as good as none, and a receiver that names its fingerprint needs no authority.
     Unverified {
         /// Of the certificate.
         fingerprint: Fingerprint,
@@ -78,8 +80,8 @@ const REQUIRED: &[u8] = b"required";
 /// Whether the rule of a receiver admits a sender.
 ///
 /// Each line of the rule is the fingerprint of a certificate that is admitted, or the word `required`, which admits
-/// every verified one. Empty lines are skipped, and a line that is neither admits nobody; so does a rule without any
-/// line.
+/// every verified one. Empty lines are skipped, and a line that is neither admits no client; the same holds for a rule
+/// without any line.
 #[must_use]
 pub fn permits(rule: &[u8], identity: &ClientIdentity) -> bool {
     let mut lines = rule.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);

@@ -87,7 +87,8 @@ pub fn compile_shared(pattern: &str) -> Result<Arc<Pattern>, RegexError> {
     if let Some(shared) = SHARED.lock().unwrap_or_else(PoisonError::into_inner).get(pattern) {
         return Ok(shared);
     }
-    // Compiled without the lock, so that a slow pattern holds up nobody; the second of two racing callers is dropped.
+    // Compiled without the lock, so that a slow pattern delays no other caller; the second of two racing callers is
+    // dropped.
     let source: Arc<str> = pattern.into();
     let compiled = Arc::new(Pattern { source, program: compile(pattern)? });
     Ok(SHARED.lock().unwrap_or_else(PoisonError::into_inner).insert(compiled))

@@ -37,7 +37,7 @@ impl BaseUrl {
     /// Checks and takes apart a base URL. A trailing slash is dropped; nothing else is rewritten.
     ///
     /// # Errors
-    /// Everything that would give a URL that nobody can call or that would not be compared byte for byte: another
+    /// Everything that would give a URL that cannot be called or that would not be compared byte for byte: another
     /// scheme, user information, a query, a fragment, `.`/`..` or empty segments, escapes.
     pub fn parse(given: &str) -> Result<Self, BaseUrlError> {
         let refuse = |problem, example: Option<String>| {
@@ -181,7 +181,7 @@ impl ReceiverPath {
         format!("{}{}", base.origin, self.expose_path(base))
     }
 
-    /// Eight hexadecimal digits that tell receivers apart in a log and give nothing of the path away.
+    /// Eight hexadecimal digits that distinguish receivers in a log and reveal nothing of the path.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let hash = Sha256::new().chain_update("quayside fingerprint").chain_update(self.digest).finalize();

@@ -3,7 +3,7 @@
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Secrets shorter than this many bytes are served but warned about: whoever may read the status can try to guess
+/// Secrets shorter than this many bytes are served but warned about: a reader of the status can try to guess
 /// them offline, because the receiver path is an unsalted hash of project, name and secret.
 pub const WEAK_SECRET_BYTES: usize = 16;
 

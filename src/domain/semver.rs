@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 pub use constraint::{Constraint, ConstraintError};
 
-/// A longer string is no version, which bounds the work a hostile tag can cause.
+/// A longer string is not a version, which bounds the work a hostile tag can cause.
 const MAX_VERSION_LEN: usize = 256;
 
 /// How much of a version must be written out.

@@ -10,14 +10,14 @@
 //! Why there is never more than one leader, whatever the clocks say and however long messages take:
 //!
 //! * Every write names the version it replaces, so of two writers one fails.
-//! * A leader trusts itself for [`CLAIM`] from *before* it sent a renewal that succeeded. Nobody else takes over until
-//!   the recorded duration has passed *after* they first saw that renewal. Each measures a span with its own clock; no
-//!   time of another machine is ever compared with it. The difference of the two spans is for clocks that run at
-//!   different speeds.
+//! * A leader trusts itself for [`CLAIM`] from *before* it sent a renewal that succeeded. No other replica takes over
+//!   until the recorded duration has passed *after* they first saw that renewal. Each measures a span with its own
+//!   clock; no time of another machine is ever compared with it. The difference of the two spans is for clocks that run
+//!   at different speeds.
 //! * A renewal always changes the object, so it cannot pass unseen.
 //!
-//! The Lease also tells when a replica last lived, for the catch-up (see [`Missed`]). That is a comparison with another
-//! machine's clock; a wrong one costs a needless catch-up or spares one.
+//! The Lease also records when a replica last lived, for the catch-up (see [`Missed`]). That is a comparison with
+//! another machine's clock; a wrong one costs a needless catch-up or spares one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 use super::record::{Missed, Record, microseconds};
 
-/// For how long after a renewal nobody else may take over: long enough for two renewals to fail and the third to
+/// For how long after a renewal no other replica may take over: long enough for two renewals to fail and the third to
 /// succeed.
 pub const DURATION: Duration = Duration::from_secs(15);
 /// How long a leader trusts a renewal. The rest of [`DURATION`] is for clocks whose speeds differ, by up to a tenth,
@@ -114,7 +114,7 @@ impl Claim {
 }
 
 impl Election {
-    /// A replica that has not looked at the Lease yet. The identity must be nobody else's. No replica having lived for
+    /// A replica that has not looked at the Lease yet. The identity must be unique. No replica having lived for
     /// longer than `catch_up_after` before `started` asks for a catch-up; zero turns that off.
     #[must_use]
     pub const fn new(identity: Arc<str>, started: Timestamp, catch_up_after: Duration) -> Self {
@@ -150,7 +150,7 @@ impl Election {
         self.term
     }
 
-    /// Who leads as far as is known, if it is somebody else.
+    /// The leader as far as is known, if it is another replica.
     #[must_use]
     pub fn other_holder(&self) -> Option<Arc<str>> {
         let holder = self.seen.as_ref()?.record.as_ref()?.holder.clone();
@@ -187,7 +187,7 @@ impl Election {
         Some(Duration::try_from(self.started.duration_since(lived)).unwrap_or_default())
     }
 
-    /// What is to be done at this moment. After a read or a write its result is to be told before the next call.
+    /// What to do now. The result of a read or write must be reported before the next call.
     #[must_use]
     pub fn step(&self, now: Moment) -> Step {
         if let Some(wait) = self.next.at.map(|at| at.saturating_duration_since(now.steady))
@@ -211,7 +211,7 @@ impl Election {
                 let occupied = match &found {
                     Some(record) if record.holder.is_none() || self.is_mine(Some(record)) => Duration::ZERO,
                     Some(record) => record.duration.max(RELEASED),
-                    // Somebody deleted it. Its holder may not know yet, unless that is this replica.
+                    // It was deleted. Its holder may not know yet, unless that is this replica.
                     None if before.is_some() && !self.leads(now) => DURATION,
                     None => Duration::ZERO,
                 };

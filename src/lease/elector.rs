@@ -29,12 +29,12 @@ pub struct Elector {
     metrics: LeaseMetrics,
     /// The object as last read or written, so that what others put into it stays.
     object: Option<Lease>,
-    /// What was last told in the log.
-    told: Told,
+    /// What was last logged.
+    logged: Logged,
 }
 
 #[derive(Default, PartialEq)]
-struct Told {
+struct Logged {
     leads: bool,
     other: Option<Arc<str>>,
     failing: bool,
@@ -53,7 +53,7 @@ impl Elector {
     #[must_use]
     pub fn new(client: Client, namespace: String, leadership: Leadership, metrics: LeaseMetrics) -> Self {
         let leases = Api::namespaced(client, &namespace);
-        Self { leases, namespace, leadership, metrics, object: None, told: Told::default() }
+        Self { leases, namespace, leadership, metrics, object: None, logged: Logged::default() }
     }
 
     /// Takes part until `stop` is cancelled, then releases the Lease if this process holds it.
@@ -75,7 +75,7 @@ impl Elector {
                 Step::Read => self.read(election).await,
                 Step::Write(record) => self.write(election, &record).await,
             }
-            self.tell(election);
+            self.log(election);
         }
         self.release(election).await;
     }
@@ -141,7 +141,7 @@ impl Elector {
     }
 
     fn recovered(&mut self) {
-        if std::mem::take(&mut self.told.failing) {
+        if std::mem::take(&mut self.logged.failing) {
             tracing::info!("the lease can be read and written again");
         }
     }
@@ -154,31 +154,31 @@ impl Elector {
         };
         self.metrics.failed();
         let namespace = &*self.namespace;
-        if std::mem::replace(&mut self.told.failing, true) {
+        if std::mem::replace(&mut self.logged.failing, true) {
             tracing::debug!(namespace, reason, "the lease can still not be read or written");
         } else {
             tracing::warn!(
                 namespace,
                 reason,
-                "the lease cannot be read or written, will be repeated; without it nobody writes statuses"
+                "the lease cannot be read or written, will be repeated; without it no replica writes statuses"
             );
         }
     }
 
     /// Logs who leads, when that changes.
-    fn tell(&mut self, election: &Mutex<Election>) {
+    fn log(&mut self, election: &Mutex<Election>) {
         let election = election.lock();
         let (leads, other) = (election.leads(self.leadership.now()), election.other_holder());
         let (identity, gap) = (election.identity(), election.gap().map(|gap| gap.as_secs()));
-        if leads && !self.told.leads {
+        if leads && !self.logged.leads {
             let since = election.catch_up().map(|catch_up| catch_up.since.to_string());
             tracing::info!(identity, catch_up_since = since, "leading: this replica writes statuses");
-        } else if !leads && self.told.leads {
+        } else if !leads && self.logged.leads {
             tracing::warn!(identity, "no longer leading");
-        } else if !leads && other.is_some() && other != self.told.other {
+        } else if !leads && other.is_some() && other != self.logged.other {
             tracing::info!(identity, leader = other.as_deref(), gap_seconds = gap, "another replica leads");
         }
-        (self.told.leads, self.told.other) = (leads, other);
+        (self.logged.leads, self.logged.other) = (leads, other);
     }
 }
 
@@ -186,7 +186,7 @@ impl Elector {
 async fn call<T>(calling: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
     match timeout(CALL_TIMEOUT, calling).await {
         Ok(Ok(value)) => Ok(value),
-        // Another version, or somebody else created it first.
+        // Another version, or another replica created it first.
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(Failure::Conflict),
         Ok(Err(kube::Error::Api(status))) => Err(Failure::Error(format!("{} ({})", status.message, status.code))),
         Ok(Err(kube::Error::SerdeError(_))) => Err(Failure::Error("an answer could not be decoded".to_owned())),

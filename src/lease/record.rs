@@ -23,7 +23,7 @@ pub struct Record {
     pub version: Option<Arc<str>>,
     /// Who leads; `None` when it was released.
     pub holder: Option<Arc<str>>,
-    /// For how long after a renewal nobody else may lead.
+    /// For how long after a renewal no other replica may lead.
     pub duration: Duration,
     /// When the holder began to lead.
     pub acquired: Option<Timestamp>,

@@ -156,7 +156,7 @@ mod tests {
     fn a_replica_that_takes_requests_in_is_ready_without_its_tables() {
         let readiness = Readiness::default();
         readiness.open_intake();
-        assert!(!readiness.is_ready(), "nobody can connect");
+        assert!(!readiness.is_ready(), "the port is still closed");
         readiness.open(Gate::Listener);
         assert!(readiness.is_ready() && !readiness.tables_filled());
         readiness.drain();

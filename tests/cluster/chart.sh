@@ -158,7 +158,7 @@ for kind in ProjectConfig ClusterConfig Warehouse; do known+=(--api-versions "ka
 says 'name: receivers.quayside.dev' "beside Kargo's CRDs, the chart brings its own" "${known[@]}"
 lacks 'name: warehouses.kargo.akuity.io' "and leaves Kargo's alone" "${known[@]}" --show-only templates/crds.yaml
 for kind in Receiver ClusterReceiver; do known+=(--api-versions "quayside.dev/v1alpha1/$kind"); done
-# So do programs that render without a cluster tell helm about it.
+# Programs that render without a cluster pass this to helm.
 lacks CustomResourceDefinition "no CRDs where --api-versions names them" "${known[@]}"
 lacks CustomResourceDefinition "none with crds.install=false" --set crds.install=false
 
@@ -224,7 +224,7 @@ tests/cluster/rbac.sh rights q | kubectl apply -f - >/dev/null
 ok "examples/rbac.yaml grants the same"
 kubectl delete clusterrole/q-quayside clusterrolebinding/q-quayside namespace/rights --wait=false >/dev/null
 
-# CRDs, with a real installation: none there, ours there, somebody else's there.
+# CRDs, with a real installation: none there, ours there, those of another owner there.
 crds() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.generation}{"\n"}{end}' | grep -E '^[a-z]+\.(kargo\.akuity\.io|quayside\.dev) ' || true; }
 helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
@@ -246,9 +246,9 @@ kubectl patch crd warehouses.kargo.akuity.io --type=json --patch '[{"op": "remov
 before=$(crds)
 helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
 helm upgrade q "$chart" --namespace strict "${needed[@]}" >/dev/null
-[[ $(crds) == "$before" ]] || die "CRDs of somebody else were touched"
+[[ $(crds) == "$before" ]] || die "CRDs of another owner were touched"
 helm uninstall q --namespace strict >/dev/null 2>&1
-[[ $(crds) == "$before" ]] || die "uninstalling touched CRDs of somebody else"
-ok "somebody else's CRDs are not touched by install, upgrade and uninstall"
+[[ $(crds) == "$before" ]] || die "uninstalling touched CRDs of another owner"
+ok "CRDs of another owner are not touched by install, upgrade and uninstall"
 
 printf 'chart: %d checks passed (%d s)\n' "$checks" "$SECONDS"

@@ -18,11 +18,11 @@ source "$here/addresses.sh"
 dir=$(cd "$1" && pwd)
 if rmdir "$dir" 2>/dev/null; then exit; fi # up.sh refused before it put anything in
 [[ -e $dir/pid || -e $dir/kubeconfig ]] || {
-  echo "cluster: error: $dir is no cluster's directory; nothing was removed" >&2
+  echo "cluster: error: $dir is not the directory of a cluster; nothing was removed" >&2
   exit 1
 }
 
-# Its number may belong to somebody else by now: ours runs unshare with our directory.
+# Its number may belong to another process by now: ours runs unshare with our directory.
 ours() { [[ -n $1 && $(tr "\0" " " <"/proc/$1/cmdline" 2>/dev/null) == *"node.sh $dir "* ]]; }
 outer=$(cat "$dir/pid" 2>/dev/null || true)
 if ours "$outer"; then

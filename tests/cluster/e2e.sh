@@ -178,7 +178,7 @@ urls_are() { [[ $(urls) == "$1" ]]; }
 refresh_of() { kubectl get warehouse "$1" -n "$project" -o=jsonpath='{.metadata.annotations.kargo\.akuity\.io/refresh}'; }
 refreshed() { [[ -n $(refresh_of "$1") ]]; }
 revision() { kubectl get projectconfigs "$project" -n "$project" -o=jsonpath='{.metadata.uid} {.metadata.resourceVersion}'; }
-# What somebody would change who wrote them. Not the resourceVersion: the API server goes on writing their status for a while.
+# What a writer would change. Not the resourceVersion: the API server goes on writing their status for a while.
 crd_state() {
   kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.generation}{" "}{.metadata.labels}{" "}{.metadata.annotations}{"\n"}{end}' | grep kargo
 }
@@ -242,7 +242,7 @@ ok "both replicas saw the Secret change"
 before=$(revision)
 # Ends by its time-out; whatever it prints is a write.
 writes=$(timeout 5 kubectl get projectconfigs "$project" -n "$project" --watch-only -o=jsonpath='{.metadata.resourceVersion}{"\n"}' || true)
-same "nobody wrote the status again within 5 s" "" "$writes"
+same "the status was not written again within 5 s" "" "$writes"
 same "the ProjectConfig is what it was" "$before" "$(revision)"
 
 # ---------------------------------------------------------------------------------------------------------------------------
@@ -297,7 +297,7 @@ pod='' other=''
 for name in $(pods quayside); do
   if [[ $holder == "$name"_* ]]; then pod=$name; else other=$name; fi
 done
-[[ -n $pod ]] || die "the Lease is held by '$holder', which is no Pod of ours: $(pods quayside)"
+[[ -n $pod ]] || die "the Lease is held by '$holder', which is not one of our Pods: $(pods quayside)"
 show "kubectl delete pod $pod -n quayside --wait=false"
 until_true 30 "another replica leads" led_by_another "$holder"
 kubectl create secret generic quay-webhook -n "$project" --from-literal=secret=another-secret-0123456789 \

@@ -50,7 +50,7 @@ dir=$(cd "$1" && pwd)
 shift
 if [[ -e $dir/pid ]]; then die "a cluster was started in $dir already" "end it: tests/cluster/down.sh $dir"; fi
 if ip link show "$cable" >/dev/null 2>&1; then
-  die "another cluster runs already, or the interface $cable is somebody else's" "end it: tests/cluster/down.sh DIR, where DIR is what this shows: pgrep -af tests/cluster/node.sh"
+  die "another cluster runs already, or the interface $cable belongs to another program" "end it: tests/cluster/down.sh DIR, where DIR is what this shows: pgrep -af tests/cluster/node.sh"
 fi
 # The kubelet's control groups are the machine's; two kubelets would fight over them.
 while IFS= read -r group; do

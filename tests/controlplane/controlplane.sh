@@ -33,7 +33,7 @@ usage() {
   exit 2
 }
 
-# Ports below the range from which the kernel hands out its own: nobody's outgoing connection or `bind(0)` can take the API
+# Ports below the range from which the kernel hands out its own: no outgoing connection or `bind(0)` can take the API
 # server's port while that is stopped. A lock per port, held while we live, keeps parallel control planes apart.
 take_port() { # take_port NAME: sets NAME to a port
   local low high=32767 candidate lock_fd tries
@@ -43,7 +43,7 @@ take_port() { # take_port NAME: sets NAME to a port
   mkdir -p "$locks"
   for ((tries = 0; tries < 1000; tries++)); do
     candidate=$((10000 + (RANDOM * 32768 + RANDOM) % (high - 10000)))
-    if (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null; then continue; fi # somebody answers there
+    if (exec 3<>"/dev/tcp/127.0.0.1/$candidate") 2>/dev/null; then continue; fi # something answers there
     if command -v flock >/dev/null; then
       exec {lock_fd}>"$locks/$candidate"
       if ! flock -n "$lock_fd"; then
@@ -92,7 +92,7 @@ client_port='' peer_port='' apiserver_port='' # take_port sets them
 etcd_pid=
 apiserver_pid=
 
-# Ours by its parent, for the number of a child that died by itself may belong to somebody else by now.
+# Ours by its parent, for the number of a child that died by itself may belong to another process by now.
 running() { [[ -n $1 && $(ps -o ppid= -p "$1") -eq $$ ]]; }
 
 stop() { # stop PID [SIGNAL]: returns when it is gone
@@ -183,7 +183,7 @@ openssl pkey -in "$dir/service-account.key" -pubout -out "$dir/service-account.p
 token=$(openssl rand -hex 16)
 echo "$token,admin,admin,system:masters" >"$dir/tokens.csv"
 
-# A port can still be taken between our look and the bind, by somebody who knows nothing of our locks.
+# A port can still be taken between our look and the bind, by a program that does not use our locks.
 for attempt in 1 2 3 4 5; do
   take_port client_port
   take_port peer_port

@@ -112,7 +112,7 @@ if command -v flock >/dev/null; then
     say "another tools.sh is at work; waiting for it"
     until flock -w 15 "$lock"; do say "still waiting for the other tools.sh"; done
   fi
-  rm -rf "$root"/.new.* # what a killed run left; nobody else is at work here
+  rm -rf "$root"/.new.* # what a killed run left; no other run is at work here
 fi
 
 new=$(mktemp -d "$root/.new.XXXXXX")
@@ -134,7 +134,7 @@ put() { # put FILE NAME: into the cache, whole or not at all
   mv -f "$1" "$cache/$2"
 }
 
-# watched LOG WHAT COMMAND…: runs the command with all its output in LOG and tells every 15 seconds how far it is.
+# watched LOG WHAT COMMAND…: runs the command with all its output in LOG and reports every 15 seconds how far it is.
 watched() {
   local log=$1 what=$2 next=$((SECONDS + 15)) last
   shift 2

@@ -17,7 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=${QUAYSIDE_TEST_TOOLS:-$("$here/tools.sh")}
 admin() { "$tools/kubectl" --kubeconfig="$kubeconfig" "$@"; }
 
-# make KIND NAME [FLAG…]: creating first and looking afterwards is safe against somebody else making it meanwhile.
+# make KIND NAME [FLAG…]: creating first and looking afterwards is safe when another process makes it meanwhile.
 make() {
   local said
   if said=$(admin create "$@" 2>&1) || admin get "$@" >/dev/null 2>&1; then return; fi

@@ -1,5 +1,5 @@
 //! An API server that is slow, overloaded, broken or silent: pushes are acknowledged from memory, what they ask for is
-//! written in the end, and nobody makes it worse by asking all the time.
+//! written in the end, and no caller makes it worse by asking all the time.
 
 use std::time::{Duration, Instant};
 
@@ -133,7 +133,7 @@ async fn watches_that_have_expired_begin_anew_and_not_in_a_hot_loop() {
     world.proxy.set(Fault::ExpiredWatches);
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(4) {
-        // Whoever lists anew forgets nothing meanwhile.
+        // A watch that lists again forgets nothing meanwhile.
         assert!(matches!(world.push().1, 200 | 202));
         assert_eq!(world.hook.push(REPOSITORY, &["1.0.0"]).json()["subscribed"], 1);
     }

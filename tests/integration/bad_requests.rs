@@ -1,4 +1,4 @@
-//! Requests that nobody should send, each with its clear answer, and a normal push after each.
+//! Requests that no sender should make, each with its clear answer, and a normal push after each.
 
 use serde_json::Value;
 

@@ -49,7 +49,7 @@ async fn after_a_downtime_and_not_otherwise_every_reachable_warehouse_is_refresh
 
     let restarted = turn.replica([]);
     restarted.leading(SOON).await;
-    assert!(!turn.annotations().await.contains_key(SINCE), "a restart is no downtime");
+    assert!(!turn.annotations().await.contains_key(SINCE), "a restart is not a downtime");
     ends(&restarted).await;
     assert!(reachable.refreshed().await.is_empty());
 
@@ -144,7 +144,7 @@ async fn a_warehouse_that_cannot_be_refreshed_keeps_no_other_from_the_catch_up_a
     let operator = Operator::start(setup.with(["--lease-namespace", LEASE_NAMESPACE, "--catch-up-rate", "100"]));
     wait_until("all others are refreshed", SOON * 3, async || (project.tokens().await.len() == 19).then_some(())).await;
     assert!(turn.annotations().await.contains_key(SINCE), "it is not complete");
-    assert!(!turn.annotations().await.contains_key(AT), "whoever continues it begins with the one that fails");
+    assert!(!turn.annotations().await.contains_key(AT), "the next leader begins with the one that fails");
     proxy.set(Fault::None);
     complete(&operator).await;
     assert_eq!(project.tokens().await.len(), 20);

@@ -236,7 +236,7 @@ fn report(
         history.len() as f64 / acknowledged as f64
     )
     .unwrap();
-    writeln!(text, "  times that the watch of the checker had to list anew: {}", history.gaps()).unwrap();
+    writeln!(text, "  times that the watch of the checker had to list again: {}", history.gaps()).unwrap();
     writeln!(
         text,
         "  PATCHes at the proxies: {}",

@@ -23,7 +23,7 @@ fn request(hook: &Hook, headers: &[&str], body: &str) -> Vec<u8> {
     format!("POST {} HTTP/1.1\r\nHost: h\r\n{head}\r\n{body}", hook.path).into_bytes()
 }
 
-/// Sends bytes and a question whether somebody still listens, and reads everything that comes.
+/// Sends bytes and a question whether the server still listens, and reads everything that comes.
 fn send(hook: &Hook, bytes: &[u8]) -> String {
     let began = Instant::now();
     let mut connection = hook.connect().unwrap();
@@ -58,7 +58,7 @@ async fn a_request_with_two_lengths_means_one_thing_or_is_refused() {
     let smuggled = format!("{chunks}POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", hook.path);
     let both = format!("Content-Length: {}", smuggled.len());
     let (te, many) = ("Transfer-Encoding: chunked", "Content-Length: 18446744073709551616");
-    // Whoever is refused is not listened to any more; nothing that follows is taken for a request.
+    // The server stops reading from a client that it refused; nothing that follows is taken for a request.
     let refused: &[&[u16]] = &[&[400], &[]];
     let cases: [Case<'_>; 18] = [
         ("no trick", &[&length], &body, &[&[200, 200]]),
@@ -130,7 +130,7 @@ async fn malformed_heads_are_refused_at_once() {
     ];
     for (what, bytes, allowed) in cases {
         let found = statuses(&send(&hook, &bytes));
-        // Whoever still sends may be reset before the answer reaches it.
+        // A client that still sends may be reset before the answer reaches it.
         assert!(found.iter().all(|status| *status < 500 || *status == 505), "{what}: {found:?}");
         assert!(found.first().is_none_or(|first| allowed.contains(first)), "{what}: {found:?}, not {allowed:?}");
         assert!(found.len() <= 1, "{what}: what follows was taken for a request: {found:?}");
@@ -245,7 +245,7 @@ async fn a_sender_that_asks_first_is_told_to_go_on() {
     assert_eq!(connection.next_answer().unwrap().status, 100);
     connection.send(body.as_bytes()).unwrap();
     assert_eq!(connection.next_answer().unwrap().status, 200);
-    // Nobody is told to go on who has nowhere to go.
+    // A request to an unknown path is not invited to continue.
     connection
         .send(b"POST /hooks/nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         .unwrap();

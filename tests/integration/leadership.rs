@@ -74,7 +74,7 @@ async fn a_killed_leader_is_succeeded_within_the_duration_of_the_lease_and_no_se
 
     first.signal("-KILL");
     let killed = Instant::now();
-    // Nobody is there to write this until there is a successor.
+    // No replica writes this until there is a successor.
     add_broken_receiver(&project).await;
     assert_eq!(hook.push("quay.io/killed/app", &["1.0.0"]).says(), "refreshed 1 warehouse(s)");
     second.leading(SUCCESSION + BUSY).await;

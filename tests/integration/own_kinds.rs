@@ -48,7 +48,7 @@ async fn refreshed_by(project: &Project, act: impl FnOnce()) -> Vec<String> {
     after.filter(|(name, token)| before.get(name) != Some(token)).map(|(name, _)| name).collect()
 }
 
-/// The events of a kind, as the command line names them to whoever asks for another.
+/// The events of a kind, as the command line lists them when another is given.
 fn events(kind: &str) -> Vec<String> {
     let ran = quayside(["send", kind, "http://127.0.0.1:9/", "--event", "no such event"]);
     let (_, names) = ran.err.trim_end().split_once(" are ").unwrap_or_else(|| panic!("{}", ran.err));

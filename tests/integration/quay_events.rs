@@ -17,7 +17,7 @@ const DELIVERIES: [(&str, &str, &str, &[&str]); 45] = [
         "repo_mirror_sync_success",
         &["any-tag", "storefront"],
     ),
-    // Without its name it cannot be told from a success.
+    // Without its name it looks like a success.
     ("repo_mirror_sync_started", "", "repo_mirror_sync", &["any-tag", "storefront"]),
     ("repo_mirror_sync_started", "?event=repo_mirror_sync_started", "repo_mirror_sync_started", &[]),
     ("repo_mirror_sync_failed", "?event=repo_mirror_sync_failed", "repo_mirror_sync_failed", &[]),
@@ -60,7 +60,7 @@ const DELIVERIES: [(&str, &str, &str, &[&str]); 45] = [
     ("variants/template.envelope_with_token", "", "repo_push", &["any-tag", "storefront"]),
     ("variants/template.single_tag_collapsed_to_string", "", "repo_push", &["any-tag", "storefront"]),
     ("variants/template.missing_fields_null", "", "repo_push", &[]),
-    // The name in the URL is believed, for whoever registered the URL wrote it.
+    // The name in the URL is believed, because the person who registered the URL wrote it.
     ("repo_push", "?event=repo_image_expiry", "repo_image_expiry", &[]),
     ("repo_push", "?event=something_new", "repo_push", &["any-tag", "storefront"]),
 ];

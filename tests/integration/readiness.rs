@@ -29,7 +29,7 @@ async fn a_replica_is_not_ready_before_its_tables_are_filled() {
     assert_eq!(readyz.json(), json!({"ready": false, "draining": false, "gates": gates(false)}));
     assert_eq!(operator.metric(r#"quayside_ready{gate="warehouses""#), 0.0);
 
-    // Nobody can tell yet whether the path is a receiver's, so the sender is asked to come back.
+    // It is not known yet whether the path belongs to a receiver, so the sender is asked to come back.
     let hook = project.hook(&operator, "quay", &format!("a long enough secret of {}", project.namespace));
     assert_eq!(hook.path, early.path);
     let answer = hook.post("{}");

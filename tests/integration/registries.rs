@@ -19,7 +19,7 @@ const ARTIFACTORY: [Delivery; 5] = [
 
 const AZURE: [Delivery; 11] = [
     ("acr_push", "push", "push", &["any-tag", "storefront"]),
-    // Nobody can tell which tag was meant.
+    // The event does not say which tag was meant.
     ("acr_push.untagged", "push", "push", &["any-tag", "storefront", "storefront-next"]),
     ("acr_delete", "delete", "delete", &[]),
     ("acr_ping", "ping", "ping", &[]),

@@ -69,7 +69,7 @@ async fn a_deleted_projectconfig_ends_its_routes_and_a_new_one_brings_them_back(
     let hook = project.quay(operator).await;
     project.delete("ProjectConfig", &project.namespace).await;
     hook.gone().await;
-    // The Secret is not looked at while nobody references it.
+    // The Secret is not read while no receiver references it.
     project.secret("quay-webhook", "another secret in the meantime").await;
     project.receivers(json!([quay_receiver("quay", "quay-webhook")])).await;
     project.hook(operator, "quay", "another secret in the meantime").served().await;

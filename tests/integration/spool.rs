@@ -141,7 +141,7 @@ async fn a_refresh_that_is_owed_survives_that_the_process_is_killed_twice() {
         world.owes(1.0, 1.0).await;
     }
     world.proxy.set(Fault::None);
-    // Nobody pushes again.
+    // No sender pushes again.
     world.refreshed_since(sent).await;
     world.owes(0.0, 0.0).await;
     world.operator.ready().await;
@@ -166,7 +166,7 @@ async fn a_refresh_that_is_owed_anew_is_not_taken_for_the_one_that_was_just_writ
     world.refreshed_since(sent).await;
 }
 
-/// What arrives before anybody can tell what it is.
+/// What arrives before the tables say what it is.
 struct Early {
     authentic: Hook,
     unsigned: Hook,
@@ -218,7 +218,7 @@ async fn what_arrives_before_the_api_server_answers_is_taken_in_and_run_later_ev
     let (began, sent) = (Instant::now(), Timestamp::now());
     let first = Operator::start(setup(&proxy, spool.path()));
     listening(&first).await;
-    // From the first moment, although nobody is sent here yet.
+    // From the first moment, although no traffic is routed here yet.
     Early::at(&first, &project).post_all();
     assert_eq!(exchange(first.hooks, "POST /hooks/quay/short", &[], b"{}").unwrap().status, 404);
     assert_eq!(first.metric("quayside_spool_intake_requests"), 4.0);
@@ -247,7 +247,7 @@ async fn what_arrives_before_the_api_server_answers_is_taken_in_and_run_later_ev
     let empty = ["quayside_spool_intake_requests", "quayside_spool_intake_bytes", "quayside_spool_owed"];
     wait_until("the spool is empty", SOON, async || empty.iter().all(|name| second.metric(name) == 0.0).then_some(()))
         .await;
-    // From now on everybody is told the truth at once.
+    // From now on each request gets its real answer at once.
     let Early { authentic, unsigned, unknown } = Early::at(&second, &project);
     let statuses = [&authentic, &unsigned, &unknown].map(|hook| hook.post("{").status);
     assert_eq!(statuses, [400, 401, 404]);
@@ -327,7 +327,7 @@ async fn with_a_full_disk_a_push_that_cannot_be_written_is_answered_503_and_stay
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{answer:?}");
     assert!(world.operator.metric(r#"quayside_spool_errors_total{reason="full""#) >= 1.0);
     let told = world.operator.logged("ERROR", "the spool failed");
-    assert_eq!(told.len(), 1, "a lasting trouble is told once: {told:?}");
+    assert_eq!(told.len(), 1, "a lasting trouble is logged once: {told:?}");
     world.owes(0.0, 1.0).await;
     world.proxy.set(Fault::None);
     world.refreshed_since(sent).await;
@@ -346,7 +346,7 @@ async fn a_spool_that_another_process_has_is_refused_with_a_clear_error() {
 
 #[tokio::test]
 async fn a_damaged_file_is_set_aside_and_told_and_what_it_may_have_held_is_refreshed() {
-    // Everything within reach is refreshed, so nobody else's Warehouses should be.
+    // Everything within reach is refreshed, so the Warehouses of other tests should not be within reach.
     let (plane, _turn) = ControlPlane::lawless().await;
     let mut world = World::on(plane, "spool-damaged", |setup| setup).await;
     world.proxy.set(Fault::Reset);

@@ -132,7 +132,10 @@ async fn a_bad_pair_keeps_the_last_good_one_and_says_so() {
 
     volume.swap_pair(&stranger.issue());
     wait_until("the good pair is counted", SOON, async || (reloads(&operator, "loaded") >= 1.0).then_some(())).await;
-    assert!(hook.try_post("", push_body("quay.io/a/b", &["1.0.0"])).is_err(), "signed by somebody we do not trust");
+    assert!(
+        hook.try_post("", push_body("quay.io/a/b", &["1.0.0"])).is_err(),
+        "signed by an authority that we do not trust"
+    );
     assert_eq!(hook.with_tls(&stranger.client(None)).push("quay.io/a/b", &["1.0.0"]).status, 200);
     assert_eq!(reloads(&operator, "failed"), 1.0);
 }

@@ -18,7 +18,7 @@ pub enum RegexError {
     /// `[` without `]`.
     #[error("missing closing ]")]
     MissingBracket,
-    /// A range such as `z-a`, or a class nobody knows.
+    /// A range such as `z-a`, or an unknown class.
     #[error("invalid character class range")]
     InvalidClass,
     /// A backslash followed by something that has no meaning, such as `\C` or a back-reference.

@@ -43,7 +43,7 @@ struct Translator<'p> {
 }
 
 impl<'p> Translator<'p> {
-    /// Translates the next element and tells whether it was a repetition.
+    /// Translates the next element and returns whether it was a repetition.
     fn step(&mut self) -> Result<bool, RegexError> {
         let Some(next) = self.rest.chars().next() else { return Ok(false) };
         match next {

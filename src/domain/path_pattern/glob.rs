@@ -120,7 +120,7 @@ impl Matcher<'_> {
         self.matches_nothing(&pattern[at.pattern..])
     }
 
-    /// Lets the last star take one character more, or else the last double star one segment more. Tells whether a
+    /// Lets the last star take one character more, or else the last double star one segment more. Returns whether a
     /// segment begins there; `None` when neither is possible.
     fn backtrack(&self, at: &mut Position) -> Option<bool> {
         if let Some(star) = &mut at.star {

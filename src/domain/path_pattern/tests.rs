@@ -1,9 +1,10 @@
 use super::*;
-use crate::domain::vectors::{lines, text};
+use crate::domain::vectors::{Ours, lines, text};
 
 #[test]
 fn patterns_match_as_in_the_vectors() {
     let cases = lines("patterns");
+    let mut recorded = Ours::of("patterns");
     let mut disagreements = Vec::new();
     let mut deviating = 0;
     for case in &cases {
@@ -11,6 +12,11 @@ fn patterns_match_as_in_the_vectors() {
         let ours = PathPattern::parse(text(case, "pattern"))
             .map(|pattern| paths.into_iter().filter(|path| pattern.matches(path)).collect::<Vec<_>>());
         let theirs = case.get("matches").and_then(|paths| paths.as_array());
+        let differs = match (&ours, theirs) {
+            (Ok(ours), Some(theirs)) => serde_json::json!(ours) != serde_json::json!(theirs),
+            (ours, theirs) => ours.is_ok() != theirs.is_some(),
+        };
+        recorded.check(case, serde_json::json!({"matches": ours.as_ref().ok()}), differs);
         let agrees = match (&ours, theirs) {
             (Err(_), None) => true,
             (Ok(ours), Some(theirs)) if case.get("deviates").is_some() => {
@@ -28,6 +34,7 @@ fn patterns_match_as_in_the_vectors() {
     }
     assert!(deviating > 0 && deviating < cases.len());
     assert!(disagreements.is_empty(), "{} of {}:\n{}", disagreements.len(), cases.len(), disagreements.join("\n"));
+    recorded.finish();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::go_url::GoUrl;
 /// host and a path, or carries a query or a fragment.
 #[must_use]
 pub fn git_identity(normalized: &str) -> Option<String> {
-    // Images and most charts are told apart without parsing anything.
+    // Images and most charts are recognised without parsing anything.
     if !normalized.contains("://") {
         return None;
     }

@@ -45,7 +45,7 @@ pub enum SelectorError {
         /// What is wrong with it.
         cause: ConstraintError,
     },
-    /// A selection strategy nobody knows. Names are case-sensitive.
+    /// An unknown selection strategy. Names are case-sensitive.
     #[error("{field} {given:?} is unknown; use one of {known}")]
     UnknownStrategy {
         /// The field.

@@ -1,4 +1,4 @@
-//! Why an event qualifies for a subscription or not, in a form that costs nothing until somebody wants to read it.
+//! Why an event qualifies for a subscription or not, in a form that costs nothing until it is printed.
 
 use std::fmt;
 

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::event::ChangedFiles;
-use crate::domain::vectors::lines;
+use crate::domain::vectors::{Ours, lines};
 
 fn texts(case: &Value, member: &str) -> Vec<String> {
     case[member].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
@@ -39,6 +39,7 @@ fn subscriptions_are_indexed_as_in_the_vectors() {
 #[test]
 fn events_qualify_as_in_the_vectors() {
     let cases = lines("matches");
+    let mut recorded = Ours::of("matches");
     let mut disagreements = Vec::new();
     let mut unmarked = 0;
     for case in &cases {
@@ -56,6 +57,7 @@ fn events_qualify_as_in_the_vectors() {
             .collect();
         let ours = concerned.iter().any(|sub| sub.judge(&qualifiers, &files, None).matched);
         let theirs = case.get("refresh").and_then(Value::as_bool);
+        recorded.check(case, json!({"refresh": ours}), theirs != Some(ours));
 
         let has_filter = case["warehouse"].to_string().contains("expressionFilter");
         let agrees = if deviates.contains("underscore-plus") {
@@ -80,6 +82,7 @@ fn events_qualify_as_in_the_vectors() {
     }
     assert!(unmarked > 2000);
     assert!(disagreements.is_empty(), "{} of {}:\n{}", disagreements.len(), cases.len(), disagreements.join("\n"));
+    recorded.finish();
 }
 
 #[test]

@@ -107,7 +107,10 @@ fn a_claim_counts_from_before_the_write_was_sent() {
     let mut slow = Replica::new("b");
     slow.reads(0, None);
     let record = slow.wants_to_write(0);
-    assert!(!slow.election.written(slow.moment(0), slow.moment(12), record), "an answer too late is no lead");
+    assert!(
+        !slow.election.written(slow.moment(0), slow.moment(12), record),
+        "an answer that comes too late does not lead"
+    );
     assert!(!slow.leads(12));
 }
 
@@ -279,7 +282,7 @@ fn an_unfinished_catch_up_is_continued_where_its_predecessor_recorded_it() {
     let released = first.election.release(first.moment(6)).unwrap();
     assert_eq!(released.catch_up, record.catch_up);
 
-    // Whoever starts after another gap has to begin anew, for all of the time.
+    // A replica that starts after another gap has to begin again, for all of the time.
     let mut late = Replica::new("c");
     late.wall = at("2026-08-21T18:00:00Z");
     late.election = Election::new(Arc::from("c"), late.wall, THRESHOLD);
@@ -296,7 +299,7 @@ fn an_unfinished_catch_up_is_continued_where_its_predecessor_recorded_it() {
 /// After this time no clock is set any more.
 const CLOCKS_SET_BY: u64 = 100_000;
 
-/// What may go wrong, drawn anew for each call.
+/// What may go wrong, drawn again for each call.
 #[derive(Clone, Copy, Debug)]
 struct Call {
     /// Until the API server acts on it.

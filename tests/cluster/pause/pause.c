@@ -1,4 +1,4 @@
-/* The container that holds a Pod's namespaces: waits to be told to end. */
+/* The container that holds a Pod's namespaces: waits for the signal to end. */
 #include <signal.h>
 
 int main(void) {

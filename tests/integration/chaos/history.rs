@@ -1,4 +1,4 @@
-//! Every token that a Warehouse ever bore, as a watch on the API server itself tells it.
+//! Every token that a Warehouse ever bore, as a watch on the API server itself reports it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Tokens {
     }
 
     /// Whether an acknowledged push was followed by a write that began after it was sent: one answered with 200 before
-    /// its answer. What was not acknowledged, nobody relies on.
+    /// its answer. A push that was not acknowledged does not count.
     pub(super) fn confirms(&self, push: &Push) -> bool {
         if !push.is_acknowledged() {
             return true;

@@ -1,4 +1,4 @@
-//! Somebody who pushes, as Quay does: what is not acknowledged is sent again, three times in all.
+//! A sender that behaves as Quay does: what is not acknowledged is sent again, three times in all.
 
 use std::collections::HashMap;
 use std::io;
@@ -77,7 +77,7 @@ impl Sender {
                 }
                 return;
             }
-            // A Service leads elsewhere when nobody is there.
+            // A Service leads elsewhere when no replica listens.
             (self.connection, self.replica) = (None, 1 - self.replica);
             thread::sleep(PAUSE);
         }

@@ -49,14 +49,14 @@ impl ControlPlane {
         }))
     }
 
-    /// One whose CRDs validate nothing and whose API server may be stopped; whoever holds it is alone with it.
+    /// One whose CRDs validate nothing and whose API server may be stopped; the test that holds it has it alone.
     pub(crate) async fn lawless() -> (&'static Self, AsyncMutexGuard<'static, ()>) {
         static LAWLESS: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
         static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
         Self::alone(&LAWLESS, &TURN).await
     }
 
-    /// Another of this kind, for those who have to wait until a Lease expires: nobody else has to wait with them.
+    /// Another of this kind, for those who have to wait until a Lease expires: no other test has to wait with them.
     pub(crate) async fn for_elections() -> (&'static Self, AsyncMutexGuard<'static, ()>) {
         static ELECTIONS: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
         static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
@@ -75,7 +75,7 @@ impl ControlPlane {
             plane.prepare()?;
             Ok(plane)
         }));
-        // Whoever was here before may have failed in between.
+        // The test that was here before may have failed in between.
         plane.command("start-apiserver");
         (plane, turn)
     }

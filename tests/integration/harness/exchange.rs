@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that sends exactly the bytes it is told to. Blocking: a test waits for its answer anyway.
+//! An HTTP/1.1 client that sends exactly the bytes it is given. Blocking: a test waits for its answer anyway.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -115,7 +115,7 @@ impl Connection {
             }
         };
         match ended {
-            // Whoever still had something to send is reset after the answer.
+            // A client that still had something to send is reset after the answer.
             Err(error) if self.ahead.is_empty() => Err(error),
             _ => Answer::parse(&self.ahead),
         }
@@ -145,7 +145,7 @@ impl Connection {
         }
     }
 
-    /// Tells the other side that nothing more will be sent.
+    /// Shows the other side that nothing more will be sent.
     pub(crate) fn finish(&self) -> io::Result<()> {
         self.stream.socket().shutdown(Shutdown::Write)
     }

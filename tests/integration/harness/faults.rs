@@ -170,7 +170,7 @@ impl Way {
                 changed = state.changed() => {
                     let now = *state.borrow_and_update();
                     if now.freezes != freezes {
-                        // It stays open, and nobody looks at it any more.
+                        // It stays open and is not read any more.
                         return tokio::time::sleep(FROZEN).await;
                     }
                     if now.resets != resets || changed.is_err() {

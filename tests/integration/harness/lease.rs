@@ -1,4 +1,4 @@
-//! The Lease by which replicas agree, on a control plane where nobody else writes statuses.
+//! The Lease by which replicas agree, on a control plane where no other test writes statuses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -173,7 +173,7 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        // First the guardian, for the number of an operator that is gone may belong to somebody else.
+        // First the guardian, for the number of an operator that is gone may belong to another process.
         drop((self.guardian.kill(), self.guardian.wait()));
         let child = self.child.get_mut().unwrap();
         drop((child.kill(), child.wait()));
@@ -197,7 +197,7 @@ pub(crate) fn base_url() -> String {
     format!("http://{}/hooks", SHARED.get_or_init(free_address))
 }
 
-/// An address that nobody else in this process was given. Below the ports that the kernel hands out for connections.
+/// An address that no other test in this process was given. Below the ports that the kernel hands out for connections.
 fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;

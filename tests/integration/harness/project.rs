@@ -73,7 +73,7 @@ impl Project {
         let mut data = json!({});
         for (key, value) in pairs {
             data[key] = BASE64_STANDARD.encode(value).into();
-            // A fingerprint is no credential: the log names the one of a client that is refused.
+            // A fingerprint is not a credential: the log names the one of a client that is refused.
             if !value.is_empty() && *key != "client-certificate" {
                 self.keep_out_of_logs(value);
             }
@@ -372,7 +372,7 @@ impl Hook {
         self.post(push_body(repository, tags))
     }
 
-    /// The status that a push has which concerns nobody; one of a receiver of another kind is refused or ignored.
+    /// The status of a push that no Warehouse subscribes to; a receiver of another kind refuses or ignores it.
     pub(crate) fn probe(&self) -> Option<u16> {
         Some(self.try_post("?dry-run=true", push_body("quay.io/nobody/subscribes", &["1.0.0"])).ok()?.status)
     }
