@@ -1,4 +1,4 @@
-//! Keeps the tables of `docs/configuration.md` in step with the flags and with the chart's values.
+//! Keeps the tables of `docs/configuration.md` and of the chart's README in step with the flags and with the chart's values.
 //!
 //! `make generate` writes them (it sets `QUAYSIDE_GENERATE`); without that the tests compare.
 
@@ -71,24 +71,22 @@ fn add_values(table: &mut String, prefix: &str, schema: &Value, values: &Value) 
 }
 
 #[track_caller]
-fn in_step(name: &str, table: &str) {
-    let document = read("docs/configuration.md");
+fn in_step(path: &str, name: &str, table: &str) {
+    let document = read(path);
     let (begin, end) = (format!("<!-- begin generated {name} -->\n"), format!("<!-- end generated {name} -->"));
     let (before, rest) = document.split_once(&begin).expect("the begin marker");
     let (found, after) = rest.split_once(&end).expect("the end marker");
     if std::env::var_os("QUAYSIDE_GENERATE").is_some() {
-        std::fs::write(file("docs/configuration.md"), format!("{before}{begin}{table}{end}{after}")).unwrap();
+        std::fs::write(file(path), format!("{before}{begin}{table}{end}{after}")).unwrap();
         return;
     }
-    assert!(
-        found == table,
-        "docs/configuration.md is out of step with the {name}: run `make generate` and commit the result"
-    );
+    assert!(found == table, "{path} is out of step with the {name}: run `make generate` and commit the result");
 }
 
-/// One test, because both parts are written into one file.
+/// One test, because two parts are written into one file.
 #[test]
 fn the_configuration_reference_is_in_step_with_flags_and_values() {
-    in_step("flags", &flags());
-    in_step("values", &values());
+    in_step("docs/configuration.md", "flags", &flags());
+    in_step("docs/configuration.md", "values", &values());
+    in_step("charts/quayside/README.md", "values", &values());
 }

@@ -16,33 +16,40 @@ struct ClosedSet {
     document: &'static str,
     /// The head of the table.
     head: &'static str,
-    /// The file of the code, and the function whose texts are the words.
+    /// The file of the code, and the beginning of each block whose texts are the words.
     file: &'static str,
-    function: &'static str,
-    /// The words of the function that have no row.
+    block: &'static str,
+    /// The words that have no row.
     besides: &'static [&'static str],
 }
 
-const CLOSED_SETS: [ClosedSet; 3] = [
+const CLOSED_SETS: [ClosedSet; 4] = [
     ClosedSet {
         document: "docs/operations.md",
         head: "| gate | opens when |",
         file: "src/process/readiness.rs",
-        function: "as_str",
+        block: "fn as_str(",
         besides: &[],
     },
     ClosedSet {
         document: "docs/operations.md",
         head: "| `outcome` | status | meaning | normal? |",
         file: "src/http/answer/outcome.rs",
-        function: "as_str",
+        block: "fn as_str(",
+        besides: &[],
+    },
+    ClosedSet {
+        document: "docs/receivers.md",
+        head: "| reason | status | cause | remedy |",
+        file: "src/controller/resolve/problem.rs",
+        block: "\nreasons! {",
         besides: &[],
     },
     ClosedSet {
         document: "docs/troubleshooting.md",
         head: "| `notMatched` | meaning |",
         file: "src/domain/selector/reason.rs",
-        function: "code",
+        block: "fn code(",
         // Why a subscription accepts.
         besides: &[
             "no_qualifier",
@@ -71,10 +78,11 @@ fn first_column(document: &str, head: &str) -> BTreeSet<String> {
     cells.flat_map(words).collect()
 }
 
-/// The texts in the bodies of all functions of a name.
-fn texts(file: &str, function: &str) -> BTreeSet<String> {
-    let (code, head) = (read(file), format!("fn {function}("));
-    let bodies = code.split(&head).skip(1).map(|rest| rest.split("\n    }\n").next().unwrap());
+/// The texts in all blocks with that beginning.
+fn texts(file: &str, block: &str) -> BTreeSet<String> {
+    let code = read(file);
+    let end = if block.ends_with('{') { "\n}\n" } else { "\n    }\n" };
+    let bodies = code.split(block).skip(1).map(|rest| rest.split(end).next().unwrap());
     let text = Regex::new(r#""([^"]+)""#).unwrap();
     bodies.flat_map(|body| text.captures_iter(body).map(|found| found[1].to_owned()).collect::<Vec<_>>()).collect()
 }
@@ -82,7 +90,7 @@ fn texts(file: &str, function: &str) -> BTreeSet<String> {
 #[test]
 fn every_word_of_a_closed_set_has_a_row_in_its_table() {
     for set in CLOSED_SETS {
-        let mut words = texts(set.file, set.function);
+        let mut words = texts(set.file, set.block);
         assert!(set.besides.iter().all(|word| words.remove(*word)), "{}: {words:?}", set.file);
         let rows = first_column(set.document, set.head);
         assert!(words.len() > 3, "{}: {words:?}", set.file);

@@ -115,6 +115,8 @@ refused "need a host name" --set httpRoute.enabled=true --set 'httpRoute.parentR
 refused "httpRoute.parentRefs is required with httpRoute.enabled=true" --set httpRoute.enabled=true
 refused "at '/httpRoute/parentRefs/0': missing property 'name'" --set 'httpRoute.parentRefs[0].namespace=gateways'
 refused "at '/extraArgs/0': 'run' does not match pattern '^--[a-z]'" --set 'extraArgs[0]=run'
+refused "commonLabels sets app.kubernetes.io/name, which the chart sets itself" --set 'commonLabels.app\.kubernetes\.io/name=other'
+refused "at '/dnsPolicy': value must be one of" --set dnsPolicy=Cluster
 refused "extraEnv sets QUAYSIDE_LISTEN, which the chart sets itself" --set 'extraEnv[0].name=QUAYSIDE_LISTEN'
 refused "extraEnv sets POD_NAMESPACE, which the chart sets itself" --set 'extraEnv[0].name=POD_NAMESPACE'
 refused "at '/extraVolumeMounts/0': missing property 'mountPath'" --set 'extraVolumeMounts[0].name=authorities'
@@ -129,6 +131,12 @@ says() { # says TEXT WHAT FLAG…: what is rendered with these flags contains TE
 }
 says 'terminationGracePeriodSeconds: 40' "the grace period covers the drain"
 says 'terminationGracePeriodSeconds: 95' "also another one" --set drain.delaySeconds=10 --set drain.timeoutSeconds=40
+says 'revisionHistoryLimit: 10' "the history is as long as that of Kubernetes"
+says 'example.com/team: platform' "commonLabels are on every object" --set 'commonLabels.example\.com/team=platform' --show-only templates/service.yaml
+if rendered --values "$fixtures/everything.yaml" | grep -A3 -E '^ *(matchLabels|selector):' | grep -q example.com/cost-centre; then
+  die "a selector has commonLabels, so they could never change"
+fi
+ok "and in no selector"
 says 'value: "a.example:8443=b.example,docker.io=b.example/hub"' "aliases of registries are separated by commas" --set 'registryAliases={a.example:8443=b.example,docker.io=b.example/hub}' --show-only templates/deployment.yaml
 says 'path: /webhooks' "an Ingress routes the prefix of baseUrl" --set ingress.enabled=true --set baseUrl=https://h.example.com/webhooks/ --show-only templates/ingress.yaml
 says 'path: /' "or everything" --set ingress.enabled=true --show-only templates/ingress.yaml
@@ -186,10 +194,10 @@ dry_run() { # dry_run WHAT FLAG…: what is rendered passes the API server, whic
 }
 dry_run "with the required values" "${needed[@]}"
 dry_run "with everything on" --values "$fixtures/everything.yaml"
-for kind in ingress httproute networkpolicy servicemonitor poddisruptionbudget horizontalpodautoscaler; do
+for kind in ingress httproute networkpolicy servicemonitor podmonitor configmap/q-quayside-extra poddisruptionbudget horizontalpodautoscaler; do
   grep -q "^$kind" "$dir/applied" || die "$kind is not among: $(cat "$dir/applied")"
 done
-ok "Ingress, HTTPRoute, NetworkPolicy, ServiceMonitor, PodDisruptionBudget and HorizontalPodAutoscaler among them"
+ok "Ingress, HTTPRoute, NetworkPolicy, ServiceMonitor, PodMonitor, extra objects, PodDisruptionBudget and HorizontalPodAutoscaler among them"
 dry_run "with a disk for each replica" "${needed[@]}" --set spool.persistence.enabled=true --set spool.persistence.storageClassName=fast
 dry_run "for a take-over" "${needed[@]}" --set takeOver.enabled=true --set serviceMonitor.enabled=true --set ingress.enabled=true
 

@@ -43,6 +43,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "quayside.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "quayside.image" -}}
@@ -217,6 +220,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "httpRoute.parentRefs is required with httpRoute.enabled=true: the Gateways to attach to, for example --set 'httpRoute.parentRefs[0].name=public'" }}
+{{- end }}
+{{- range $label, $_ := .Values.commonLabels }}
+{{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "app.kubernetes.io/component" "helm.sh/chart") }}
+{{- fail (printf "commonLabels sets %s, which the chart sets itself: leave it out" $label) }}
+{{- end }}
 {{- end }}
 {{- $own := list }}
 {{- range include "quayside.env" . | fromYamlArray }}{{ $own = append $own .name }}{{ end }}
