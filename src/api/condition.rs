@@ -1,7 +1,8 @@
 //! Conditions: the words and how a list of them changes.
 //!
-//! Types, reasons and messages of `ProjectConfig` and `ClusterConfig` are Kargo's, so that whatever waits for or shows them keeps working. One thing is
-//! deliberately better: `lastTransitionTime` follows the status, while Kargo never moves it.
+//! Types, reasons and messages of `ProjectConfig` and `ClusterConfig` are Kargo's, so that whatever waits for or shows
+//! them keeps working. One thing is deliberately better: `lastTransitionTime` follows the status, while Kargo never
+//! moves it.
 
 use std::borrow::Cow;
 
@@ -55,8 +56,8 @@ impl ConfigKind {
         }
     }
 
-    /// Message of `Ready=False` because of `errors`, each already in the form of [`receiver_error`]. Repeated errors are
-    /// listed once; several are put in brackets.
+    /// Message of `Ready=False` because of `errors`, each already in the form of [`receiver_error`]. Repeated errors
+    /// are listed once; several are put in brackets.
     #[must_use]
     pub fn failed_message(self, errors: &[String]) -> String {
         let prefix = match self {

@@ -13,8 +13,8 @@ use super::condition;
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ConfigStatus {
-    /// The state of the object. `Ready` is True while every receiver is served; otherwise its message names the receivers
-    /// that are not, and why. `Reconciling` is present while some receiver is not served yet.
+    /// The state of the object. `Ready` is True while every receiver is served; otherwise its message names the
+    /// receivers that are not, and why. `Reconciling` is present while some receiver is not served yet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::list_schema")]
     pub conditions: Vec<Condition>,
@@ -23,8 +23,8 @@ pub struct ConfigStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// The value of the annotation `kargo.akuity.io/refresh` that was last handled. Setting the annotation to a new value
-    /// asks for the object to be reconciled again; the request is done when both are equal.
+    /// The value of the annotation `kargo.akuity.io/refresh` that was last handled. Setting the annotation to a new
+    /// value asks for the object to be reconciled again; the request is done when both are equal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh: Option<String>,
 
@@ -47,8 +47,8 @@ pub struct ReceiverDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 
-    /// The path of the receiver's URL. It is derived from the project, the receiver's name and the secret, so it changes
-    /// when one of them changes. Treat it as a credential.
+    /// The path of the receiver's URL. It is derived from the project, the receiver's name and the secret, so it
+    /// changes when one of them changes. Treat it as a credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 

@@ -1,6 +1,6 @@
-//! Tolerant decoding of receivers. Those of one list are decoded one by one, so that one that is odd (past admission, or
-//! written for a newer Kargo) is an error of its own and the others are served. The contract for what is odd is Go's decoding
-//! of Kargo's types: unknown fields are ignored, wrong types are errors.
+//! Tolerant decoding of receivers. Those of one list are decoded one by one, so that one that is odd (past admission,
+//! or written for a newer Kargo) is an error of its own and the others are served. The contract for what is odd is Go's
+//! decoding of Kargo's types: unknown fields are ignored, wrong types are errors.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -103,7 +103,8 @@ impl ReceiverConfig {
     /// ]});
     /// let entries = ReceiverConfig::decode_list(&spec);
     /// assert!(entries[0].as_ref().is_err_and(|e| e.cause.contains("unknown receiver kind forge")));
-    /// assert!(entries[1].as_ref().is_ok_and(|r| r.kinds.secrets().any(|(kind, secret)| kind.as_str() == "quay" && secret.name == "s")));
+    /// assert!(entries[1].as_ref().is_ok_and(|r| r.kinds.secrets().any(|(kind, secret)| kind.as_str() == "quay" &&
+    /// secret.name == "s")));
     /// ```
     #[must_use]
     pub fn decode_list(spec: &Value) -> Vec<Result<Self, EntryError>> {

@@ -1,8 +1,8 @@
 //! Settings of the `generic` receiver: what to do with a request of any sender. The contract is Kargo's CRD, widened by
 //! the `Promotion` targets that Kargo's documentation and code know and its CRD leaves out.
 //!
-//! Values that Kargo leaves open (expressions, operators, templates) are open here too; `resolve` and the receiver judge
-//! them.
+//! Values that Kargo leaves open (expressions, operators, templates) are open here too; `resolve` and the receiver
+//! judge them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::secret_ref::SecretRef;
 
-/// The most actions of a receiver, and the most criteria of an action: the CEL rule needs a bound to have a bounded cost.
+/// The most actions of a receiver, and the most criteria of an action: the CEL rule needs a bound to have a bounded
+/// cost.
 const MAX_ITEMS: u32 = 32;
 
 /// Settings of the `generic` kind.
@@ -22,8 +23,8 @@ pub struct GenericConfig {
     /// The Secret that holds the receiver's secret. Required.
     pub secret_ref: SecretRef,
 
-    /// The actions to run for a request, in this order and independently of one another. Between 1 and 32. Default: none;
-    /// requests are accepted and nothing happens.
+    /// The actions to run for a request, in this order and independently of one another. Between 1 and 32. Default:
+    /// none; requests are accepted and nothing happens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = MAX_ITEMS))]
     pub actions: Vec<GenericAction>,
@@ -46,15 +47,15 @@ pub struct GenericAction {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
 
-    /// Which objects to act on. An object is selected when it meets one of the criteria. Between 1 and 32. Default: none;
-    /// nothing is selected.
+    /// Which objects to act on. An object is selected when it meets one of the criteria. Between 1 and 32. Default:
+    /// none; nothing is selected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = MAX_ITEMS))]
     pub target_selection_criteria: Vec<TargetSelectionCriteria>,
 }
 
-/// Selects objects of one kind by name, labels or index. Set at least one of the three; an object must meet all that are
-/// set.
+/// Selects objects of one kind by name, labels or index. Set at least one of the three; an object must meet all that
+/// are set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = criteria_rules()))]
@@ -82,8 +83,8 @@ pub struct TargetSelectionCriteria {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct LabelSelector {
-    /// The labels that an object must have, with their values. Values may contain expressions in `${{ }}`. Default: none. Example:
-    /// `{"team": "web"}`.
+    /// The labels that an object must have, with their values. Values may contain expressions in `${{ }}`. Default:
+    /// none. Example: `{"team": "web"}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub match_labels: BTreeMap<String, String>,
 
@@ -103,8 +104,8 @@ pub struct LabelRequirement {
     /// How the label is compared: `In`, `NotIn`, `Exists` or `DoesNotExist`.
     pub operator: String,
 
-    /// The values to compare with; at least one for `In` and `NotIn`, none for the others. Values may contain expressions
-    /// in `${{ }}`. Default: none.
+    /// The values to compare with; at least one for `In` and `NotIn`, none for the others. Values may contain
+    /// expressions in `${{ }}`. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub values: Vec<String>,

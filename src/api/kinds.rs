@@ -101,9 +101,9 @@ pub struct ArtifactoryConfig {
     /// The Secret that holds the receiver's secret. Required.
     pub secret_ref: SecretRef,
 
-    /// The virtual repository that Warehouses subscribe to. Artifactory reports the local repository that was pushed to; this
-    /// name replaces it, so that subscriptions to the virtual repository match. Use one receiver for each virtual repository.
-    /// Default: none, the local repository's name is used. Example: `docker-virtual`.
+    /// The virtual repository that Warehouses subscribe to. Artifactory reports the local repository that was pushed
+    /// to; this name replaces it, so that subscriptions to the virtual repository match. Use one receiver for each
+    /// virtual repository. Default: none, the local repository's name is used. Example: `docker-virtual`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_repo_name: Option<String>,
 }

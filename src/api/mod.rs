@@ -1,14 +1,15 @@
-//! The Kubernetes API we read and report to: Kargo's `ProjectConfig`, `ClusterConfig` and `Warehouse`, our own `Receiver`
-//! and `ClusterReceiver`, and the conditions of all of them but the Warehouse.
+//! The Kubernetes API we read and report to: Kargo's `ProjectConfig`, `ClusterConfig` and `Warehouse`, our own
+//! `Receiver` and `ClusterReceiver`, and the conditions of all of them but the Warehouse.
 //!
-//! Owns the schema: the Rust types here are the one source of the files under `crds/`. For Kargo's kinds the contract is its
-//! own CRDs of group `kargo.akuity.io`, version `v1alpha1`: same names, scope, fields, printed columns and list semantics.
-//! What Kargo checks in its admission webhooks (one kind per receiver, unique names, the one `ClusterConfig`) is a CEL
-//! rule here, so that a cluster without Kargo refuses the same mistakes. Fields that belong to Kargo alone
-//! (`promotionPolicies`, links, windows, `gitClient`, …) are neither described nor pruned.
+//! Owns the schema: the Rust types here are the one source of the files under `crds/`. For Kargo's kinds the contract
+//! is its own CRDs of group `kargo.akuity.io`, version `v1alpha1`: same names, scope, fields, printed columns and list
+//! semantics. What Kargo checks in its admission webhooks (one kind per receiver, unique names, the one
+//! `ClusterConfig`) is a CEL rule here, so that a cluster without Kargo refuses the same mistakes. Fields that belong
+//! to Kargo alone (`promotionPolicies`, links, windows, `gitClient`, …) are neither described nor pruned.
 //!
 //! Must not hold policy: what a receiver means is decided in `resolve`, what a subscription matches in `subscription`.
-//! Decoding is tolerant for the same reason: an odd entry is reported beside its good neighbours, never instead of them.
+//! Decoding is tolerant for the same reason: an odd entry is reported beside its good neighbours, never instead of
+//! them.
 
 pub(crate) mod cluster_config;
 pub(crate) mod condition;
@@ -59,13 +60,14 @@ pub struct CrdError {
     source: serde_saphyr::SerializeError,
 }
 
-/// The CRDs of [`ProjectConfig`], [`ClusterConfig`], [`Warehouse`], [`Receiver`] and [`ClusterReceiver`], in that order, in
-/// the style of Go's controller-gen: an optional field is absent or valid (never `nullable`), and an empty value is no default.
+/// The CRDs of [`ProjectConfig`], [`ClusterConfig`], [`Warehouse`], [`Receiver`] and [`ClusterReceiver`], in that
+/// order, in the style of Go's controller-gen: an optional field is absent or valid (never `nullable`), and an empty
+/// value is no default.
 ///
 /// ```
 /// let names: Vec<_> = quayside::api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
-/// assert_eq!(names[..3], ["projectconfigs.kargo.akuity.io", "clusterconfigs.kargo.akuity.io", "warehouses.kargo.akuity.io"]);
-/// assert_eq!(names[3..], ["receivers.quayside.dev", "clusterreceivers.quayside.dev"]);
+/// assert_eq!(names[..3], ["projectconfigs.kargo.akuity.io", "clusterconfigs.kargo.akuity.io",
+/// "warehouses.kargo.akuity.io"]); assert_eq!(names[3..], ["receivers.quayside.dev", "clusterreceivers.quayside.dev"]);
 /// ```
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {

@@ -1,7 +1,7 @@
 //! `Receiver` and `ClusterReceiver`: one webhook receiver of any kind, with all its settings. The contract is our own.
 //!
-//! Kargo's objects have neither the kinds that Kargo lacks nor settings beside the Secret, and nothing may be added to them.
-//! The two objects here differ only in their scope.
+//! Kargo's objects have neither the kinds that Kargo lacks nor settings beside the Secret, and nothing may be added to
+//! them. The two objects here differ only in their scope.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
@@ -14,8 +14,8 @@ use super::kinds::{HOST_PATTERN, KargoKinds, OwnKinds, which_are_set};
 use super::secret_ref::SecretRef;
 use crate::domain::kind::ReceiverKind;
 
-/// One webhook receiver: exactly one of the fields that have a `secretRef`, which is its kind, and settings that apply to
-/// every kind. Example: `{"msr": {"secretRef": {"name": "msr-webhook"}}, "registryHost": "msr.example.com"}`.
+/// One webhook receiver: exactly one of the fields that have a `secretRef`, which is its kind, and settings that apply
+/// to every kind. Example: `{"msr": {"secretRef": {"name": "msr-webhook"}}, "registryHost": "msr.example.com"}`.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "quayside.dev",
@@ -45,14 +45,15 @@ pub struct ReceiverSpec {
     #[serde(flatten)]
     pub own: OwnKinds,
 
-    /// The registry's host as Warehouses name it, with its port if it has one. Mirantis Secure Registry, Gitea, Nexus and Zot
-    /// may not name their own host; for Artifactory, Distribution and ECR it replaces the host in the event. Default: none.
-    /// Example: `registry.example.com:8443`.
+    /// The registry's host as Warehouses name it, with its port if it has one. Mirantis Secure Registry, Gitea, Nexus
+    /// and Zot may not name their own host; for Artifactory, Distribution and ECR it replaces the host in the event.
+    /// Default: none. Example: `registry.example.com:8443`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 260), regex(pattern = HOST_PATTERN))]
     pub registry_host: Option<String>,
 
-    /// Other names of the registry: an event for `pushed` also matches subscriptions to `pulled`. At most 32; default: none.
+    /// Other names of the registry: an event for `pushed` also matches subscriptions to `pulled`. At most 32; default:
+    /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub host_aliases: Vec<HostAlias>,
@@ -62,9 +63,9 @@ pub struct ReceiverSpec {
     #[serde(default, rename = "allowSHA1Signatures", skip_serializing_if = "Option::is_none")]
     pub allow_sha1_signatures: Option<bool>,
 
-    /// How the sender proves its identity, besides knowing the URL and signing requests. Each setting names a key of the
-    /// Secret. A key with the default name takes effect even when it is not mentioned here. Default: only the keys with
-    /// default names that the Secret contains.
+    /// How the sender proves its identity, besides knowing the URL and signing requests. Each setting names a key of
+    /// the Secret. A key with the default name takes effect even when it is not mentioned here. Default: only the keys
+    /// with default names that the Secret contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
 }
@@ -87,17 +88,18 @@ pub struct HostAlias {
 /// A host, perhaps a port, and perhaps folders.
 const PLACE_PATTERN: &str = r"^([-._a-zA-Z0-9]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[-._a-zA-Z0-9]+)*$";
 
-/// What a sender must present. A key that is mentioned here must be in the Secret; otherwise the receiver is not served.
+/// What a sender must present. A key that is mentioned here must be in the Secret; otherwise the receiver is not
+/// served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Authentication {
-    /// User and password of HTTP basic authentication, as `user:password`. A sender that takes them from the URL, such as
-    /// Quay, needs `user:password@` in front of the host. Default key: `basic-auth`.
+    /// User and password of HTTP basic authentication, as `user:password`. A sender that takes them from the URL, such
+    /// as Quay, needs `user:password@` in front of the host. Default key: `basic-auth`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic_auth: Option<KeyRef>,
 
-    /// A token in the body, for Quay with a POST template of the form `{"event": …, "token": …, "data": …}`. Default key:
-    /// `body-token`.
+    /// A token in the body, for Quay with a POST template of the form `{"event": …, "token": …, "data": …}`. Default
+    /// key: `body-token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_token: Option<KeyRef>,
 
@@ -147,8 +149,8 @@ pub struct ClusterReceiverSpec(pub ReceiverSpec);
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ReceiverStatus {
-    /// The state of the object. `Ready` is True while requests to the URL are accepted; otherwise its message says why they
-    /// are not.
+    /// The state of the object. `Ready` is True while requests to the URL are accepted; otherwise its message says why
+    /// they are not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::list_schema")]
     pub conditions: Vec<Condition>,
@@ -184,7 +186,8 @@ impl std::fmt::Debug for ReceiverStatus {
 }
 
 impl ReceiverSpec {
-    /// Each kind that is set and the Secret it names, in the order of [`ReceiverKind::ALL`]. A valid receiver has exactly one.
+    /// Each kind that is set and the Secret it names, in the order of [`ReceiverKind::ALL`]. A valid receiver has
+    /// exactly one.
     pub fn secrets(&self) -> impl Iterator<Item = (ReceiverKind, &SecretRef)> {
         self.kargo.secrets().chain(self.own.secrets())
     }

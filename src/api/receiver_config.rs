@@ -1,5 +1,5 @@
-//! One entry of `spec.webhookReceivers`: its name, its kind and that kind's settings. The contract is Kargo's CRD for the
-//! fields and Kargo's admission webhook for what it refuses.
+//! One entry of `spec.webhookReceivers`: its name, its kind and that kind's settings. The contract is Kargo's CRD for
+//! the fields and Kargo's admission webhook for what it refuses.
 //!
 //! Owns the schema of an entry and of the list; `decode` owns how a stored list is read.
 
@@ -19,9 +19,9 @@ const MAX_RECEIVERS: u32 = 256;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true, "x-kubernetes-validations" = entry_rules()))]
 pub struct ReceiverConfig {
-    /// The name of the receiver, unique in this list. It is part of what the URL is derived from, so renaming a receiver
-    /// changes its URL. Lower-case letters, digits, `-` and `.`, starting and ending with a letter or digit, at most 253
-    /// characters; example: `quay`.
+    /// The name of the receiver, unique in this list. It is part of what the URL is derived from, so renaming a
+    /// receiver changes its URL. Lower-case letters, digits, `-` and `.`, starting and ending with a letter or digit,
+    /// at most 253 characters; example: `quay`.
     #[schemars(
         length(min = 1, max = 253),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
@@ -33,8 +33,8 @@ pub struct ReceiverConfig {
     pub kinds: KargoKinds,
 }
 
-/// Schema of the list: plain and atomic as Kargo's, with names that differ. (To name the two in the message would cost the
-/// API server more than it allows.)
+/// Schema of the list: plain and atomic as Kargo's, with names that differ. (To name the two in the message would cost
+/// the API server more than it allows.)
 pub(super) fn list_schema(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",

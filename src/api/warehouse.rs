@@ -1,6 +1,6 @@
-//! `Warehouse`: what to watch for new artifacts. Ours is only the part we read, the subscriptions; the object belongs to
-//! Kargo, whose CRD and admission webhooks say what a subscription may hold. Nothing here restricts or defaults them, so
-//! a manifest written for Kargo is stored byte for byte as it was given.
+//! `Warehouse`: what to watch for new artifacts. Ours is only the part we read, the subscriptions; the object belongs
+//! to Kargo, whose CRD and admission webhooks say what a subscription may hold. Nothing here restricts or defaults
+//! them, so a manifest written for Kargo is stored byte for byte as it was given.
 
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -34,8 +34,8 @@ pub struct WarehouseSpec {
     pub shard: Option<String>,
 
     /// The repositories to watch. Each entry is an object with one kind of subscription, `git`, `image` or `chart`, for
-    /// example `{"image": {"repoURL": "quay.io/example/app", "constraint": "^1.0.0"}}`. Subscriptions of other kinds are
-    /// stored, but no webhook refreshes them.
+    /// example `{"image": {"repoURL": "quay.io/example/app", "constraint": "^1.0.0"}}`. Subscriptions of other kinds
+    /// are stored, but no webhook refreshes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "subscriptions_schema")]
     pub subscriptions: Vec<Value>,

@@ -1,7 +1,8 @@
 //! Threads that serve senders, each with a runtime of its own.
 //!
-//! A push is read, matched, written to the API server and answered on one thread. On a runtime shared by several threads
-//! every one of these steps wakes another thread, which on a small machine costs more than the steps themselves.
+//! A push is read, matched, written to the API server and answered on one thread. On a runtime shared by several
+//! threads every one of these steps wakes another thread, which on a small machine costs more than the steps
+//! themselves.
 
 use std::thread;
 

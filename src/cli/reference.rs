@@ -1,4 +1,5 @@
-//! Keeps the tables of `docs/configuration.md` and of the chart's README in step with the flags and with the chart's values.
+//! Keeps the tables of `docs/configuration.md` and of the chart's README in step with the flags and with the chart's
+//! values.
 //!
 //! `make generate` writes them (it sets `QUAYSIDE_GENERATE`); without that the tests compare.
 

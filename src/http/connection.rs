@@ -6,8 +6,8 @@
 //!               └─────────────────────────┘
 //! ```
 //!
-//! hyper has one time limit for "a head is awaited" and "a head is being read"; here they differ, because proxies keep idle
-//! connections for minutes. The time of the body, and of the work, is the handler's.
+//! hyper has one time limit for "a head is awaited" and "a head is being read"; here they differ, because proxies keep
+//! idle connections for minutes. The time of the body, and of the work, is the handler's.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -147,7 +147,8 @@ impl Talk {
         if stage == Stage::Work { self.place.works() } else { self.place.waits() }
     }
 
-    /// An answer is about to be written: to a request that reached a receiver, or not, and whether the connection stays.
+    /// An answer is about to be written: to a request that reached a receiver, or not, and whether the connection
+    /// stays.
     pub(super) fn answers(&self, met_receiver: bool, stays: bool) {
         {
             let mut pace = self.pace.lock();

@@ -1,14 +1,15 @@
 //! The memory of large request bodies, shared by all receivers so that none of them can take it all.
 //!
-//! A body that outgrows [`SMALL_BODY_BYTES`](super::limits::SMALL_BODY_BYTES) needs a turn for the bytes that it still may
-//! have. Turns are granted in order within a receiver, and to the receiver that holds least among several; one receiver
-//! holds at most half of the pool. A sender that waits for longer than [`PATIENCE`] may take the turn of another:
+//! A body that outgrows [`SMALL_BODY_BYTES`](super::limits::SMALL_BODY_BYTES) needs a turn for the bytes that it still
+//! may have. Turns are granted in order within a receiver, and to the receiver that holds least among several; one
+//! receiver holds at most half of the pool. A sender that waits for longer than [`PATIENCE`] may take the turn of
+//! another:
 //!
 //! * of one that trickles, so that it would not complete its body in time anyway;
 //! * of a receiver that holds more than its fair share, if its own receiver would not.
 //!
-//! The sender that loses its turn is answered 408, as it would be at the end of its time. Nobody loses a turn that is not
-//! waited for.
+//! The sender that loses its turn is answered 408, as it would be at the end of its time. Nobody loses a turn that is
+//! not waited for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hash, RandomState};

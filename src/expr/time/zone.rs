@@ -33,8 +33,8 @@ pub(in crate::expr) struct Offset {
 }
 
 impl Zone {
-    /// The location of an entry of the time zone database; `None` if there is none of that name. The database is part of
-    /// the program, so that an expression means the same wherever it runs and never waits for a file.
+    /// The location of an entry of the time zone database; `None` if there is none of that name. The database is part
+    /// of the program, so that an expression means the same wherever it runs and never waits for a file.
     pub(in crate::expr) fn load(name: &str) -> Option<Self> {
         // The machine's own zone is UTC wherever Kargo runs.
         if matches!(name, "" | "UTC" | "Local") {

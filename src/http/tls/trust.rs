@@ -131,8 +131,8 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
-/// The key of a certificate that may be of any kind: webpki's parser refuses those of version 1, as `openssl x509 -signkey`
-/// makes them.
+/// The key of a certificate that may be of any kind: webpki's parser refuses those of version 1, as `openssl x509
+/// -signkey` makes them.
 fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
     let key = Certificate::from_der(certificate).and_then(|parsed| {
         let key = parsed.tbs_certificate().subject_public_key_info().to_der()?;

@@ -1,8 +1,8 @@
 //! JFrog Artifactory ("Docker" webhooks).
 //!
-//! The sender signs the body when "Use secret for payload signing" is on. Without it, it sends the secret in clear, which
-//! proves nothing about the body and is refused, as Kargo does. The repository's host is that of the platform's custom base
-//! URL; where clusters pull under another name, it is configured on the receiver or by an alias.
+//! The sender signs the body when "Use secret for payload signing" is on. Without it, it sends the secret in clear,
+//! which proves nothing about the body and is refused, as Kargo does. The repository's host is that of the platform's
+//! custom base URL; where clusters pull under another name, it is configured on the receiver or by an alias.
 
 mod sample;
 

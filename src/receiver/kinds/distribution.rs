@@ -1,8 +1,8 @@
 //! CNCF Distribution, and whatever sends its notifications, such as the registry of a self-managed GitLab.
 //!
-//! It signs nothing but sends whatever headers it is configured with, so an `Authorization` can be demanded. A body is an
-//! envelope of events of several repositories, which are about blobs as well. What it cannot deliver it repeats for ever
-//! and in order, so nothing that is authentic is refused.
+//! It signs nothing but sends whatever headers it is configured with, so an `Authorization` can be demanded. A body is
+//! an envelope of events of several repositories, which are about blobs as well. What it cannot deliver it repeats for
+//! ever and in order, so nothing that is authentic is refused.
 
 use std::collections::BTreeMap;
 

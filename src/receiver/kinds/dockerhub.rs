@@ -1,7 +1,7 @@
 //! Docker Hub.
 //!
-//! It signs nothing: the unguessable path is the credential. It sends only pushes, one tag each, and names no host, which
-//! is the form that subscriptions to Docker Hub are normalised to. The sender chooses the body's
+//! It signs nothing: the unguessable path is the credential. It sends only pushes, one tag each, and names no host,
+//! which is the form that subscriptions to Docker Hub are normalised to. The sender chooses the body's
 //! `callback_url` freely; it is never called.
 
 use std::borrow::Cow;

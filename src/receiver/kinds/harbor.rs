@@ -1,8 +1,8 @@
 //! Harbor, and with it Mirantis Secure Registry 4, which is Harbor.
 //!
 //! The sender repeats a text of the user's choice in the header `Authorization`. A webhook has one of two formats:
-//! "Default", and "CloudEvents", which Harbor sends in structured mode; what comes in binary mode, from a relay, is read as
-//! well. The host is in every URL, so none need be configured.
+//! "Default", and "CloudEvents", which Harbor sends in structured mode; what comes in binary mode, from a relay, is
+//! read as well. The host is in every URL, so none need be configured.
 
 mod sample;
 

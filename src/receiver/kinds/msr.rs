@@ -1,7 +1,7 @@
 //! Mirantis Secure Registry 2 and 3, once Docker Trusted Registry. Version 4 is Harbor.
 //!
-//! It signs nothing and takes no header: the unguessable path is the credential. One subscription sends one type of event.
-//! Only the wrapper and the main members are documented, so everything in `contents` counts as optional.
+//! It signs nothing and takes no header: the unguessable path is the credential. One subscription sends one type of
+//! event. Only the wrapper and the main members are documented, so everything in `contents` counts as optional.
 
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Sonatype Nexus Repository 3: its repository webhooks, about components and assets.
 //!
 //! Nexus signs the body with HMAC-SHA1 and can do no better, so SHA-1 is accepted here. Its documentation has the body
-//! hashed "without whitespace", so a body that was indented is also compared in that form. Nexus never names the host of a
-//! Docker repository.
+//! hashed "without whitespace", so a body that was indented is also compared in that form. Nexus never names the host
+//! of a Docker repository.
 
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Quay.io and self-hosted Quay ("Webhook POST" notifications).
 //!
 //! Quay signs nothing: the unguessable path is the credential. It sends no event name either, so the kind is read from
-//! the query (`?event=`), from the envelope of a POST template, or from the members that only one kind has. Quay disables
-//! a notification after three failures in a row, so every authentic request is acknowledged.
+//! the query (`?event=`), from the envelope of a POST template, or from the members that only one kind has. Quay
+//! disables a notification after three failures in a row, so every authentic request is acknowledged.
 
 mod sample;
 
@@ -156,8 +156,8 @@ const BUILD: Meaning =
     Meaning::Nothing("a build event changes no tag; the push that follows is announced as repo_push");
 const QUOTA: Meaning = Meaning::Nothing("a quota event names no repository");
 
-/// Every event that Quay sends: its name, what it means, and the member with its tags. Three more stand for the events of
-/// one family whose name is not sent and whose shape is the same.
+/// Every event that Quay sends: its name, what it means, and the member with its tags. Three more stand for the events
+/// of one family whose name is not sent and whose shape is the same.
 const EVENTS: [(&str, (Meaning, Option<&str>)); 16] = [
     ("repo_push", (Meaning::Push, PUSHED_TAGS)),
     ("repo_mirror_sync", (Meaning::Push, PUSHED_TAGS)),

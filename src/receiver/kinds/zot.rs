@@ -1,7 +1,7 @@
 //! Zot's events, sent as CloudEvents in binary mode: the type is in a header, the body is the data.
 //!
-//! Zot signs nothing but can be configured with a user, a token or headers, so an `Authorization` can be demanded. It never
-//! names its own host.
+//! Zot signs nothing but can be configured with a user, a token or headers, so an `Authorization` can be demanded. It
+//! never names its own host.
 
 use serde_json::json;
 

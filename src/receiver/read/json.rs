@@ -2,8 +2,8 @@
 //!
 //! Differences to plain `serde_json` that real senders or the recorded verdicts need: object keys match without regard
 //! to case; an unused member is checked for syntax only, so a number beyond `f64` or a tree of 10,000 levels
-//! is fine there; invalid UTF-8 and lone surrogates are replaced, not refused; of duplicate scalars the last one that is
-//! not null wins. Members stay unparsed text until they are asked for.
+//! is fine there; invalid UTF-8 and lone surrogates are replaced, not refused; of duplicate scalars the last one that
+//! is not null wins. Members stay unparsed text until they are asked for.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -180,8 +180,8 @@ impl<'a> Object<'a> {
         Ok(text)
     }
 
-    /// An object member: the members of all of that name together, so that the last one counts within it, too; empty when
-    /// there is none.
+    /// An object member: the members of all of that name together, so that the last one counts within it, too; empty
+    /// when there is none.
     ///
     /// # Errors
     /// [`Malformed`] when any of them is neither an object nor null.

@@ -1,8 +1,8 @@
-//! What the senders of registry events have in common: tables that say what each event means, and lenient reading for the
-//! kinds that Kargo lacks.
+//! What the senders of registry events have in common: tables that say what each event means, and lenient reading for
+//! the kinds that Kargo lacks.
 //!
-//! Read leniently, a member of another type counts as missing. Some senders repeat what is refused for ever and hold back
-//! everything behind it.
+//! Read leniently, a member of another type counts as missing. Some senders repeat what is refused for ever and hold
+//! back everything behind it.
 
 use std::borrow::Cow;
 
