@@ -6,6 +6,7 @@ use crate::domain::criterion::{Criterion, Looks, TooManyLooks};
 use crate::domain::event::{ActionResult, ActionVerdict, IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::target::{Target, TargetKind};
+use crate::domain::work::Work;
 use crate::receiver::{self, Rejection, Request};
 use crate::tables::promotions::PromotionIndex;
 use crate::tables::routes::Route;
@@ -120,7 +121,7 @@ pub fn judge(route: &Route, client: &ClientIdentity, request: &Request<'_>, tabl
 fn push(route: &Route, events: Vec<PushEvent>, tables: Lookup<'_>) -> Judgement {
     let aliases = [tables.aliases, &route.settings.aliases];
     let events: Vec<_> = events.into_iter().map(|event| event.also_known_as(aliases)).collect();
-    let selection = tables.warehouses.select(&route.scope, &events);
+    let selection = tables.warehouses.select(&route.scope, &events, &mut Work::default());
     Judgement::Push { events, selection }
 }
 

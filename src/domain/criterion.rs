@@ -85,18 +85,25 @@ impl Looks {
         self.0 += rest.0;
     }
 
-    /// Those of the candidates that are selected.
+    /// The looks that are left.
+    #[must_use]
+    pub const fn left(&self) -> usize {
+        self.0
+    }
+
+    /// Those of the candidates that are selected. `weight` says how many looks one takes.
     ///
     /// # Errors
-    /// [`TooManyLooks`] when there are more candidates than looks.
+    /// [`TooManyLooks`] when that takes more looks than are left.
     pub fn select<T>(
         &mut self,
         candidates: impl Iterator<Item = T>,
+        weight: impl Fn(&T) -> usize,
         selects: impl Fn(&T) -> bool,
     ) -> Result<Vec<T>, TooManyLooks> {
         let mut selected = Vec::new();
         for candidate in candidates {
-            self.0 = self.0.checked_sub(1).ok_or(TooManyLooks)?;
+            self.0 = self.0.checked_sub(weight(&candidate)).ok_or(TooManyLooks)?;
             if selects(&candidate) {
                 selected.push(candidate);
             }
@@ -111,6 +118,16 @@ impl Criterion {
     pub fn indexed_by(&self, index: Index) -> Option<&str> {
         let requirement = self.indices.iter().find(|r| r.index == index && r.must_be_there);
         requirement.map(|requirement| requirement.value.as_str())
+    }
+
+    /// How many looks an object takes that has so many values in the index: ordinary criteria take one.
+    #[must_use]
+    pub fn weight(&self, indexed: usize) -> usize {
+        let values = |requirement: &LabelRequirement| match requirement {
+            LabelRequirement::In(_, values) | LabelRequirement::NotIn(_, values) => 1 + values.len(),
+            LabelRequirement::Exists(_) | LabelRequirement::DoesNotExist(_) => 1,
+        };
+        1 + self.labels.iter().map(values).sum::<usize>() / 16 + self.indices.len() * indexed / 16
     }
 
     /// The first requirement that an object of the kind does not meet. `indexed_by` says whether it has a value in an
@@ -184,10 +201,10 @@ mod tests {
     #[test]
     fn a_request_looks_at_no_more_objects_than_it_may() {
         let mut looks = Looks(5);
-        assert_eq!(looks.select(0..3, |n| *n > 0), Ok(vec![1, 2]));
-        assert_eq!(looks.select(0..2, |_| false), Ok(vec![]));
-        assert_eq!(looks.select(0..1, |_| true), Err(TooManyLooks));
-        assert_eq!(looks.select(0..0, |_| true), Ok(vec![]));
+        assert_eq!(looks.select(0..3, |_| 1, |n| *n > 0), Ok(vec![1, 2]));
+        assert_eq!(looks.select(0..2, |_| 1, |_| false), Ok(vec![]));
+        assert_eq!(looks.select(0..1, |_| 1, |_| true), Err(TooManyLooks));
+        assert_eq!(looks.select(0..0, |_| 1, |_| true), Ok(vec![]));
     }
 
     #[test]

@@ -24,3 +24,4 @@ pub(crate) mod subscription;
 pub(crate) mod target;
 #[cfg(test)]
 pub(crate) mod vectors;
+pub mod work;

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 pub use self::error::PathPatternError;
 use self::glob::Glob;
-use super::go_regex;
+use super::go_regex::{Pattern, PatternBudget};
+use super::work::{Exhausted, Work};
 
 /// One entry of `includePaths` or `excludePaths`.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ enum Kind {
     /// A directory, lexically cleaned, and everything below it.
     Directory(Box<str>),
     Glob(Glob),
-    Regex(Arc<go_regex::Pattern>),
+    Regex(Arc<Pattern>),
 }
 
 impl PathPattern {
@@ -33,29 +34,26 @@ impl PathPattern {
     ///
     /// # Errors
     /// When a glob or a regular expression is invalid.
-    pub fn parse(pattern: &str) -> Result<Self, PathPatternError> {
+    pub fn parse(pattern: &str, budget: &mut PatternBudget) -> Result<Self, PathPatternError> {
         let kind = if let Some(glob) = pattern.strip_prefix("glob:") {
             Kind::Glob(Glob::parse(glob)?)
         } else if let Some(regex) = pattern.strip_prefix("regex:").or_else(|| pattern.strip_prefix("regexp:")) {
-            Kind::Regex(go_regex::compile_shared(regex)?)
+            Kind::Regex(budget.compile(regex)?)
         } else {
             Kind::Directory(directory::clean(pattern).into())
         };
         Ok(Self(kind))
     }
 
-    /// Whether the pattern covers the path.
-    #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
-        self.decide(path).unwrap_or(false)
-    }
-
-    /// As [`Self::matches`]; `None` when a glob took too much work to decide.
-    fn decide(&self, path: &str) -> Option<bool> {
+    /// Whether the pattern covers the path; `None` when a glob takes too many steps to decide.
+    fn decide(&self, path: &str, work: &mut Work) -> Result<Option<bool>, Exhausted> {
         match &self.0 {
-            Kind::Directory(base) => Some(directory::contains(base, path)),
-            Kind::Glob(glob) => glob.decide(path),
-            Kind::Regex(regex) => Some(regex.is_match(path)),
+            Kind::Directory(base) => {
+                work.read(path.len())?;
+                Ok(Some(directory::contains(base, path)))
+            }
+            Kind::Glob(glob) => glob.decide(path, work),
+            Kind::Regex(regex) => regex.is_match(path, work).map(Some),
         }
     }
 }
@@ -81,16 +79,34 @@ pub struct PathFilter {
 
 impl PathFilter {
     /// The first of the paths that is included and not excluded.
-    #[must_use]
-    pub fn first_selected<'p, P: AsRef<str>>(&self, paths: &'p [P]) -> Option<&'p str> {
-        paths.iter().map(AsRef::as_ref).find(|path| self.selects(path))
+    ///
+    /// # Errors
+    /// [`Exhausted`] when finding out takes more steps than are left.
+    pub fn first_selected<'p, P: AsRef<str>>(
+        &self,
+        paths: &'p [P],
+        work: &mut Work,
+    ) -> Result<Option<&'p str>, Exhausted> {
+        for path in paths.iter().map(AsRef::as_ref) {
+            if self.selects(path, work)? {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
     }
 
     /// A glob that cannot be decided selects: a refresh too many is harmless, one too few loses a push.
-    fn selects(&self, path: &str) -> bool {
-        let included = |pattern: &PathPattern| pattern.decide(path).unwrap_or(true);
-        (self.include.is_empty() || self.include.iter().any(included))
-            && !self.exclude.iter().any(|pattern| pattern.matches(path))
+    fn selects(&self, path: &str, work: &mut Work) -> Result<bool, Exhausted> {
+        work.spend(1)?;
+        let mut any = |patterns: &[PathPattern], undecided| {
+            for pattern in patterns {
+                if pattern.decide(path, work)?.unwrap_or(undecided) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        Ok((self.include.is_empty() || any(&self.include, true)?) && !any(&self.exclude, false)?)
     }
 }
 

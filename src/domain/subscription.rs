@@ -22,13 +22,14 @@ use self::error::wrong_type;
 pub use self::error::{SubscriptionError, SubscriptionProblem};
 use self::fields::Fields;
 pub use self::repositories::Repositories;
+use super::go_regex::PatternBudget;
 
 /// Decodes one element of `spec.subscriptions`. `None` stands for what no webhook can concern: a kind other than Git,
 /// image and chart, or an empty URL.
 ///
 /// # Errors
 /// When Kargo could not decode the element. A mistake in a subscription that decodes is in its `selector`.
-pub fn decode(element: &Value) -> Result<Option<Subscription>, SubscriptionError> {
+fn decode(element: &Value, budget: &mut PatternBudget) -> Result<Option<Subscription>, SubscriptionError> {
     let element = object(element, "a subscription")?;
     if let Some(name) = element.get("name").filter(|name| !name.is_string() && !name.is_null()) {
         return Err(wrong_type("name", "a text", name).into());
@@ -42,8 +43,8 @@ pub fn decode(element: &Value) -> Result<Option<Subscription>, SubscriptionError
     let empty = Map::new();
     let fields = Fields::new(kind, if value.is_null() { &empty } else { object(value, kind)? });
     let decoded = match kind.as_str() {
-        "git" => build::git(&fields)?,
-        "image" => build::image(&fields)?,
+        "git" => build::git(&fields, budget)?,
+        "image" => build::image(&fields, budget)?,
         "chart" => build::chart(&fields)?,
         _ => {
             fields.text("name")?;
@@ -55,9 +56,9 @@ pub fn decode(element: &Value) -> Result<Option<Subscription>, SubscriptionError
 }
 
 /// Decodes `spec.subscriptions` of a Warehouse, given its `spec`. The order is that of the list, which is also the
-/// order of Kargo's index.
+/// order of Kargo's index. Compiling patterns is paid for from the budget.
 #[must_use]
-pub fn subscriptions(spec: &Value) -> Vec<Result<Subscription, SubscriptionError>> {
+pub fn subscriptions(spec: &Value, budget: &mut PatternBudget) -> Vec<Result<Subscription, SubscriptionError>> {
     let empty = Map::new();
     let spec = match object(spec, "spec") {
         Ok(spec) => spec,
@@ -71,7 +72,7 @@ pub fn subscriptions(spec: &Value) -> Vec<Result<Subscription, SubscriptionError
             .enumerate()
             .filter_map(|(index, element)| {
                 let at_index = |error: SubscriptionError| SubscriptionError { index: Some(index), ..error };
-                decode(element).map_err(at_index).transpose()
+                decode(element, budget).map_err(at_index).transpose()
             })
             .collect(),
         Some(other) => vec![Err(wrong_type("spec.subscriptions", "a list", other).into())],

@@ -5,6 +5,8 @@
 //! concatenates without end.
 
 use super::{CompileError, ErrorClass, RunError};
+use crate::domain::go_regex::PatternBudget;
+use crate::domain::work::Work;
 
 /// Longest source that is looked at, in bytes.
 pub const MAX_SOURCE_LEN: usize = 64 * 1024;
@@ -59,19 +61,30 @@ impl Budget {
     }
 }
 
-/// What compiling may still cost, in about nanoseconds. The expressions of one configuration share it, so that their
-/// number cannot keep the controller busy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CompileBudget(u64);
+/// What compiling may still cost. The expressions of one configuration share it, so that their number can neither keep
+/// the controller busy nor fill its memory.
+#[derive(Debug)]
+pub struct CompileBudget {
+    /// Time, in about nanoseconds.
+    time: u64,
+    /// The memory of patterns.
+    pub(super) patterns: PatternBudget,
+}
 
-/// Enough for a configuration of the largest size there can be that is full of ordinary expressions.
+/// For a configuration that belongs to no project.
 impl Default for CompileBudget {
     fn default() -> Self {
-        Self(300_000_000)
+        Self::of_project("")
     }
 }
 
 impl CompileBudget {
+    /// Enough for a configuration of the largest size there can be that is full of ordinary expressions.
+    #[must_use]
+    pub fn of_project(project: &str) -> Self {
+        Self { time: 300_000_000, patterns: PatternBudget::new(project) }
+    }
+
     /// For each byte of source: reading, checking and rewriting it.
     const SOURCE: u64 = 100;
     /// For each instruction, as they stay in memory.
@@ -95,10 +108,10 @@ impl CompileBudget {
 
     /// Pays for work that may be done already, so whoever cannot pay has nothing left.
     pub(super) fn spend(&mut self, cost: u64) -> Result<(), CompileError> {
-        let left = self.0.checked_sub(cost);
-        self.0 = left.unwrap_or(0);
+        let left = self.time.checked_sub(cost);
+        self.time = left.unwrap_or(0);
         let exceeded = || CompileError::new(ErrorClass::Limit, "the expressions of the configuration are too large");
-        left.map(drop).ok_or_else(exceeded)
+        left.map(|_| ()).ok_or_else(exceeded)
     }
 }
 
@@ -124,6 +137,16 @@ impl Meter {
     pub(super) fn work(&mut self, steps: u64) -> Result<(), RunError> {
         self.steps = self.steps.checked_sub(steps).ok_or_else(|| exceeded("the evaluation takes too many steps"))?;
         Ok(())
+    }
+
+    /// The steps that are left, for a search that counts them itself and has [`Self::work`] take what it needed.
+    pub(super) const fn search(&self) -> Work {
+        Work::of(self.steps)
+    }
+
+    /// The most bytes that can still be paid for, with a step for each.
+    pub(super) fn room(&self) -> usize {
+        usize::try_from(self.steps.min(self.bytes)).unwrap_or(usize::MAX)
     }
 
     /// Takes steps for comparing or copying that many bytes.

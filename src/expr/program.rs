@@ -6,7 +6,6 @@ use super::codegen::generate;
 use super::dialect::Dialect;
 use super::optimize::optimize;
 use super::parser::parse;
-use super::text::pattern::Patterns;
 use super::{Budget, CompileBudget, CompileError, Env, RunError, Value, eval};
 
 /// A compiled expression. It can be run any number of times, also concurrently.
@@ -27,14 +26,12 @@ impl Program {
     pub(super) fn compile_as(source: &str, dialect: Dialect, budget: &mut CompileBudget) -> Result<Self, CompileError> {
         budget.source(source)?;
         let (mut tree, root) = parse(source, dialect)?;
-        let mut patterns = Patterns::new(*budget);
         let mut compile = || {
-            let mut natures = check(&tree, root, dialect, &mut patterns)?;
+            let mut natures = check(&tree, root, dialect, budget)?;
             optimize(&mut tree, &mut natures, root)?;
-            generate(&tree, &natures, root, dialect, &mut patterns)
+            generate(&tree, &natures, root, dialect, budget)
         };
         let code = compile();
-        *budget = patterns.left();
         budget.instructions(code.as_ref().map(|code| code.ops.len()))?;
         Ok(Self { code: code? })
     }

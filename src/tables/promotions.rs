@@ -79,12 +79,13 @@ impl PromotionIndex {
                     })
                     .is_none()
         };
+        let weight = |(_, promotion): &(&ObjectKey, &Promotion)| criterion.weight(promotion.pull_requests.len());
         let selected = match criterion.indexed_by(Index::PullRequestUrl) {
             Some(url) => {
                 let waiting = tables.by_pull_request.get(url).into_iter().flatten();
-                looks.select(waiting.filter_map(|key| tables.promotions.get_key_value(key)), selects)?
+                looks.select(waiting.filter_map(|key| tables.promotions.get_key_value(key)), weight, selects)?
             }
-            None => looks.select(within_reach(&tables.promotions, scope), selects)?,
+            None => looks.select(within_reach(&tables.promotions, scope), weight, selects)?,
         };
         Ok(selected.into_iter().map(|(key, _)| key.clone()).collect())
     }

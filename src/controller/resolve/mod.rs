@@ -109,7 +109,7 @@ fn each(
     let Declaration { owner, entries, secret_namespace, .. } = *declaration;
     let mut resolution = Resolution::default();
     let mut names = HashSet::new();
-    let mut budget = CompileBudget::default();
+    let mut budget = CompileBudget::of_project(owner.project());
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,

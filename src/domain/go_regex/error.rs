@@ -51,4 +51,21 @@ pub enum RegexError {
     /// The compiled pattern would take too much memory.
     #[error("the expression is too large once compiled")]
     TooLarge,
+    /// The object has no room left for it.
+    #[error("the expressions of the object are too large together once compiled")]
+    ObjectFull,
+    /// The project has no room left for it.
+    #[error("the expressions of the project are too large together once compiled")]
+    ProjectFull,
+    /// The process has no room left for it.
+    #[error("the expressions of all projects are too large together once compiled")]
+    ProcessFull,
+}
+
+impl RegexError {
+    /// Whether the expression may be right, and there was merely no room for it.
+    #[must_use]
+    pub const fn is_lack_of_room(self) -> bool {
+        matches!(self, Self::ObjectFull | Self::ProjectFull | Self::ProcessFull)
+    }
 }

@@ -1,13 +1,19 @@
+use super::error::MAX_PATTERN_LEN;
 use super::*;
+use crate::domain::work::{Exhausted, Work};
+
+fn compile(pattern: &str) -> Result<Program, RegexError> {
+    super::compile(pattern, usize::MAX)
+}
 
 #[track_caller]
 fn check(pattern: &str, matching: &[&str], others: &[&str]) {
     let regex = compile(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
     for text in matching {
-        assert!(regex.is_match(text), "{pattern} must match {text:?}");
+        assert!(regex.is_match(text, &mut Work::default()).unwrap(), "{pattern} must match {text:?}");
     }
     for text in others {
-        assert!(!regex.is_match(text), "{pattern} must not match {text:?}");
+        assert!(!regex.is_match(text, &mut Work::default()).unwrap(), "{pattern} must not match {text:?}");
     }
 }
 
@@ -149,26 +155,29 @@ fn hostile_patterns_are_refused_by_size() {
 }
 
 #[test]
-fn equal_patterns_share_one_program() {
-    let first = compile_shared(r"^v\d+$").unwrap();
-    let second = compile_shared(r"^v\d+$").unwrap();
-    assert!(Arc::ptr_eq(&first, &second));
-    assert_eq!(second.as_str(), r"^v\d+$");
-    assert!(second.is_match("v1"));
+fn a_search_takes_no_more_steps_than_are_left() {
+    let hostile = compile("([ab][ab]?){450}[c-z]0").unwrap();
+    let steps = |text: &str| {
+        let mut work = Work::default();
+        (hostile.is_match(text, &mut work), Work::default().left() - work.left())
+    };
+    let (found, short) = steps(&"ab".repeat(64));
+    assert_eq!(found, Ok(false));
+    assert!(short < 1_000_000, "{short}");
+    assert_eq!(steps(&"ab".repeat(1_000_000)), (Err(Exhausted), Work::default().left()));
+    // Ordinary ones take a few steps for each byte.
+    let ordinary = compile(r"^v\d+\.\d+\.\d+(-rc\.\d+)?$").unwrap();
+    let mut work = Work::default();
+    assert_eq!(ordinary.is_match("v1.24.3-rc.1", &mut work), Ok(true));
+    let steps = Work::default().left() - work.left();
+    assert!(steps < 100, "{steps}");
 }
 
 #[test]
-fn dead_programs_are_swept() {
-    let mut interner = Interner::default();
-    let pattern = |n: usize| {
-        let source: Arc<str> = n.to_string().into();
-        Arc::new(Pattern { program: compile(&source).unwrap(), source })
-    };
-    let kept = interner.insert(pattern(0));
-    for n in 1..500 {
-        interner.insert(pattern(n));
-    }
-    assert!(interner.programs.len() <= 64);
-    assert!(interner.get("0").is_some_and(|program| Arc::ptr_eq(&program, &kept)));
-    assert!(interner.get("1").is_none());
+fn the_size_of_a_program_is_bounded_before_it_is_built() {
+    let size = |pattern: &str| compile(pattern).map(|program| program.size()).unwrap();
+    assert!(size(r"^v\d+\.\d+\.\d+$") < 4 * 1024, "{}", size(r"^v\d+\.\d+\.\d+$"));
+    assert!(size(r"\pL{48}N") > 100 * 1024);
+    assert_eq!(super::compile(r"\pL{48}N", 64 * 1024).map(|_| ()), Err(RegexError::TooLarge));
+    assert_eq!(super::compile(&r"(?i:\pL)?".repeat(40), 64 * 1024).map(|_| ()), Err(RegexError::TooLarge));
 }

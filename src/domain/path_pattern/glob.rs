@@ -8,6 +8,7 @@ mod syntax;
 
 use self::syntax::{Braces, Stop, class, decode, is_valid};
 use super::error::{MAX_BRACES, PathPatternError};
+use crate::domain::work::{Exhausted, Work};
 
 /// Steps after which matching gives up. Ordinary patterns need fewer than a hundred times the length of the path.
 const MAX_STEPS: usize = 100_000;
@@ -31,13 +32,26 @@ impl Glob {
     }
 
     /// Whether the whole name matches; `None` when that takes too many steps to find out.
-    pub(super) fn decide(&self, name: &str) -> Option<bool> {
-        let mut matcher = Matcher { name: name.as_bytes(), steps: 0 };
-        match matcher.walk(self.0.as_bytes(), Position::default()) {
+    pub(super) fn decide(&self, name: &str, work: &mut Work) -> Result<Option<bool>, Exhausted> {
+        if !self.may_begin(name.as_bytes()) {
+            work.spend(1)?;
+            return Ok(Some(false));
+        }
+        let limit = usize::try_from(work.left()).unwrap_or(usize::MAX).min(MAX_STEPS);
+        let mut matcher = Matcher { name: name.as_bytes(), steps: 0, limit };
+        let outcome = matcher.walk(self.0.as_bytes(), Position::default());
+        work.spend(matcher.steps as u64)?;
+        Ok(match outcome {
             Ok(matched) => Some(matched),
             Err(Stop::Malformed) => Some(false),
             Err(Stop::TooManySteps) => None,
-        }
+        })
+    }
+
+    /// Whether the name begins as the pattern does before its first special character. Most names are told apart by it.
+    fn may_begin(&self, name: &[u8]) -> bool {
+        let literal = self.0.bytes().take_while(|byte| !matches!(byte, b'*' | b'?' | b'[' | b'{' | b'\\'));
+        literal.zip(name).all(|(wanted, byte)| wanted == *byte)
     }
 }
 
@@ -59,12 +73,13 @@ struct Position {
 struct Matcher<'n> {
     name: &'n [u8],
     steps: usize,
+    limit: usize,
 }
 
 impl Matcher<'_> {
     fn count(&mut self, steps: usize) -> Result<(), Stop> {
         self.steps += steps;
-        if self.steps > MAX_STEPS { Err(Stop::TooManySteps) } else { Ok(()) }
+        if self.steps > self.limit { Err(Stop::TooManySteps) } else { Ok(()) }
     }
 
     fn walk(&mut self, pattern: &[u8], mut at: Position) -> Result<bool, Stop> {
@@ -95,7 +110,11 @@ impl Matcher<'_> {
                     continue;
                 }
                 Some(b'?') => (name_rune != '/').then_some((1, false)),
-                Some(b'[') => class(&pattern[at.pattern..], name_rune)?.map(|len| (len, false)),
+                Some(b'[') => {
+                    let rest = &pattern[at.pattern..];
+                    self.count(rest.iter().take_while(|byte| **byte != b']').count() / 16)?;
+                    class(rest, name_rune)?.map(|len| (len, false))
+                }
                 Some(b'{') => return self.alternatives(pattern, at),
                 Some(byte) => {
                     let escape = usize::from(*byte == b'\\');

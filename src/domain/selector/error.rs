@@ -80,3 +80,16 @@ pub enum SelectorError {
         given: Box<str>,
     },
 }
+
+impl SelectorError {
+    /// Whether the subscription may be right, and there was merely no room for its patterns.
+    #[must_use]
+    pub fn is_lack_of_room(&self) -> bool {
+        match self {
+            Self::Regex { cause, .. } | Self::Path { cause: PathPatternError::Regex(cause), .. } => {
+                cause.is_lack_of_room()
+            }
+            _ => false,
+        }
+    }
+}

@@ -47,6 +47,13 @@ pub enum Reason<'a> {
         /// How many files changed.
         changed: usize,
     },
+    /// Finding out would take more work than one request may cause.
+    Undecided,
+    /// There was no room for the patterns of the subscription.
+    Unread {
+        /// What there was no room for.
+        error: &'a SelectorError,
+    },
     /// The subscription has a mistake, so nothing qualifies for it.
     Unusable {
         /// The mistake.
@@ -64,6 +71,8 @@ impl Reason<'_> {
             | Self::QualifiesUnseen { finding }
             | Self::NoneQualifies { first: finding, .. } => finding.code(),
             Self::NoPathSelected { .. } => "no_path_selected",
+            Self::Undecided => "undecided",
+            Self::Unread { .. } => "no_room_for_patterns",
             Self::Unusable { .. } => "invalid_subscription",
         }
     }
@@ -90,6 +99,13 @@ impl fmt::Display for Reason<'_> {
             Self::NoPathSelected { finding, changed } => {
                 write!(f, "{finding}, but includePaths and excludePaths select none of the {changed} changed files")
             }
+            Self::Undecided => f.write_str(
+                "the event names more than one request may have compared with patterns, so the subscription is \
+                 refreshed without a comparison",
+            ),
+            Self::Unread { error } => {
+                write!(f, "the subscription is refreshed without a comparison, as its patterns are not kept: {error}")
+            }
             Self::Unusable { error } => write!(f, "the subscription is unusable: {error}"),
         }
     }
@@ -106,6 +122,7 @@ pub enum Finding<'a> {
     Version { tag: &'a str },
     Satisfies { tag: &'a str, constraint: &'a Constraint },
 
+    TooLong { bytes: usize, longest: usize },
     NotABranch { name: &'a str },
     OtherBranch { branch: &'a str, subscribed: &'a str },
     NotDefaultBranch { branch: &'a str, default: Option<&'a str> },
@@ -127,6 +144,7 @@ impl Finding<'_> {
             Self::AllowedTag { .. } => "allowed_tag",
             Self::SubscribedTag { .. } => "subscribed_tag",
             Self::Version { .. } | Self::Satisfies { .. } => "accepted_version",
+            Self::TooLong { .. } => "too_long",
             Self::NotABranch { .. } => "not_a_branch",
             Self::OtherBranch { .. } | Self::NotDefaultBranch { .. } => "other_branch",
             Self::NotATag { .. } => "not_a_tag",
@@ -149,7 +167,8 @@ impl Finding<'_> {
             | Self::SubscribedTag { .. }
             | Self::Version { .. }
             | Self::Satisfies { .. } => true,
-            Self::NotABranch { .. }
+            Self::TooLong { .. }
+            | Self::NotABranch { .. }
             | Self::OtherBranch { .. }
             | Self::NotDefaultBranch { .. }
             | Self::NotATag { .. }
@@ -178,6 +197,11 @@ impl fmt::Display for Finding<'_> {
             Self::Version { tag } => write!(f, "tag {tag:?} is a semantic version"),
             Self::Satisfies { tag, constraint } => write!(f, "tag {tag:?} satisfies {:?}", constraint.as_str()),
 
+            Self::TooLong { bytes, longest } => write!(
+                f,
+                "a name of {bytes} bytes is not compared with patterns and constraints, as it has more than {longest} \
+                 characters"
+            ),
             Self::NotABranch { name } => write!(f, "{name:?} is not a branch (refs/heads/…)"),
             Self::OtherBranch { branch, subscribed } => {
                 write!(f, "branch {branch:?} is not the subscribed branch {subscribed:?}")

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::go_regex::compile_shared;
+use crate::domain::go_regex::PatternBudget;
 use crate::domain::path_pattern::PathPattern;
 
 fn owned(texts: &[&str]) -> Vec<String> {
@@ -7,7 +7,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
 }
 
 fn regexes(patterns: &[&str]) -> Box<[Arc<Pattern>]> {
-    patterns.iter().map(|pattern| compile_shared(pattern).unwrap()).collect()
+    patterns.iter().map(|pattern| PatternBudget::new("test").compile(pattern).unwrap()).collect()
 }
 
 fn versions(strictness: Strictness, constraint: &str) -> TagRule {
@@ -25,8 +25,8 @@ fn git(refs: RefRule) -> Selector {
 
 #[track_caller]
 fn check(selector: &Selector, qualifiers: &[&str], files: &[&str], default: Option<&str>, matched: bool, reason: &str) {
-    let (qualifiers, files) = (owned(qualifiers), ChangedFiles::complete(owned(files)));
-    let judgement = selector.judge(&qualifiers, &files, default);
+    let (qualifiers, files, mut work) = (owned(qualifiers), ChangedFiles::complete(owned(files)), Work::default());
+    let judgement = selector.judge(&qualifiers, &files, default, &mut work);
     assert_eq!(judgement.reason.to_string(), reason);
     assert_eq!(judgement.matched, matched);
 }
@@ -121,7 +121,7 @@ fn without_a_branch_the_default_branch_of_the_event_counts() {
 
 #[test]
 fn changed_files_decide_when_there_are_any() {
-    let include = Box::new([PathPattern::parse("apps/foo").unwrap()]);
+    let include = Box::new([PathPattern::parse("apps/foo", &mut PatternBudget::new("test")).unwrap()]);
     let paths = Some(Box::new(PathFilter { include, exclude: Box::default() }));
     let selector = Selector::Git(GitSelector { refs: RefRule::Branch(Some("main".into())), paths });
     let on_main = &["refs/heads/main"];

@@ -6,7 +6,7 @@ use super::entry::{MisnamedConstraint, Subscription, SubscriptionKind};
 use super::error::SubscriptionProblem;
 use super::fields::Fields;
 use super::oci_reference;
-use crate::domain::go_regex::{self, Pattern};
+use crate::domain::go_regex::{Pattern, PatternBudget};
 use crate::domain::path_pattern::{PathFilter, PathPattern};
 use crate::domain::repo::{git_identity, is_image_reference, normalize_chart, normalize_git, normalize_image};
 use crate::domain::selector::{
@@ -16,7 +16,7 @@ use crate::domain::semver::{Constraint, Strictness};
 
 type Decoded = Result<Option<Subscription>, SubscriptionProblem>;
 
-pub(super) fn git(fields: &Fields<'_>) -> Decoded {
+pub(super) fn git(fields: &Fields<'_>, budget: &mut PatternBudget) -> Decoded {
     let tags = TagFields::read(fields, "semverConstraint")?;
     let url = fields.text("repoURL")?;
     let strategy = fields.text("commitSelectionStrategy")?;
@@ -31,13 +31,13 @@ pub(super) fn git(fields: &Fields<'_>) -> Decoded {
         let paths = if include.is_empty() && exclude.is_empty() {
             None
         } else {
-            let include = path_patterns("includePaths", &include)?;
-            Some(Box::new(PathFilter { include, exclude: path_patterns("excludePaths", &exclude)? }))
+            let include = path_patterns("includePaths", &include, budget)?;
+            Some(Box::new(PathFilter { include, exclude: path_patterns("excludePaths", &exclude, budget)? }))
         };
         let refs = match strategy {
             "" | "NewestFromBranch" => RefRule::Branch(Some(branch).filter(|name| !name.is_empty()).map(Into::into)),
-            "NewestTag" | "Lexical" => RefRule::Tag(tags.rule()?),
-            "SemVer" => RefRule::Tag(tags.versions()?),
+            "NewestTag" | "Lexical" => RefRule::Tag(tags.rule(budget)?),
+            "SemVer" => RefRule::Tag(tags.versions(budget)?),
             other => {
                 return Err(SelectorError::UnknownStrategy {
                     field: "commitSelectionStrategy",
@@ -51,7 +51,7 @@ pub(super) fn git(fields: &Fields<'_>) -> Decoded {
     Ok(subscription(SubscriptionKind::Git, url, normalize_git, misnamed(fields, "semverConstraint"), selector))
 }
 
-pub(super) fn image(fields: &Fields<'_>) -> Decoded {
+pub(super) fn image(fields: &Fields<'_>, budget: &mut PatternBudget) -> Decoded {
     let tags = TagFields::read(fields, "constraint")?;
     let url = fields.text("repoURL")?;
     let strategy = fields.text("imageSelectionStrategy")?;
@@ -67,8 +67,8 @@ pub(super) fn image(fields: &Fields<'_>) -> Decoded {
             return Err(SelectorError::ImageReference { given: url.into() });
         }
         Ok(Selector::Image(match strategy {
-            "" | "SemVer" => ImageSelector::Tag(tags.versions()?),
-            "Lexical" | "NewestBuild" => ImageSelector::Tag(tags.rule()?),
+            "" | "SemVer" => ImageSelector::Tag(tags.versions(budget)?),
+            "Lexical" | "NewestBuild" => ImageSelector::Tag(tags.rule(budget)?),
             "Digest" => ImageSelector::Digest(tags.constraint.into()),
             other => {
                 return Err(SelectorError::UnknownStrategy {
@@ -156,38 +156,46 @@ impl<'v> TagFields<'v> {
         })
     }
 
-    fn rule(&self) -> Result<TagRule, SelectorError> {
+    fn rule(&self, budget: &mut PatternBudget) -> Result<TagRule, SelectorError> {
         if let Some(field) = self.deprecated {
             return Err(SelectorError::Deprecated { field });
         }
         Ok(TagRule {
-            allow: regexes("allowTagsRegexes", &self.allow)?,
-            ignore: regexes("ignoreTagsRegexes", &self.ignore)?,
+            allow: regexes("allowTagsRegexes", &self.allow, budget)?,
+            ignore: regexes("ignoreTagsRegexes", &self.ignore, budget)?,
             version: None,
         })
     }
 
-    fn versions(&self) -> Result<TagRule, SelectorError> {
+    fn versions(&self, budget: &mut PatternBudget) -> Result<TagRule, SelectorError> {
         let strictness = if self.strict { Strictness::Strict } else { Strictness::Lenient };
         let constraint = constraint(self.constraint_field, self.constraint)?;
-        Ok(TagRule { version: Some(VersionRule { strictness, constraint }), ..self.rule()? })
+        Ok(TagRule { version: Some(VersionRule { strictness, constraint }), ..self.rule(budget)? })
     }
 }
 
-fn regexes(field: &'static str, patterns: &[&str]) -> Result<Box<[Arc<Pattern>]>, SelectorError> {
+fn regexes(
+    field: &'static str,
+    patterns: &[&str],
+    budget: &mut PatternBudget,
+) -> Result<Box<[Arc<Pattern>]>, SelectorError> {
     let compile = |pattern: &&str| {
-        go_regex::compile_shared(pattern).map_err(|cause| SelectorError::Regex {
-            field,
-            pattern: (*pattern).into(),
-            cause,
-        })
+        budget.compile(pattern).map_err(|cause| SelectorError::Regex { field, pattern: (*pattern).into(), cause })
     };
     patterns.iter().map(compile).collect()
 }
 
-fn path_patterns(field: &'static str, patterns: &[&str]) -> Result<Box<[PathPattern]>, SelectorError> {
+fn path_patterns(
+    field: &'static str,
+    patterns: &[&str],
+    budget: &mut PatternBudget,
+) -> Result<Box<[PathPattern]>, SelectorError> {
     let parse = |pattern: &&str| {
-        PathPattern::parse(pattern).map_err(|cause| SelectorError::Path { field, pattern: (*pattern).into(), cause })
+        PathPattern::parse(pattern, budget).map_err(|cause| SelectorError::Path {
+            field,
+            pattern: (*pattern).into(),
+            cause,
+        })
     };
     patterns.iter().map(parse).collect()
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::domain::event::ChangedFiles;
 use crate::domain::selector::{Judgement, Reason, Selector, SelectorError};
+use crate::domain::work::Work;
 
 /// What a subscription subscribes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,18 +60,20 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether an event about this repository concerns the subscription, and why; see [`Selector::judge`]. With a
-    /// mistake in the subscription, only an event that names no qualifier does, as that one is not looked at any
-    /// closer.
+    /// Whether an event about this repository concerns the subscription, and why; see [`Selector::judge`]. With a mistake
+    /// in the subscription, only an event that names no qualifier does, as that one is not looked at any closer. Where
+    /// there was merely no room for its patterns, every event does.
     pub fn judge<'a>(
         &'a self,
         qualifiers: &'a [String],
         changed_files: &'a ChangedFiles,
         default_branch: Option<&'a str>,
+        work: &mut Work,
     ) -> Judgement<'a> {
         match &self.selector {
-            Ok(selector) => selector.judge(qualifiers, changed_files, default_branch),
+            Ok(selector) => selector.judge(qualifiers, changed_files, default_branch, work),
             Err(_) if qualifiers.is_empty() => Judgement { matched: true, reason: Reason::NoQualifier },
+            Err(error) if error.is_lack_of_room() => Judgement { matched: true, reason: Reason::Unread { error } },
             Err(error) => Judgement { matched: false, reason: Reason::Unusable { error } },
         }
     }

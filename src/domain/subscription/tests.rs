@@ -3,6 +3,19 @@ use serde_json::json;
 use super::*;
 use crate::domain::event::ChangedFiles;
 use crate::domain::vectors::{Ours, lines};
+use crate::domain::work::Work;
+
+fn subscriptions(spec: &Value) -> Vec<Result<Subscription, SubscriptionError>> {
+    super::subscriptions(spec, &mut PatternBudget::new("test"))
+}
+
+fn decode(element: &Value) -> Result<Option<Subscription>, SubscriptionError> {
+    super::decode(element, &mut PatternBudget::new("test"))
+}
+
+fn matches(subscription: &Subscription, qualifiers: &[String], files: &ChangedFiles) -> bool {
+    subscription.judge(qualifiers, files, None, &mut Work::default()).matched
+}
 
 fn texts(case: &Value, member: &str) -> Vec<String> {
     case[member].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
@@ -55,7 +68,7 @@ fn events_qualify_as_in_the_vectors() {
             .flatten()
             .filter(|sub| about.include(sub) && !sub.repository.is_empty())
             .collect();
-        let ours = concerned.iter().any(|sub| sub.judge(&qualifiers, &files, None).matched);
+        let ours = concerned.iter().any(|sub| matches(sub, &qualifiers, &files));
         let theirs = case.get("refresh").and_then(Value::as_bool);
         recorded.check(case, json!({"refresh": ours}), theirs != Some(ours));
 
@@ -75,7 +88,10 @@ fn events_qualify_as_in_the_vectors() {
         } else {
             theirs == Some(ours)
         };
-        let explained = concerned.iter().all(|sub| !sub.judge(&qualifiers, &files, None).reason.to_string().is_empty());
+        let explained = concerned.iter().all(|sub| {
+            let judgement = sub.judge(&qualifiers, &files, None, &mut Work::default());
+            !judgement.reason.to_string().is_empty()
+        });
         if !agrees || !explained {
             disagreements.push(format!("ours {ours}: {case}"));
         }
@@ -106,7 +122,8 @@ fn a_mistake_breaks_only_its_own_element() {
         ]
     );
     let tag = ["1.2.3".to_owned()];
-    let verdicts: Vec<_> = all.iter().flatten().map(|sub| sub.judge(&tag, &ChangedFiles::Unknown, None)).collect();
+    let verdicts: Vec<_> =
+        all.iter().flatten().map(|sub| sub.judge(&tag, &ChangedFiles::Unknown, None, &mut Work::default())).collect();
     assert!(!verdicts[0].matched && verdicts[1].matched);
     assert_eq!(
         verdicts[0].reason.to_string(),
@@ -166,9 +183,9 @@ fn an_expression_filter_is_not_looked_at() {
 #[test]
 fn keys_match_in_any_case_and_null_is_nothing() {
     let git = decoded(&json!({"git": {"REPOURL": "https://h/x", "Branch": "dev", "includePaths": null}}));
-    assert!(git.judge(&["refs/heads/dev".to_owned()], &ChangedFiles::complete(vec!["x".to_owned()]), None).matched);
+    assert!(matches(&git, &["refs/heads/dev".to_owned()], &ChangedFiles::complete(vec!["x".to_owned()])));
     let image = decoded(&json!({"image": {"repoURL": "ghcr.io/a/b", "\u{17F}trict\u{17F}emvers": true}}));
-    assert!(!image.judge(&["1.2".to_owned()], &ChangedFiles::Unknown, None).matched);
+    assert!(!matches(&image, &["1.2".to_owned()], &ChangedFiles::Unknown));
     assert!(decode(&json!({"Git": {"repoURL": "https://h/x"}})).unwrap().is_none());
 }
 

@@ -1,16 +1,15 @@
 //! The state of a check.
 
-use super::super::CompileError;
 use super::super::ast::{NodeId, Tree};
 use super::super::dialect::Dialect;
-use super::super::text::pattern::Patterns;
 use super::super::value::Text;
+use super::super::{CompileBudget, CompileError};
 use super::nature::Nature;
 
 pub(super) struct Checker<'a> {
     pub(super) tree: &'a Tree,
     pub(super) dialect: Dialect,
-    pub(super) patterns: &'a mut Patterns,
+    pub(super) budget: &'a mut CompileBudget,
     pub(super) natures: Vec<Nature>,
     /// What has been visited; a node with two parents is visited once.
     pub(super) seen: Vec<bool>,

@@ -11,13 +11,12 @@ mod nature;
 mod operators;
 mod rules;
 
-use super::CompileError;
 use super::ast::{BinaryOp, Node, NodeId, Pointer, TemplateFunc, Tree};
 use super::builtins::{Builtin, Check, Parameter};
 use super::dialect::Dialect;
-use super::text::pattern::Patterns;
 use super::types::Type;
 use super::value::Text;
+use super::{CompileBudget, CompileError};
 use checker::{Checker, Scope, Step};
 use nature::Known;
 pub(super) use nature::Nature;
@@ -27,12 +26,12 @@ pub(super) fn check(
     tree: &Tree,
     root: NodeId,
     dialect: Dialect,
-    patterns: &mut Patterns,
+    budget: &mut CompileBudget,
 ) -> Result<Vec<Nature>, CompileError> {
     let mut checker = Checker {
         tree,
         dialect,
-        patterns,
+        budget,
         natures: vec![Nature::unknown(); tree.len()],
         seen: vec![false; tree.len()],
         variables: Vec::new(),

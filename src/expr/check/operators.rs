@@ -1,6 +1,7 @@
 //! What operators accept and yield.
 
 use super::super::ast::{BinaryOp, NodeId, UnaryOp};
+use super::super::text::pattern;
 use super::super::types::{Shape, Type};
 use super::checker::Checker;
 use super::nature::Nature;
@@ -106,8 +107,8 @@ impl Checker<'_> {
 
     /// A pattern that is written out has to be one.
     pub(super) fn check_pattern(&mut self, id: NodeId) -> Result<(), CompileError> {
-        let Some(pattern) = self.tree.text(id).and_then(|text| text.as_str()) else { return Ok(()) };
-        self.patterns.get(pattern, self.tree.position(id)).map(drop)
+        let Some(source) = self.tree.text(id).and_then(|text| text.as_str()) else { return Ok(()) };
+        pattern::compile(source, self.tree.position(id), self.budget).map(|_| ())
     }
 }
 

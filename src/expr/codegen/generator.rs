@@ -4,15 +4,15 @@ use super::super::ast::{Node, NodeId, Tree};
 use super::super::check::Nature;
 use super::super::code::{Code, Op, When};
 use super::super::dialect::Dialect;
-use super::super::text::pattern::Patterns;
 use super::super::types::{Shape, Type};
 use super::super::value::Text;
+use crate::expr::CompileBudget;
 
 pub(super) struct Generator<'a> {
     pub(super) tree: &'a Tree,
     pub(super) natures: &'a [Nature],
     pub(super) dialect: Dialect,
-    pub(super) patterns: &'a mut Patterns,
+    pub(super) budget: &'a mut CompileBudget,
     /// Jumps go to labels until the end.
     pub(super) ops: Vec<Op>,
     pub(super) labels: Vec<usize>,

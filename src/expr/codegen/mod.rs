@@ -9,8 +9,7 @@ use super::check::Nature;
 use super::code::{Code, Op};
 use super::dialect::Dialect;
 use super::limits::MAX_CODE;
-use super::text::pattern::Patterns;
-use super::{CompileError, ErrorClass};
+use super::{CompileBudget, CompileError, ErrorClass};
 use generator::{Generator, Task};
 
 /// Compiles a checked and optimized tree.
@@ -19,13 +18,13 @@ pub(super) fn generate(
     natures: &[Nature],
     root: NodeId,
     dialect: Dialect,
-    patterns: &mut Patterns,
+    budget: &mut CompileBudget,
 ) -> Result<Code, CompileError> {
     let mut generator = Generator {
         tree,
         natures,
         dialect,
-        patterns,
+        budget,
         ops: Vec::new(),
         labels: Vec::new(),
         variables: 0,

@@ -7,6 +7,7 @@ use super::super::builtins::Builtin;
 use super::super::code::{Op, When};
 use super::super::dialect::Dialect;
 use super::super::methods::Method;
+use super::super::text::pattern;
 use super::super::types::{Shape, Type};
 use super::super::value::{List, Text, Value};
 use super::generator::{Generator, Task};
@@ -120,8 +121,8 @@ impl<'a> Generator<'a> {
                 return Ok(());
             }
             BinaryOp::Matches => {
-                if let Some(pattern) = self.tree.text(right).and_then(|text| text.as_str()) {
-                    let pattern = self.patterns.get(pattern, self.tree.position(right))?;
+                if let Some(source) = self.tree.text(right).and_then(|text| text.as_str()) {
+                    let pattern = pattern::compile(source, self.tree.position(right), self.budget)?;
                     self.plan(self.operand(left).chain([Task::Op(Op::MatchesPattern(pattern))]));
                     return Ok(());
                 }

@@ -11,9 +11,14 @@ use super::super::time::Time;
 use super::super::types::Type;
 use super::super::value::{Callable, Elem, List, ListBuilder, NativeFunc, Text, Value};
 use super::machine::Machine;
-use crate::domain::go_regex::{self, Pattern};
+use crate::domain::go_regex::{self, Program, RegexError};
 use crate::domain::repo::{normalize_chart, normalize_git, normalize_image};
 use crate::expr::{ErrorClass, RunError};
+
+/// Largest program of a pattern that is computed, in bytes.
+const MAX_COMPUTED_PATTERN: usize = 256 * 1024;
+/// Steps for compiling a pattern besides those for its size.
+const COMPILING: u64 = 2_000;
 
 impl Machine<'_> {
     pub(super) fn call(&mut self, count: usize, is_typed: bool) -> Result<(), RunError> {
@@ -88,7 +93,7 @@ impl Machine<'_> {
             return Ok(());
         }
         let holds = match (op, &left, &right) {
-            (Op::MatchesPattern(pattern), text, _) => self.matches(pattern, text)?,
+            (Op::MatchesPattern(pattern), text, _) => self.matches(pattern.program(), text)?,
             (Op::Matches, text, Some(Value::Text(pattern))) => {
                 let pattern = self.pattern(pattern)?;
                 self.matches(&pattern, text)?
@@ -110,7 +115,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn matches(&mut self, pattern: &Pattern, value: &Value) -> Result<bool, RunError> {
+    fn matches(&mut self, program: &Program, value: &Value) -> Result<bool, RunError> {
         let text = match value {
             Value::Text(text) => text.clone(),
             Value::List(list) => match list.as_bytes() {
@@ -119,22 +124,34 @@ impl Machine<'_> {
             },
             _ => return type_error("a string is needed"),
         };
-        self.meter.work(pattern::search_cost(pattern.as_str(), text.len()))?;
-        Ok(pattern.is_match(&text.to_valid()))
+        self.meter.scan(text.len())?;
+        let mut work = self.meter.search();
+        let before = work.left();
+        let found = program.is_match(&text.to_valid(), &mut work);
+        // A search that was given up has taken one step more than there were.
+        self.meter.work(before - work.left() + u64::from(found.is_err()))?;
+        Ok(found == Ok(true))
     }
 
-    /// A pattern that is not known before it is used.
-    fn pattern(&mut self, source: &Text) -> Result<Arc<Pattern>, RunError> {
+    /// A pattern that is not known before it is used. It is paid for by its size, also when it proves too large.
+    fn pattern(&mut self, source: &Text) -> Result<Arc<Program>, RunError> {
         self.meter.read(source.len())?;
         if let Some(known) = self.patterns.get(source) {
             return Ok(Arc::clone(known));
         }
-        self.meter.work(pattern::compile_cost(&source.to_valid()))?;
         let invalid = || RunError::new(ErrorClass::Value, "invalid regular expression");
-        let pattern = go_regex::compile_shared(source.as_str().ok_or_else(invalid)?)
-            .map_err(|error| RunError::new(pattern::class(error), "unusable regular expression"))?;
-        self.patterns.insert(source.clone(), Arc::clone(&pattern));
-        Ok(pattern)
+        let text = source.as_str().ok_or_else(invalid)?;
+        let limit = self.meter.room().min(MAX_COMPUTED_PATTERN);
+        let compiled = go_regex::compile(text, limit);
+        let size = compiled.as_ref().map_or(text.len(), Program::size);
+        let is_too_large = matches!(compiled, Err(RegexError::TooLarge));
+        self.meter.work(COMPILING)?;
+        self.meter.allocate(size)?;
+        self.meter.work(if is_too_large { limit } else { size } as u64)?;
+        let program = compiled.map_err(|error| RunError::new(pattern::class(error), "unusable regular expression"))?;
+        let program = Arc::new(program);
+        self.patterns.insert(source.clone(), Arc::clone(&program));
+        Ok(program)
     }
 }
 

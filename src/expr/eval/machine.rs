@@ -7,11 +7,11 @@ use super::super::builtins::Context;
 use super::super::limits::{Budget, Meter};
 use super::super::value::{Text, Value};
 use super::scope::Scope;
-use crate::domain::go_regex::Pattern;
+use crate::domain::go_regex::Program;
 use crate::expr::{Env, ErrorClass, RunError};
 
 /// Patterns that were computed during this evaluation.
-type Patterns = HashMap<Text, Arc<Pattern>>;
+type Patterns = HashMap<Text, Arc<Program>>;
 
 pub(super) struct Machine<'a> {
     pub(super) env: &'a Env,

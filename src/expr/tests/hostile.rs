@@ -67,6 +67,38 @@ fn patterns_are_limited() {
 }
 
 #[test]
+fn the_patterns_of_a_configuration_take_no_more_than_they_may_together() {
+    let mut budget = CompileBudget::default();
+    let source = |index: usize| format!("params.a matches '\\\\pL{{48}}N{index}'");
+    let outcomes: Vec<_> = (0..1_200).map(|index| Program::compile(&source(index), &mut budget)).collect();
+    let kept = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!((1..100).contains(&kept), "{kept}");
+    let mut refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    assert!(refused.all(|error| error.class() == ErrorClass::Limit));
+    assert_eq!(budget.patterns.left(), 0);
+}
+
+#[test]
+fn patterns_that_are_computed_are_paid_for_by_their_size() {
+    let spent = |source: &str| {
+        let program = Program::compile(source, &mut CompileBudget::default()).unwrap();
+        let (before, mut budget) = (Budget::default(), Budget::default());
+        let outcome = program.run(&super::env(), &mut budget).map_err(|error| error.class());
+        (outcome.err(), before.steps - budget.steps, before.bytes - budget.bytes)
+    };
+    let (error, steps, bytes) = spent("'a' matches '(\\\\pL{9})' + string(1)");
+    assert_eq!(error, None);
+    assert!(steps > 10_000 && bytes > 10_000, "{steps} {bytes}");
+    // One that proves too large costs as much as the largest that is not.
+    let (error, steps, _) = spent("'a' matches '(\\\\pL{999})' + string(1)");
+    assert_eq!(error, Some(ErrorClass::Limit));
+    assert!(steps > 256 * 1024, "{steps}");
+    let (error, steps, bytes) = spent("map(1..99999, 'a' matches '(\\\\pL{9})' + string(#))");
+    assert_eq!(error, Some(ErrorClass::Limit));
+    assert!(steps <= Budget::default().steps && bytes <= Budget::default().bytes);
+}
+
+#[test]
 fn code_that_doubles_is_limited() {
     let doubled = format!("{}a{}", "(".repeat(60), " ?: b)".repeat(60));
     assert_eq!(compile_class(&doubled), Some(ErrorClass::Limit));

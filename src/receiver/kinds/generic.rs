@@ -19,7 +19,7 @@ use crate::receiver::read::json::without_mark;
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
 /// What all actions of a receiver together may use for one request, twice what the first may use.
-const REQUEST_BUDGET: Budget = Budget { steps: 10_000_000, bytes: 80 * 1024 * 1024 };
+const REQUEST_BUDGET: Budget = Budget { steps: 10_000_000, bytes: 48 * 1024 * 1024 };
 
 /// The `generic` receiver.
 pub struct Generic;

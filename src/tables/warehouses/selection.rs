@@ -1,0 +1,136 @@
+//! Which of the Warehouses that were found an event concerns.
+//!
+//! Works on a snapshot, so that nobody waits for the comparison, however long it takes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::warehouse::Warehouse;
+use crate::domain::event::PushEvent;
+use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::subscription::{Repositories, Subscription};
+use crate::domain::work::Work;
+
+/// Steps for finding a subscription and putting it in order.
+const FOUND: u64 = 12;
+
+/// A subscription in the index: one of a Warehouse, by its position.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) warehouse: Arc<Warehouse>,
+    pub(super) position: u32,
+}
+
+impl Entry {
+    fn subscription(&self) -> Option<&Subscription> {
+        self.warehouse.subscriptions.get(self.position as usize)?.as_ref().ok()
+    }
+}
+
+/// The subscriptions that are found under one key. Readers share it and judge without the lock.
+pub(super) type Entries = Arc<Vec<Entry>>;
+
+/// The Warehouses that an event concerns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// To be refreshed; sorted and distinct.
+    pub warehouses: Vec<ObjectKey>,
+    /// How many Warehouses within reach subscribe to one of the repositories.
+    pub subscribed: usize,
+    /// Why subscriptions to the repositories did not match, by reason.
+    pub not_matched: BTreeMap<&'static str, usize>,
+}
+
+/// A selection in the making.
+pub(super) struct Selecting<'s> {
+    scope: &'s Scope,
+    work: &'s mut Work,
+    /// Those that subscribe to one of the repositories, and whether one of the events concerns them.
+    found: HashMap<*const Warehouse, (Arc<Warehouse>, bool)>,
+    /// What was added without a comparison.
+    unseen: HashSet<*const Vec<Entry>>,
+    not_matched: BTreeMap<&'static str, usize>,
+}
+
+impl<'s> Selecting<'s> {
+    pub(super) fn new(scope: &'s Scope, work: &'s mut Work) -> Self {
+        Self { scope, work, found: HashMap::new(), unseen: HashSet::new(), not_matched: BTreeMap::new() }
+    }
+
+    /// Adds the Warehouses with a subscription that accepts the event; notes why the others do not. `found` is what the
+    /// index has under the keys of the event's repositories.
+    pub(super) fn add(&mut self, event: &PushEvent, about: &Repositories<'_>, found: &[Entries]) {
+        let count: usize = found.iter().map(|entries| entries.len()).sum();
+        if self.work.spend(count as u64 * FOUND).is_err() {
+            self.add_unseen(about, found);
+            return;
+        }
+        let within_reach = |entry: &&Entry| self.scope.covers(&entry.warehouse.key.namespace);
+        let mut entries: Vec<&Entry> = found.iter().flat_map(|entries| entries.iter()).filter(within_reach).collect();
+        entries.sort_unstable_by(|a, b| (&a.warehouse.key, a.position).cmp(&(&b.warehouse.key, b.position)));
+        entries.dedup_by(|a, b| Arc::ptr_eq(&a.warehouse, &b.warehouse) && a.position == b.position);
+        for entry in entries {
+            let Some(subscription) = entry.subscription().filter(|subscription| about.include(subscription)) else {
+                continue;
+            };
+            let mut share = self.work.take_half();
+            let PushEvent { qualifiers, changed_files, default_branch, .. } = event;
+            let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref(), &mut share);
+            self.work.give_back(&share);
+            if !judgement.matched {
+                *self.not_matched.entry(judgement.reason.code()).or_default() += 1;
+            }
+            self.note(entry, judgement.matched);
+        }
+    }
+
+    /// Once the work is used up, every subscriber is refreshed: a refresh too many is harmless, one too few loses a push.
+    fn add_unseen(&mut self, about: &Repositories<'_>, found: &[Entries]) {
+        for entries in found {
+            if !self.unseen.insert(Arc::as_ptr(entries)) {
+                continue;
+            }
+            for entry in entries.iter().filter(|entry| self.scope.covers(&entry.warehouse.key.namespace)) {
+                if entry.subscription().is_some_and(|subscription| about.include(subscription)) {
+                    self.note(entry, true);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, entry: &Entry, matched: bool) {
+        let unknown = || (Arc::clone(&entry.warehouse), false);
+        let (_, is_concerned) = self.found.entry(Arc::as_ptr(&entry.warehouse)).or_insert_with(unknown);
+        *is_concerned |= matched;
+    }
+
+    pub(super) fn finish(self) -> Selection {
+        // One that was changed in between was found twice.
+        let mut by_key = BTreeMap::new();
+        for (warehouse, is_concerned) in self.found.values() {
+            *by_key.entry(&warehouse.key).or_insert(false) |= *is_concerned;
+        }
+        let concerned = by_key.iter().filter(|(_, is_concerned)| **is_concerned);
+        Selection {
+            warehouses: concerned.map(|(key, _)| (*key).clone()).collect(),
+            subscribed: by_key.len(),
+            not_matched: self.not_matched,
+        }
+    }
+}
+
+/// Whether a subscription is concerned by one of the events, and why, in words for a person.
+#[must_use]
+pub fn explain(subscription: &Subscription, events: &[PushEvent]) -> (bool, String) {
+    let mut explanation = (false, "another repository than the one the event is about".to_owned());
+    for event in events.iter().filter(|event| Repositories::new(&event.repositories).include(subscription)) {
+        let PushEvent { qualifiers, changed_files, default_branch, .. } = event;
+        let mut work = Work::default();
+        let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref(), &mut work);
+        explanation = (judgement.matched, judgement.reason.to_string());
+        if judgement.matched {
+            break;
+        }
+    }
+    explanation
+}
