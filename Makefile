@@ -70,7 +70,7 @@ demo: ## the main job on a throw-away control plane, start to finish
 	@tests/demo.sh
 
 bench: ## deliveries end to end against a real API server
-	@$(TOOLS); cargo bench --locked --bench end_to_end
+	@$(TOOLS); cargo bench --locked --bench end_to_end; cargo bench --locked --bench look_up
 
 bench-scale: ## start, memory and latency with 100,000 Warehouses (minutes; several GB)
 	@$(TOOLS); cargo bench --locked --bench scale

@@ -32,3 +32,15 @@ mod recovery;
 mod refresh;
 mod spool;
 mod tables;
+
+/// What only benchmarks and fuzz targets reach.
+pub mod workbench {
+    pub use crate::api::generic_config::GenericConfig;
+    pub use crate::domain::client_cert::{ClientIdentity, Fingerprint, permits};
+    pub use crate::domain::criterion::Labels;
+    pub use crate::domain::event::{ChangedFiles, PushEvent};
+    pub use crate::domain::path_pattern::{PathFilter, PathPattern};
+    pub use crate::receiver::kinds::generic::{Action, CompileBudget};
+    pub use crate::spool::TakenIn;
+    pub use crate::tables::warehouses::{Pushes, SubscriptionIndex, Warehouse};
+}
