@@ -58,6 +58,12 @@ pub struct JudgedAction {
 }
 
 impl Judgement {
+    /// Whether the work did not suffice to compare everything.
+    #[must_use]
+    pub const fn is_cut_short(&self) -> bool {
+        matches!(self, Self::Push { selection, .. } if selection.undecided > 0)
+    }
+
     /// Everything to refresh; sorted and distinct.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
@@ -96,16 +102,23 @@ pub fn is_dry_run(request: &Request<'_>) -> bool {
 
 /// Authenticates and reads the request of a client that proved this when it connected, and selects the objects it
 /// concerns.
+/// Comparing is paid for from the work.
 #[must_use]
-pub fn judge(route: &Route, client: &ClientIdentity, request: &Request<'_>, tables: Lookup<'_>) -> Judgement {
+pub fn judge(
+    route: &Route,
+    client: &ClientIdentity,
+    request: &Request<'_>,
+    tables: Lookup<'_>,
+    work: &mut Work,
+) -> Judgement {
     let Route { settings, .. } = route;
     let credentials = &settings.credentials;
     let admitted = credentials.admit_client(client).and_then(|()| credentials.admit(request));
     match admitted.and_then(|()| receiver::implementation(route.kind()).receive(request, settings)) {
         Err(rejection) => Judgement::Rejected(rejection),
         Ok(Verdict::Ignored(ignored)) => Judgement::Ignored(ignored),
-        Ok(Verdict::Push(event)) => push(route, vec![event], tables),
-        Ok(Verdict::Pushes(events)) => push(route, events, tables),
+        Ok(Verdict::Push(event)) => push(route, vec![event], tables, work),
+        Ok(Verdict::Pushes(events)) => push(route, events, tables, work),
         Ok(Verdict::PullRequest(event)) => {
             let promotions = tables.promotions.waiting_for(&route.scope, &event.url);
             Judgement::PullRequest { event, promotions }
@@ -118,10 +131,10 @@ pub fn judge(route: &Route, client: &ClientIdentity, request: &Request<'_>, tabl
     }
 }
 
-fn push(route: &Route, events: Vec<PushEvent>, tables: Lookup<'_>) -> Judgement {
+fn push(route: &Route, events: Vec<PushEvent>, tables: Lookup<'_>, work: &mut Work) -> Judgement {
     let aliases = [tables.aliases, &route.settings.aliases];
     let events: Vec<_> = events.into_iter().map(|event| event.also_known_as(aliases)).collect();
-    let selection = tables.warehouses.select(&route.scope, &events, &mut Work::default());
+    let selection = tables.warehouses.select(&route.scope, &events, work);
     Judgement::Push { events, selection }
 }
 
@@ -152,6 +165,7 @@ fn selected(
     looks: &mut Looks,
 ) -> Result<Vec<Target>, TooManyLooks> {
     let mut found = Vec::new();
+    let mut most = 1_024;
     for criterion in criteria {
         found.extend(match criterion.kind {
             TargetKind::Warehouse => {
@@ -161,6 +175,11 @@ fn selected(
                 targets(tables.promotions.selected_by(scope, criterion, looks)?, Target::promotion)
             }
         });
+        // Many criteria may select the same objects, which are kept once.
+        if found.len() > most {
+            found = in_order(found.into_iter());
+            most = 1_024 + 2 * found.len();
+        }
     }
     Ok(in_order(found.into_iter()))
 }

@@ -18,6 +18,7 @@ use super::{AliasArgs, Outcome, note, print, read};
 use crate::delivery;
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::owner::Owner;
+use crate::domain::work::Work;
 use crate::http::answer::{Answer, Ending};
 use crate::process::clock::Clock;
 use crate::receiver::Request;
@@ -121,7 +122,8 @@ impl Args {
         }
         let request =
             Request { headers: &headers, query: self.query.as_deref(), body: &body, arrived: Clock::system().now() };
-        let judgement = delivery::judge(route, &ClientIdentity::None, &request, manifests.tables());
+        let judgement =
+            delivery::judge(route, &ClientIdentity::None, &request, manifests.tables(), &mut Work::default());
         let ending = if delivery::is_dry_run(&request) { Ending::DryRun } else { Ending::Written };
         let answer = Answer::of(&judgement, ending);
         Ok(Report::judged(&answer, route, &judgement, manifests.tables()))

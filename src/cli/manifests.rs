@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use base64::Engine;
 use serde_json::Value;
 
@@ -195,9 +195,17 @@ fn documents(content: &str) -> anyhow::Result<Vec<Value>> {
         Err(json_error) if content.trim_start().starts_with(['{', '[']) => {
             serde_saphyr::from_multiple(content).map_err(|_| json_error)?
         }
-        Err(_) => serde_saphyr::from_multiple(content)?,
+        Err(_) => serde_saphyr::from_multiple(content).map_err(|error| where_only(&error))?,
     };
     Ok(documents.into_iter().filter(|document: &Value| !document.is_null()).collect())
+}
+
+/// Where a text stops being YAML. Nothing of the text is repeated: the lines around a mistake may be those of a Secret.
+fn where_only(error: &serde_saphyr::Error) -> anyhow::Error {
+    match error.location() {
+        Some(place) => anyhow!("line {}, column {}: this is neither YAML nor JSON", place.line(), place.column()),
+        None => anyhow!("this is neither YAML nor JSON"),
+    }
 }
 
 fn secret_data(object: &Value) -> anyhow::Result<SecretData> {
@@ -212,4 +220,25 @@ fn secret_data(object: &Value) -> anyhow::Result<SecretData> {
         data.insert(key.clone(), Secret::new(text.as_bytes().to_vec()));
     }
     Ok(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_parsed_is_located_and_never_repeated() {
+        for text in [
+            "kind: Secret\nstringData:\n  token: hunter2\n bad: [\n",
+            "kind: Secret\nstringData: {token: hunter2, token: hunter2}\n",
+            "kind: Secret\nstringData:\n  token: *hunter2\n",
+            "kind: Secret\nstringData:\n  token: \"hunter2\n",
+            "{\"kind\": \"Secret\", \"stringData\": {\"token\": \"hunter2\" \"more\"}}",
+            "--- hunter2: [",
+        ] {
+            let told = format!("{:#} {0:?}", documents(text).unwrap_err());
+            assert!(!told.contains("hunter2"), "{told}");
+            assert!(told.contains("line "), "{told}");
+        }
+    }
 }

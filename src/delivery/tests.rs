@@ -148,7 +148,7 @@ fn verdict(case: &Value) -> Verdict {
     let request =
         Request { headers: &headers, query: case["url_query"].as_str(), body: &body, arrived: Timestamp::UNIX_EPOCH };
     let tables = Lookup { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
-    let judgement = judge(&route, &ClientIdentity::None, &request, tables);
+    let judgement = judge(&route, &ClientIdentity::None, &request, tables, &mut Work::default());
     let status = Answer::of(&judgement, Ending::Written).status().as_u16();
     let named = |kind| {
         let targets = judgement.targets();
@@ -278,7 +278,7 @@ fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judg
     }
     let request = Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::now() };
     let tables = Lookup { warehouses: &warehouses, promotions: &promotions, aliases: &HostAliases::default() };
-    let judgement = judge(&route, &ClientIdentity::None, &request, tables);
+    let judgement = judge(&route, &ClientIdentity::None, &request, tables, &mut Work::default());
     let answer = serde_json::to_value(&Answer::of(&judgement, Ending::Written).body).unwrap();
     (judgement, answer)
 }
@@ -386,7 +386,7 @@ fn an_event_under_one_name_of_a_registry_concerns_subscribers_under_its_other_na
     let body = json!({"docker_url": "registry.internal:8443/shop/app", "updated_tags": ["1.0.0"]}).to_string();
     let request =
         Request { headers: &HeaderMap::new(), query: None, body: body.as_bytes(), arrived: Timestamp::UNIX_EPOCH };
-    let judgement = judge(&route, &ClientIdentity::None, &request, tables);
+    let judgement = judge(&route, &ClientIdentity::None, &request, tables, &mut Work::default());
     let refreshed: Vec<String> = judgement.targets().iter().map(ToString::to_string).collect();
     assert_eq!(refreshed, ["shop/for-all", "shop/own", "shop/pushed"]);
 }

@@ -111,7 +111,9 @@ fn cleaned(path: &str) -> String {
     for segment in path.split('/') {
         match segment {
             "" | "." => {}
-            ".." => drop(kept.pop()),
+            ".." => {
+                kept.pop();
+            }
             other => kept.push(other),
         }
     }

@@ -60,7 +60,7 @@ async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
 }
 
 /// Answers a request that reached its receiver, and says how long that took once the request was complete.
-async fn deliver(hooks: &Hooks, route: &Route, head: &Parts, body: Body, id: &str) -> (Answer, Option<Duration>) {
+async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id: &str) -> (Answer, Option<Duration>) {
     let refused = |answer: Answer| {
         log::Delivery { id, route, event: "", matched: 0, took: Duration::ZERO }.log(&answer);
         (answer, None)
@@ -77,7 +77,7 @@ async fn deliver(hooks: &Hooks, route: &Route, head: &Parts, body: Body, id: &st
     let arrived = hooks.clock.now();
     let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body, arrived };
     let client = head.extensions.get().copied().unwrap_or_default();
-    let judgement = hooks.judge(route, &client, &request);
+    let judgement = hooks.judge(route, &client, &request).await;
     let is_dry_run = delivery::is_dry_run(&request);
     // Other requests may wait for its memory.
     drop(body);

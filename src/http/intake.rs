@@ -171,7 +171,7 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) -> bool {
         Found::Route(route) => {
             let (headers, query) = (&taken.headers, taken.query());
             let request = receiver::Request { headers, query, body: &taken.body, arrived: taken.arrival };
-            let judgement = hooks.judge(&route, &from_header(taken.headers.get(IDENTITY)), &request);
+            let judgement = hooks.judge(&route, &from_header(taken.headers.get(IDENTITY)), &request).await;
             let targets = if delivery::is_dry_run(&request) { Vec::new() } else { judgement.targets() };
             let run = match judgement {
                 delivery::Judgement::Rejected(_) => Run::Dropped,

@@ -10,6 +10,7 @@ mod crowd;
 pub mod handler;
 mod heads;
 pub mod intake;
+mod judging;
 mod limits;
 mod log;
 pub mod memory;

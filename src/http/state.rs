@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::judging;
 use super::memory::Memory;
-use crate::delivery::{Judgement, Lookup, judge};
+use crate::delivery::Judgement;
 use crate::domain::client_cert::ClientIdentity;
 use crate::metrics::delivery::DeliveryMetrics;
 use crate::process::clock::Clock;
@@ -56,9 +57,8 @@ impl Hooks {
     }
 
     /// Judges a request. `client` is what its sender proved when it connected.
-    pub(super) fn judge(&self, route: &Route, client: &ClientIdentity, request: &Request<'_>) -> Judgement {
-        let Tables { index, promotions, aliases, .. } = &self.tables;
-        let judgement = judge(route, client, request, Lookup { warehouses: index, promotions, aliases });
+    pub(super) async fn judge(&self, route: &Arc<Route>, client: &ClientIdentity, request: &Request<'_>) -> Judgement {
+        let judgement = judging::judge_in_place(&self.tables, route, client, request).await;
         if matches!(route.standing, Standing::Previous { .. }) && !matches!(judgement, Judgement::Rejected(_)) {
             self.metrics.previous_secret_used(route.kind().as_str(), self.clock.now());
             let (project, receiver) = (route.scope.project(), &*route.receiver);

@@ -1,6 +1,7 @@
 //! The output of `quayside explain`. The JSON form is a contract for scripts.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -12,9 +13,10 @@ use crate::domain::event::PushEvent;
 use crate::domain::scope::ObjectKey;
 use crate::domain::subscription::Subscription;
 use crate::domain::target::Target;
+use crate::domain::work::Work;
 use crate::http::answer::Answer;
 use crate::tables::routes::Route;
-use crate::tables::warehouses::{self, Warehouse};
+use crate::tables::warehouses::{Pushes, Warehouse};
 
 /// What is printed, in one of two forms.
 pub(super) struct Report {
@@ -62,6 +64,7 @@ impl Report {
                     events.iter().flat_map(list).cloned().collect::<BTreeSet<_>>().into_iter().collect()
                 };
                 let (repositories, qualifiers) = (all(|event| &event.repositories), all(|event| &event.qualifiers));
+                let (pushes, work) = (Pushes::new(events), RefCell::new(Work::default()));
                 (
                     delivery(
                         route,
@@ -70,7 +73,10 @@ impl Report {
                         &qualifiers,
                         &all(|event| event.changed_files.listed()),
                     ),
-                    Self::about(objects, |warehouse, s| within_reach(route, warehouse, s, events)),
+                    Self::about(objects, |warehouse, subscription| {
+                        let explain = || pushes.explain(subscription, &mut work.borrow_mut());
+                        out_of_reach(route, warehouse).unwrap_or_else(explain)
+                    }),
                 )
             }
             Judgement::PullRequest { event, .. } => {
@@ -194,15 +200,6 @@ fn delivery(route: &Route, event: &str, repositories: &[String], qualifiers: &[S
     })
 }
 
-fn within_reach(
-    route: &Route,
-    warehouse: &Warehouse,
-    subscription: &Subscription,
-    events: &[PushEvent],
-) -> (bool, String) {
-    out_of_reach(route, warehouse).unwrap_or_else(|| warehouses::explain(subscription, events))
-}
-
 fn out_of_reach(route: &Route, warehouse: &Warehouse) -> Option<(bool, String)> {
     let project = route.scope.project();
     (!route.scope.covers(&warehouse.key.namespace))
@@ -246,11 +243,16 @@ impl Objects<'_> {
 }
 
 fn receivers(config: &Resolved) -> impl Iterator<Item = Value> + '_ {
-    config.entries.iter().map(|entry| {
+    let served: HashSet<&str> = config.routes.iter().map(|route| &*route.receiver).collect();
+    let mut problems = HashMap::new();
+    for problem in config.problems.iter().chain(&config.warnings) {
+        problems.entry(problem.receiver.as_str()).or_insert(problem);
+    }
+    config.entries.iter().map(move |entry| {
         let name = entry_name(entry);
         let kind = entry.as_ref().ok().and_then(|entry| entry.kind()).map_or("unknown", |kind| kind.as_str());
-        let served = config.routes.iter().any(|route| &*route.receiver == name);
-        let problem = config.problems.iter().chain(&config.warnings).find(|problem| problem.receiver == name);
+        let served = served.contains(name);
+        let problem = problems.get(name);
         let reason = problem.map_or_else(|| "served".to_owned(), |problem| problem.cause.clone());
         let project = config.owner.project();
         json!({"project": project, "name": name, "kind": kind, "served": served, "reason": reason})

@@ -19,8 +19,10 @@ pub(super) const MAX_PROGRAM_SIZE: usize = 2 * 1024 * 1024;
 /// Deepest nesting that is compiled, as the compiler recurses. Go goes to 1000, but plain groups, the only thing
 /// that nests deeply in practice, do not count here because they are not written.
 const NEST_LIMIT: u32 = 250;
-/// What a Unicode class costs while it is compiled, as bytes of a program.
+/// What a Unicode class costs while it is compiled, as bytes of a program; and in any case, where each of its characters is
+/// looked up.
 const CLASS: usize = 4 * 1024;
+const CLASS_IN_ANY_CASE: usize = 64 * 1024;
 
 /// A compiled pattern.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ impl Program {
         }
         let translated = translate::translate(pattern)?;
         // Paid for before the compiler reads their tables.
-        let classes = translated.matches("p{").count() * CLASS;
+        let classes = cost_of_classes(&translated);
         let room = limit.checked_sub(classes.max(pattern.len())).ok_or(RegexError::TooLarge)?;
         let config = Config::new().nfa_size_limit(Some(room)).which_captures(WhichCaptures::None);
         let automaton = NFA::compiler()
@@ -79,6 +81,22 @@ impl Program {
     }
 }
 
+/// What the classes of a translated pattern cost besides the states they become.
+fn cost_of_classes(translated: &str) -> usize {
+    let classes = translated.matches("p{").count();
+    if !translated.contains("(?i") {
+        return classes * CLASS;
+    }
+    let (mut characters, mut low) = (0, None);
+    for code in translated.split("\\x{").skip(1) {
+        let (digits, rest) = code.split_once('}').unwrap_or((code, ""));
+        let code = usize::from_str_radix(digits, 16).unwrap_or_default();
+        characters += low.map_or(0, |low| code.saturating_sub(low));
+        low = (rest == "-").then_some(code);
+    }
+    classes * CLASS_IN_ANY_CASE + characters / 2
+}
+
 struct Search<'s> {
     automaton: &'s NFA,
     text: &'s [u8],
@@ -95,7 +113,8 @@ struct Search<'s> {
 impl Search<'_> {
     fn run(&mut self, text: &str) -> Result<bool, Exhausted> {
         let is_anchored = self.automaton.is_always_start_anchored();
-        let (mut at, mut current) = (0, Vec::new());
+        let mut at = 0;
+        let mut current = Vec::new();
         loop {
             // A match never begins or ends inside a character.
             if (at == 0 || !is_anchored) && text.is_char_boundary(at) {

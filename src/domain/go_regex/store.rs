@@ -225,7 +225,8 @@ impl Books {
         if *holders > 0 {
             return;
         }
-        let (size, before) = (*size, account.beyond_share());
+        let size = *size;
+        let before = account.beyond_share();
         account.held.remove(source);
         account.used -= size;
         self.beyond_shares -= before - account.beyond_share();

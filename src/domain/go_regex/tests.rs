@@ -180,4 +180,7 @@ fn the_size_of_a_program_is_bounded_before_it_is_built() {
     assert!(size(r"\pL{48}N") > 100 * 1024);
     assert_eq!(super::compile(r"\pL{48}N", 64 * 1024).map(|_| ()), Err(RegexError::TooLarge));
     assert_eq!(super::compile(&r"(?i:\pL)?".repeat(40), 64 * 1024).map(|_| ()), Err(RegexError::TooLarge));
+    // In any case, each character of a class is looked up, though the class may become few states.
+    assert!(compile(r"(?i)[\x{80}-\x{10FFFF}]").is_ok());
+    assert_eq!(compile(&r"(?i)[\x{80}-\x{10FFFF}]".repeat(400)).map(|_| ()), Err(RegexError::TooLarge));
 }

@@ -83,3 +83,28 @@ fn a_hostile_glob_is_given_up_and_then_selects() {
     assert!(first_selected(&exclude, &[&path]).is_some() && first_selected(&include, &[&path]).is_some());
     assert_eq!(parse(&("glob:".to_owned() + &"{a}".repeat(65))).unwrap_err(), PathPatternError::TooManyBraces);
 }
+
+#[test]
+fn many_globs_over_many_files_take_no_more_than_the_work_of_a_request() {
+    let files: Vec<String> =
+        (0..10_000).map(|n| format!("services/team-{}/app-{n}/src/main/config.yaml", n % 50)).collect();
+    let judged = |glob: fn(usize) -> String| {
+        let include = (0..20).map(|n| parse(&glob(n)).unwrap()).collect();
+        let filter = PathFilter { include, exclude: Box::default() };
+        let mut work = Work::default();
+        let selected = filter.first_selected(&files, &mut work).map(|path| path.map(str::to_owned));
+        (selected, Work::default().left() - work.left())
+    };
+    // Those of ordinary monorepos are decided, most of them at their first difference.
+    let (selected, steps) = judged(|n| format!("glob:services/other-{n}/**/*.yaml"));
+    assert_eq!(selected, Ok(None));
+    assert!(steps < 1_000_000, "{steps}");
+    // Those that walk every file take most of the work, and no more than there is.
+    let hostile = |n: usize| format!("glob:**/*a*a*/**/*a*/**/*{{a,b}}*{{a,b}}*/**/x{n}");
+    let (selected, steps) = judged(hostile);
+    assert_eq!(selected, Ok(None));
+    assert!(steps > 5_000_000, "{steps}");
+    let filter = PathFilter { include: Box::new([parse(&hostile(0)).unwrap()]), exclude: Box::default() };
+    let mut little = Work::of(5_000);
+    assert_eq!((filter.first_selected(&files, &mut little), little.left()), (Err(Exhausted), 0));
+}

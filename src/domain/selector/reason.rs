@@ -5,6 +5,22 @@ use std::fmt;
 use super::SelectorError;
 use crate::domain::semver::{Constraint, Strictness, without_leading_zeros};
 
+/// The most characters of a name that a reason repeats. It may stand beside every subscription, and names may be as long
+/// as a body.
+const QUOTED: usize = 256;
+
+/// A name in quotes, cut where it is longer than any that is real.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(QUOTED) {
+            None => write!(f, "{:?}", self.0),
+            Some((end, _)) => write!(f, "{:?}… ({} bytes)", &self.0[..end], self.0.len()),
+        }
+    }
+}
+
 /// The verdict about one event and one subscription.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -84,7 +100,7 @@ impl fmt::Display for Reason<'_> {
             Self::NoQualifier => f.write_str("no qualifier in the event: every subscriber is refreshed"),
             Self::Qualifies { finding, path: None } => finding.fmt(f),
             Self::Qualifies { finding, path: Some(path) } => {
-                write!(f, "{finding}, and the changed file {path:?} is selected")
+                write!(f, "{finding}, and the changed file {} is selected", Quoted(path))
             }
             Self::QualifiesUnseen { finding } => write!(
                 f,
@@ -186,41 +202,46 @@ impl Finding<'_> {
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::SubscribedBranch { branch } => write!(f, "branch {branch:?} is the subscribed one"),
-            Self::DefaultBranch { branch, known: true } => write!(f, "branch {branch:?} is the default branch"),
+            Self::SubscribedBranch { branch } => write!(f, "branch {} is the subscribed one", Quoted(branch)),
+            Self::DefaultBranch { branch, known: true } => write!(f, "branch {} is the default branch", Quoted(branch)),
             Self::DefaultBranch { branch, known: false } => {
-                write!(f, "branch {branch:?} is taken for the default branch, which the event does not name")
+                write!(f, "branch {} is taken for the default branch, which the event does not name", Quoted(branch))
             }
-            Self::AllowedTag { tag, by: None } => write!(f, "tag {tag:?} qualifies, as every tag does"),
-            Self::AllowedTag { tag, by: Some(by) } => write!(f, "tag {tag:?} is allowed by allowTagsRegexes {by:?}"),
-            Self::SubscribedTag { tag } => write!(f, "tag {tag:?} is the subscribed one"),
-            Self::Version { tag } => write!(f, "tag {tag:?} is a semantic version"),
-            Self::Satisfies { tag, constraint } => write!(f, "tag {tag:?} satisfies {:?}", constraint.as_str()),
+            Self::AllowedTag { tag, by: None } => write!(f, "tag {} qualifies, as every tag does", Quoted(tag)),
+            Self::AllowedTag { tag, by: Some(by) } => {
+                write!(f, "tag {} is allowed by allowTagsRegexes {by:?}", Quoted(tag))
+            }
+            Self::SubscribedTag { tag } => write!(f, "tag {} is the subscribed one", Quoted(tag)),
+            Self::Version { tag } => write!(f, "tag {} is a semantic version", Quoted(tag)),
+            Self::Satisfies { tag, constraint } => write!(f, "tag {} satisfies {:?}", Quoted(tag), constraint.as_str()),
 
             Self::TooLong { bytes, longest } => write!(
                 f,
                 "a name of {bytes} bytes is not compared with patterns and constraints, as it has more than {longest} \
                  characters"
             ),
-            Self::NotABranch { name } => write!(f, "{name:?} is not a branch (refs/heads/…)"),
+            Self::NotABranch { name } => write!(f, "{} is not a branch (refs/heads/…)", Quoted(name)),
             Self::OtherBranch { branch, subscribed } => {
-                write!(f, "branch {branch:?} is not the subscribed branch {subscribed:?}")
+                write!(f, "branch {} is not the subscribed branch {subscribed:?}", Quoted(branch))
             }
             Self::NotDefaultBranch { branch, default: Some(default) } => {
-                write!(f, "branch {branch:?} is not the default branch {default:?}")
+                write!(f, "branch {} is not the default branch {}", Quoted(branch), Quoted(default))
             }
             Self::NotDefaultBranch { branch, default: None } => write!(
                 f,
-                "branch {branch:?} is neither \"main\" nor \"master\", and the event does not name the default branch"
+                "branch {} is neither \"main\" nor \"master\", and the event does not name the default branch",
+                Quoted(branch)
             ),
-            Self::NotATag { name } => write!(f, "{name:?} is not a tag (refs/tags/…)"),
-            Self::IgnoredTag { tag, by } => write!(f, "tag {tag:?} is excluded by ignoreTagsRegexes {by:?}"),
-            Self::TagNotAllowed { tag, patterns: 1 } => write!(f, "tag {tag:?} does not match allowTagsRegexes"),
+            Self::NotATag { name } => write!(f, "{} is not a tag (refs/tags/…)", Quoted(name)),
+            Self::IgnoredTag { tag, by } => write!(f, "tag {} is excluded by ignoreTagsRegexes {by:?}", Quoted(tag)),
+            Self::TagNotAllowed { tag, patterns: 1 } => {
+                write!(f, "tag {} does not match allowTagsRegexes", Quoted(tag))
+            }
             Self::TagNotAllowed { tag, patterns } => {
-                write!(f, "tag {tag:?} matches none of the {patterns} allowTagsRegexes")
+                write!(f, "tag {} matches none of the {patterns} allowTagsRegexes", Quoted(tag))
             }
             Self::OtherTag { tag, subscribed } => {
-                write!(f, "tag {tag:?} is not the subscribed tag {subscribed:?}")
+                write!(f, "tag {} is not the subscribed tag {subscribed:?}", Quoted(tag))
             }
             Self::NotAVersion { tag } => match without_leading_zeros(tag, Strictness::Lenient) {
                 Some(plain) => write!(
@@ -241,11 +262,12 @@ impl fmt::Display for Finding<'_> {
             },
             Self::PreRelease { tag, constraint } => write!(
                 f,
-                "tag {tag:?} is a pre-release, which constraint {:?} leaves out (write for example \">=1.0.0-0\")",
+                "tag {} is a pre-release, which constraint {:?} leaves out (write for example \">=1.0.0-0\")",
+                Quoted(tag),
                 constraint.as_str()
             ),
             Self::Unsatisfied { tag, constraint } => {
-                write!(f, "tag {tag:?} does not satisfy constraint {:?}", constraint.as_str())
+                write!(f, "tag {} does not satisfy constraint {:?}", Quoted(tag), constraint.as_str())
             }
         }
     }

@@ -171,8 +171,9 @@ fn a_leading_zero_is_named() {
     check(&lenient, &["2026.2.1-rc.01"], &[], None, false, named);
     check(&strict, &["2026.2.1-rc.01"], &[], None, false, named);
     for tag in ["latest", "0x1", "1.2", "00", "0.latest"] {
-        let judgement =
-            strict.judge(std::slice::from_ref(&tag.to_owned()), &ChangedFiles::Unknown, None).reason.to_string();
+        let qualifiers = owned(&[tag]);
+        let judgement = strict.judge(&qualifiers, &ChangedFiles::Unknown, None, &mut Work::default());
+        let judgement = judgement.reason.to_string();
         assert!(!judgement.contains("zero"), "{judgement}");
     }
 }

@@ -194,7 +194,7 @@ fn a_constraint_under_the_name_of_another_kind_or_of_an_old_version_is_named() {
     let explained = |element: Value| {
         let subscription = decoded(&element);
         let qualifiers = ["refs/tags/latest".to_owned(), "latest".to_owned()];
-        let judgement = subscription.judge(&qualifiers, &ChangedFiles::Unknown, None);
+        let judgement = subscription.judge(&qualifiers, &ChangedFiles::Unknown, None, &mut Work::default());
         assert!(!judgement.matched, "{element}");
         subscription.explained(&judgement)
     };

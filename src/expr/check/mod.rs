@@ -63,9 +63,13 @@ impl<'a> Checker<'a> {
             Step::Callee(id) => self.callee(id)?,
             Step::Sliced(id) => self.sliced(id)?,
             Step::BeginVariable(id) => self.begin_variable(id),
-            Step::EndVariable => drop(self.variables.pop()),
+            Step::EndVariable => {
+                self.variables.pop();
+            }
             Step::BeginPredicate(id) => self.begin_predicate(id)?,
-            Step::EndPredicate => drop(self.predicates.pop()),
+            Step::EndPredicate => {
+                self.predicates.pop();
+            }
         }
         Ok(())
     }

@@ -47,9 +47,13 @@ impl<'a> Generator<'a> {
             Task::Jump(when, label) => self.ops.push(Op::Jump(when, label)),
             Task::Bind(label) => self.labels[label] = self.ops.len(),
             Task::BeginName(name, slot) => self.names.push((name, slot)),
-            Task::EndName => drop(self.names.pop()),
+            Task::EndName => {
+                self.names.pop();
+            }
             Task::BeginChain(label) => self.chains.push(label),
-            Task::EndChain => drop(self.chains.pop()),
+            Task::EndChain => {
+                self.chains.pop();
+            }
         }
         if self.ops.len() > MAX_CODE {
             return Err(CompileError::new(ErrorClass::Limit, "the expression is too large once compiled"));

@@ -98,7 +98,8 @@ impl Machine<'_> {
 
     fn sort(&mut self) -> Result<(), RunError> {
         let scope = self.scope()?;
-        let (pairs, is_descending) = (std::mem::take(&mut scope.sorted), scope.is_descending);
+        let pairs = std::mem::take(&mut scope.sorted);
+        let is_descending = scope.is_descending;
         let sorted = sort_by(pairs, is_descending, &mut self.meter)?;
         self.meter.upstream_elements(sorted.len() as u64)?;
         self.push(Value::list(sorted));

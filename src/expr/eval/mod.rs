@@ -56,7 +56,9 @@ impl Machine<'_> {
     fn step(&mut self, op: &Op) -> Result<(), RunError> {
         match op {
             Op::Push(value) => self.stack.push(value.clone()),
-            Op::Pop => drop(self.pop()?),
+            Op::Pop => {
+                self.pop()?;
+            }
             Op::Store(slot) => self.variables[*slot] = self.pop()?,
             Op::Load(slot) => self.stack.push(self.variables[*slot].clone()),
             Op::LoadName(name) => {

@@ -79,8 +79,12 @@ impl<'a> Found<'a> {
                 let month = self.number(item == Item::ZeroMonth)?;
                 self.month = Some((1..=12).contains(&month).then_some(month)?);
             }
-            Item::Weekday => drop(self.name(&WEEKDAYS, true)?),
-            Item::LongWeekday => drop(self.name(&WEEKDAYS, false)?),
+            Item::Weekday => {
+                self.name(&WEEKDAYS, true)?;
+            }
+            Item::LongWeekday => {
+                self.name(&WEEKDAYS, false)?;
+            }
             Item::Day | Item::UnderDay | Item::ZeroDay => {
                 if item == Item::UnderDay {
                     self.rest = self.rest.strip_prefix(b" ").unwrap_or(self.rest);

@@ -110,30 +110,31 @@ impl<'a> ManifestUrl<'a> {
 
 /// One verdict for the envelope: its pushes, one for each repository, or else the first reason to do nothing.
 fn together(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
-    let (mut pushes, mut nothing) = (BTreeMap::<Vec<String>, PushEvent>::new(), None);
+    // Put in order once, when all are known: an envelope may hold tens of thousands of events.
+    let (mut pushes, mut nothing) = (BTreeMap::<Vec<String>, Vec<PushEvent>>::new(), None);
     for verdict in verdicts {
         match verdict {
-            Verdict::Push(event) => match pushes.get_mut(&event.repositories) {
-                Some(known) => *known = joined(known, event),
-                None => drop(pushes.insert(event.repositories.clone(), event)),
-            },
-            other => drop(nothing.get_or_insert(other)),
+            Verdict::Push(mut event) => {
+                pushes.entry(std::mem::take(&mut event.repositories)).or_default().push(event);
+            }
+            other => {
+                nothing.get_or_insert(other);
+            }
         }
     }
     match nothing {
         Some(nothing) if pushes.is_empty() => nothing,
         None if pushes.is_empty() => ignored(UNKNOWN, "the envelope holds no event"),
-        _ => Verdict::Pushes(pushes.into_values().collect()),
+        _ => Verdict::Pushes(pushes.into_iter().map(|(repositories, events)| joined(repositories, events)).collect()),
     }
 }
 
-/// Two pushes to the same repositories. A push of unknown tags stays one.
-fn joined(known: &PushEvent, more: PushEvent) -> PushEvent {
-    let qualifiers = match (known.qualifiers.as_slice(), more.qualifiers.as_slice()) {
-        ([], _) | (_, []) => Vec::new(),
-        (known, more) => [known, more].concat(),
-    };
-    PushEvent::new(more.event, more.repositories, qualifiers)
+/// Several pushes to the same repositories. One of unknown tags makes those of all unknown.
+fn joined(repositories: Vec<String>, events: Vec<PushEvent>) -> PushEvent {
+    let event = events.first().map(|event| event.event.clone()).unwrap_or_default();
+    let is_unknown = events.iter().any(|event| event.qualifiers.is_empty());
+    let qualifiers = events.into_iter().flat_map(|event| event.qualifiers);
+    PushEvent::new(event, repositories, if is_unknown { Vec::new() } else { qualifiers.collect() })
 }
 
 fn sample(action: &str, repository: &str, tag: &str) -> serde_json::Value {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::warehouse::Warehouse;
 use crate::domain::event::PushEvent;
 use crate::domain::scope::{ObjectKey, Scope};
+use crate::domain::selector::Reason;
 use crate::domain::subscription::{Repositories, Subscription};
 use crate::domain::work::Work;
 
@@ -39,6 +40,8 @@ pub struct Selection {
     pub subscribed: usize,
     /// Why subscriptions to the repositories did not match, by reason.
     pub not_matched: BTreeMap<&'static str, usize>,
+    /// How many subscriptions match because the work did not suffice to compare them.
+    pub undecided: usize,
 }
 
 /// A selection in the making.
@@ -50,11 +53,12 @@ pub(super) struct Selecting<'s> {
     /// What was added without a comparison.
     unseen: HashSet<*const Vec<Entry>>,
     not_matched: BTreeMap<&'static str, usize>,
+    undecided: usize,
 }
 
 impl<'s> Selecting<'s> {
     pub(super) fn new(scope: &'s Scope, work: &'s mut Work) -> Self {
-        Self { scope, work, found: HashMap::new(), unseen: HashSet::new(), not_matched: BTreeMap::new() }
+        Self { scope, work, found: HashMap::new(), unseen: HashSet::new(), not_matched: BTreeMap::new(), undecided: 0 }
     }
 
     /// Adds the Warehouses with a subscription that accepts the event; notes why the others do not. `found` is what the
@@ -77,6 +81,9 @@ impl<'s> Selecting<'s> {
             let PushEvent { qualifiers, changed_files, default_branch, .. } = event;
             let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref(), &mut share);
             self.work.give_back(&share);
+            if matches!(judgement.reason, Reason::Undecided) {
+                self.undecided += 1;
+            }
             if !judgement.matched {
                 *self.not_matched.entry(judgement.reason.code()).or_default() += 1;
             }
@@ -92,6 +99,7 @@ impl<'s> Selecting<'s> {
             }
             for entry in entries.iter().filter(|entry| self.scope.covers(&entry.warehouse.key.namespace)) {
                 if entry.subscription().is_some_and(|subscription| about.include(subscription)) {
+                    self.undecided += 1;
                     self.note(entry, true);
                 }
             }
@@ -115,22 +123,53 @@ impl<'s> Selecting<'s> {
             warehouses: concerned.map(|(key, _)| (*key).clone()).collect(),
             subscribed: by_key.len(),
             not_matched: self.not_matched,
+            undecided: self.undecided,
         }
     }
 }
 
-/// Whether a subscription is concerned by one of the events, and why, in words for a person.
-#[must_use]
-pub fn explain(subscription: &Subscription, events: &[PushEvent]) -> (bool, String) {
-    let mut explanation = (false, "another repository than the one the event is about".to_owned());
-    for event in events.iter().filter(|event| Repositories::new(&event.repositories).include(subscription)) {
-        let PushEvent { qualifiers, changed_files, default_branch, .. } = event;
-        let mut work = Work::default();
-        let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref(), &mut work);
-        explanation = (judgement.matched, judgement.reason.to_string());
-        if judgement.matched {
-            break;
+/// The events of a request, by the keys under which subscriptions to their repositories are found.
+pub struct Pushes<'e> {
+    events: Vec<(&'e PushEvent, Repositories<'e>)>,
+    by_key: HashMap<String, Vec<usize>>,
+}
+
+impl<'e> Pushes<'e> {
+    /// Of these events.
+    #[must_use]
+    pub fn new(events: &'e [PushEvent]) -> Self {
+        let events: Vec<_> = events.iter().map(|event| (event, Repositories::new(&event.repositories))).collect();
+        let mut by_key = HashMap::<String, Vec<usize>>::new();
+        for (index, (_, about)) in events.iter().enumerate() {
+            for key in about.keys() {
+                by_key.entry(key.to_owned()).or_default().push(index);
+            }
         }
+        Self { events, by_key }
     }
-    explanation
+
+    /// Whether a subscription is concerned by one of the events, and why, in words for a person. Comparing is paid for
+    /// from the work, half of which it leaves to the others.
+    #[must_use]
+    pub fn explain(&self, subscription: &Subscription, work: &mut Work) -> (bool, String) {
+        let keys = subscription.identity.as_deref().into_iter().chain([subscription.repository.as_str()]);
+        let mut found: Vec<usize> = keys.filter_map(|key| self.by_key.get(key)).flatten().copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        let mut share = work.take_half();
+        let mut explanation = (false, "another repository than the one the event is about".to_owned());
+        for (event, about) in found.into_iter().filter_map(|index| self.events.get(index)) {
+            if !about.include(subscription) {
+                continue;
+            }
+            let PushEvent { qualifiers, changed_files, default_branch, .. } = event;
+            let judgement = subscription.judge(qualifiers, changed_files, default_branch.as_deref(), &mut share);
+            explanation = (judgement.matched, subscription.explained(&judgement));
+            if judgement.matched {
+                break;
+            }
+        }
+        work.give_back(&share);
+        explanation
+    }
 }

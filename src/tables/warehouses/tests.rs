@@ -67,7 +67,8 @@ fn the_qualifiers_of_one_event_do_not_count_for_another() {
     assert_eq!(names(&select(&index, &Scope::Cluster, &straight)), ["a/one", "a/two"]);
     for warehouse in index.warehouses() {
         let subscription = warehouse.subscriptions[0].as_ref().unwrap();
-        assert!(explain(subscription, &straight).0 && !explain(subscription, &crossed).0);
+        let is_concerned = |events: &[PushEvent]| Pushes::new(events).explain(subscription, &mut Work::default()).0;
+        assert!(is_concerned(&straight) && !is_concerned(&crossed));
     }
 }
 
@@ -186,6 +187,7 @@ fn a_request_that_asks_for_too_much_refreshes_every_subscriber_within_its_work()
     // One subscription leaves half of the work to the others, so they are judged all the same.
     assert_eq!(names(&selection), ["a/hostile"]);
     assert_eq!(selection.not_matched["not_a_semantic_version"], 1);
+    assert_eq!(selection.undecided, 1);
     let mut nothing = Work::of(0);
     let selection = index.select(&project("a"), &pushes, &mut nothing);
     assert_eq!(names(&selection), ["a/hostile", "a/modest"]);
@@ -229,4 +231,26 @@ fn patterns_that_find_no_room_refresh_for_every_push_and_are_tried_again() {
     let modest = json!({"subscriptions": [image("quay.io/x/y", "^2.0.0")]}).to_string();
     index.apply(&key, Some(1), Labels::new(), &modest);
     assert_eq!(index.totals().rejected, 0);
+}
+
+#[test]
+fn explaining_repeats_neither_the_work_nor_the_names_of_an_event_for_every_subscription() {
+    let git = |n: usize| json!({"git": {"repoURL": format!("https://git.example.com/x/{n}"), "branch": "main"}});
+    let spec = json!({"subscriptions": (0..2_000).map(git).collect::<Vec<_>>()}).to_string();
+    let warehouse = Warehouse::decode(ObjectKey::new("a", "one"), &spec);
+    let long = "x".repeat(2_000_000);
+    let mut urls = vec![format!("https://git.example.com/{long}")];
+    let explained = |urls: &[String]| {
+        let events = [PushEvent::new("push".into(), urls.to_vec(), vec![format!("refs/heads/{long}")])];
+        let (pushes, mut work) = (Pushes::new(&events), Work::default());
+        let subscriptions = warehouse.subscriptions.iter().flatten();
+        let written: usize = subscriptions.map(|s| pushes.explain(s, &mut work).1.len()).sum();
+        (written, Work::default().left() - work.left())
+    };
+    let (written, steps) = explained(&urls);
+    assert!(written < 2_000 * 100, "{written}");
+    assert_eq!(steps, 0);
+    urls.extend((0..2_000).map(|n| format!("https://git.example.com/x/{n}")));
+    let (written, _) = explained(&urls);
+    assert!(written < 2_000 * 500, "{written}");
 }

@@ -128,3 +128,15 @@ fn an_envelope_is_never_refused_for_what_is_in_it() {
         assert_eq!(read_with("", body), Err(Rejection::InvalidBody), "{body}");
     }
 }
+
+#[test]
+fn an_envelope_full_of_events_is_put_in_order_once() {
+    // As many as two mebibytes hold. Put in order event by event, this takes minutes.
+    let events: Vec<String> =
+        (0..35_600).map(|n| format!(r#"{{"action":"push","target":{{"repository":"a/b","tag":"{n}"}}}}"#)).collect();
+    let body = format!(r#"{{"events":[{}]}}"#, events.join(","));
+    assert!(body.len() <= 2_400_000, "{}", body.len());
+    let pushed = pushes(read_with("registry.example.com", body));
+    assert_eq!(pushed.len(), 1);
+    assert_eq!(pushed[0].1.split(' ').count(), 35_600);
+}
