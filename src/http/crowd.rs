@@ -1,7 +1,7 @@
-//! Who is connected, and who has to go when somebody new comes and every place is taken.
+//! The connections of a port, and which of them leaves when a new one comes and every place is taken.
 //!
 //! A connection waits for its client (a handshake, a request head, a body, the next request) or works on an answer. When
-//! the port is full, a newcomer gets the place of the one that has waited for its client longest; newcomers themselves are
+//! the port is full, a newcomer gets the place of the connection that has waited for its client longest; newcomers are
 //! served in the order in which they came. So neither silent nor slow connections, however many, can lock others out, and
 //! a request that is complete is never given up. If all are at work, the newcomer waits for the first to end.
 
@@ -16,27 +16,27 @@ use tokio::sync::Notify;
 pub(super) struct Crowd {
     places: usize,
     state: Mutex<State>,
-    /// Something happened that the newcomer may have waited for.
+    /// Notified when something happened that the newcomer may wait for.
     changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
     taken: usize,
-    /// Called upon to go and not gone yet.
+    /// Asked to leave and not gone yet.
     leaving: usize,
     /// Whether a newcomer waits.
     newcomer: bool,
     turns: u64,
-    /// Who waits for its client, the longest first.
+    /// The connections that wait for their client, the longest first.
     waiting: BTreeMap<u64, Arc<Notify>>,
 }
 
 /// The place of one connection, from [`Crowd::admit`] until it is dropped.
 pub(super) struct Place {
     crowd: Arc<Crowd>,
-    /// The number under which it waits; [`WORKING`] while it does not. A number that does not wait any more was called upon
-    /// to go. Changes only under the crowd's lock.
+    /// The number under which it waits; [`WORKING`] while it does not. A number that no longer waits belongs to a
+    /// connection that was asked to leave. Changes only under the crowd's lock.
     turn: AtomicU64,
     call: Arc<Notify>,
 }
@@ -50,7 +50,7 @@ impl Crowd {
         Arc::new(Self { places, state: Mutex::default(), changed: Notify::new() })
     }
 
-    /// A place, once there is one. `on_call` is told whenever a connection is called upon to go.
+    /// A place, once there is one. `on_call` is called whenever a connection is asked to leave.
     pub(super) async fn admit(self: &Arc<Self>, on_call: impl Fn()) -> Place {
         loop {
             {
@@ -86,7 +86,7 @@ impl Crowd {
 }
 
 impl State {
-    /// Who was called upon to go and does not heed it is no longer expected to go.
+    /// A connection that was asked to leave but became busy again no longer counts as leaving.
     fn stop_waiting(&mut self, turn: u64) {
         if turn != WORKING && self.waiting.remove(&turn).is_none() {
             self.leaving -= 1;
@@ -112,7 +112,7 @@ impl Place {
         });
     }
 
-    /// Completes when it is called upon to go. Whoever has begun to work or to wait anew since then stays.
+    /// Completes when the connection is asked to leave. One that has become busy or begun to wait again since then stays.
     pub(super) async fn called(&self) {
         loop {
             self.call.notified().await;

@@ -12,6 +12,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use jiff::Timestamp;
 
 use super::answer::{Answer, Ending};
+use super::pool::Party;
 use super::state::Hooks;
 use super::{body, intake, log};
 use crate::delivery;
@@ -85,7 +86,7 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
     let answer = if is_dry_run {
         Answer::of(&judgement, Ending::DryRun)
     } else {
-        let unfinished = refresh(hooks, &targets).await;
+        let unfinished = refresh(hooks, party, &targets).await;
         let ending = if unfinished.is_empty() {
             Ending::Written
         } else if queue(hooks, &unfinished, arrived, id).await {
@@ -101,13 +102,15 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
     (answer, Some(took))
 }
 
-/// Asks for all refreshes at once and waits until they are written or the deadline passes; not at all while the API server
-/// is known to be away and a disk can keep what is owed. Returns those that are not done by then; they stay owed.
-async fn refresh(hooks: &Hooks, targets: &[Target]) -> Vec<Target> {
+/// Asks for all refreshes at once and waits until they are written or the deadline passes. Where a disk can keep what is
+/// owed, it does not wait while the API server is known to be away, or while too many requests of the receiver wait already.
+/// Returns those that are not done by then; they stay owed.
+async fn refresh(hooks: &Hooks, party: Party, targets: &[Target]) -> Vec<Target> {
     hooks.metrics.matched(targets);
+    let wait = hooks.memory.waits.begin(party);
     // A sender that is serial, as Quay is, must not wait in vain for every event of an outage.
-    let is_vain = hooks.spool.is_some() && hooks.refresher.is_away();
-    let deadline = if is_vain { Duration::ZERO } else { hooks.ack_deadline };
+    let is_queued = hooks.spool.is_some() && (wait.is_beyond_share || hooks.refresher.is_away());
+    let deadline = if is_queued { Duration::ZERO } else { hooks.ack_deadline };
     hooks.refresher.refresh_within(targets, deadline).await
 }
 

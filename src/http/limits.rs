@@ -23,6 +23,10 @@ pub(super) const CONNECTION_BYTES: usize = 8 * 1024 + SMALL_BODY_BYTES;
 /// 256 MiB are enough for [`MAX_CONNECTIONS`].
 pub(super) const CONNECTIONS_SHARE: (usize, usize) = (3, 8);
 
+/// The part of the connections on which requests of one receiver may wait for their refreshes: a quarter. Quay sends one
+/// request of a repository at a time, so 1,024 are the flood of a sender that is out of control.
+pub(super) const WAITS_SHARE: usize = 4;
+
 /// The part for large bodies: an eighth, 32 MiB of the chart's 256, which is 16 of the largest or 160 pushes of 200 KB.
 pub(super) const BODIES_SHARE: usize = 8;
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::heads::Heads;
 use super::limits::{
     BODIES_SHARE, CONNECTION_BYTES, CONNECTIONS_SHARE, HEADS_SHARE, LARGE_HEAD_BYTES, MAX_BODY_BYTES, MAX_CONNECTIONS,
+    WAITS_SHARE,
 };
 use super::pool::Pool;
+use super::waits::Waits;
 
 /// The shares of one budget; cheap to clone.
 #[derive(Clone)]
@@ -17,6 +19,8 @@ pub struct Memory {
     pub(super) heads: Arc<Heads>,
     /// Large bodies.
     pub(super) bodies: Arc<Pool>,
+    /// Requests that wait for their refreshes.
+    pub(super) waits: Arc<Waits>,
 }
 
 impl Memory {
@@ -25,8 +29,10 @@ impl Memory {
     pub fn new(budget: u64) -> Self {
         let budget = usize::try_from(budget).unwrap_or(usize::MAX);
         let (part, of) = CONNECTIONS_SHARE;
+        let connections = (budget / of * part / CONNECTION_BYTES).clamp(1, MAX_CONNECTIONS);
         Self {
-            connections: (budget / of * part / CONNECTION_BYTES).clamp(1, MAX_CONNECTIONS),
+            connections,
+            waits: Arc::new(Waits::new((connections / WAITS_SHARE).max(1))),
             heads: Heads::new((budget / HEADS_SHARE / LARGE_HEAD_BYTES).max(1)),
             // Two receivers can always have one of the largest each.
             bodies: Pool::new((budget / BODIES_SHARE).max(2 * MAX_BODY_BYTES)),

@@ -18,3 +18,4 @@ mod pool;
 pub mod server;
 pub mod state;
 pub mod tls;
+mod waits;

@@ -41,10 +41,10 @@ use crate::metrics::connection::ConnectionMetrics;
 /// A thread that serves, and what it serves.
 pub type Lane = (Handle, Router);
 
-/// Opens a port. It takes connections from now on, also while nobody serves them yet.
+/// Opens a port. It takes connections from now on, even before they are served.
 ///
 /// # Errors
-/// When the operating system refuses, mostly because somebody else has the port.
+/// When the operating system refuses, mostly because another process has the port.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart need not wait for the connections of the last run to be forgotten.

@@ -43,13 +43,13 @@ impl Answer {
         Self { outcome: Outcome::UnknownPath, body: Body::default() }
     }
 
-    /// The tables are not filled yet, so nobody knows whether the path is a receiver's.
+    /// The tables are not filled yet, so the path may or may not be a receiver's.
     #[must_use]
     pub fn starting() -> Self {
         Self::fails(Outcome::Starting, "starting: receivers are not loaded yet, please try again".to_owned())
     }
 
-    /// Nobody knows yet whether the path is a receiver's; the request is kept until somebody does.
+    /// The path may or may not be a receiver's; the request is kept until the tables are filled.
     #[must_use]
     pub fn taken_in() -> Self {
         Self::says(

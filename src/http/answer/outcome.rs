@@ -8,7 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 pub enum Outcome {
     /// Everything selected was annotated.
     Refreshed,
-    /// Nobody subscribes to what was pushed, or nobody accepts it, or nobody waits for it.
+    /// No object within reach subscribes to what was pushed, accepts it or waits for it.
     NoMatch,
     /// The event asks for nothing.
     Ignored,
