@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
@@ -280,7 +280,10 @@ impl<'a> Parts<'a> {
         self.watch::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
         self.watch::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
         self.watch::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(Arc::clone(&configs)));
-        self.watch::<PartialObjectMeta<Secret>, _>("secrets", configs.secret_feed());
+        let metrics = self.metrics.controller.clone();
+        let secrets = configs.secret_feed();
+        let watching = secrets.run(self.client.clone(), metrics, Arc::clone(&self.readiness), self.stop.clone());
+        self.spawn("secrets", watching);
         let readiness = || Arc::clone(&self.readiness);
         self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", configs.namespace_feed());
         let warehouses = WarehouseFeed::new(Arc::clone(&self.tables.index), readiness());
@@ -297,7 +300,7 @@ impl<'a> Parts<'a> {
         let api = Api::all(self.client.clone());
         let (metrics, readiness) = (self.metrics.controller.clone(), Arc::clone(&self.readiness));
         let stop = self.stop.clone();
-        self.spawn(resource, async move { drive(api, resource, sink, &metrics, &readiness, stop).await });
+        self.spawn(resource, async move { drive(api, None, resource, sink, &metrics, &readiness, stop).await });
     }
 }
 

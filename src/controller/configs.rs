@@ -204,7 +204,7 @@ impl Configs {
         self.narrowed().into_iter().for_each(|owner| self.work.add(owner));
     }
 
-    /// Every namespace is listed: what was narrowed down before is looked at again, and only then is its reach known.
+    /// Every namespace is listed. Receivers that were narrowed down before are resolved again; the gate waits for that.
     pub(super) fn namespaces_listed(&self) {
         let narrowed = self.narrowed();
         self.memory.wait_for(Gate::Namespaces, narrowed.clone());

@@ -47,7 +47,7 @@ pub(super) struct Snapshot {
     pub(super) entries: Entries,
 }
 
-/// What can fail and is then repeated after a pause; each has a count of its own.
+/// The work that is repeated after a pause when it fails; each has a count of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
     /// Reading the Secrets.

@@ -80,7 +80,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
             });
         }
         while let Some(ended) = running.join_next().await {
-            // What is not the fault of one key is everyone's.
+            // A panic outside the work for one key ends the queue.
             if let Some(Ok(panic)) = ended.err().map(JoinError::try_into_panic) {
                 resume_unwind(panic);
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::domain::owner::Owner;
@@ -35,6 +36,8 @@ pub enum SecretState {
 /// Reads Secrets and remembers those that are referenced.
 pub struct SecretCache {
     client: Client,
+    /// Told when the referenced Secrets have become others.
+    changed: Notify,
     state: Mutex<State>,
 }
 
@@ -57,12 +60,19 @@ impl SecretCache {
     /// An empty cache.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, state: Mutex::default() }
+        Self { client, changed: Notify::new(), state: Mutex::default() }
     }
 
     /// Declares which Secrets an owner references from now on; others are forgotten when no owner needs them.
     pub fn reference(&self, owner: &Owner, secrets: HashSet<ObjectKey>) {
-        self.state.lock().reference(owner, secrets);
+        if self.state.lock().reference(owner, secrets) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Returns when the referenced Secrets may have become others since the last call.
+    pub(super) async fn references_changed(&self) {
+        self.changed.notified().await;
     }
 
     /// The Secret as it is now: from memory while the watch reports no change, else from the API server.
@@ -113,8 +123,10 @@ impl Known {
 }
 
 impl State {
-    fn reference(&mut self, owner: &Owner, secrets: HashSet<ObjectKey>) {
+    /// Returns whether the owner references others than before.
+    fn reference(&mut self, owner: &Owner, secrets: HashSet<ObjectKey>) -> bool {
         let before = self.references.remove(owner).unwrap_or_default();
+        let changed = before != secrets;
         for key in before.difference(&secrets) {
             self.release(key, owner);
         }
@@ -124,6 +136,7 @@ impl State {
         if !secrets.is_empty() {
             self.references.insert(owner.clone(), secrets);
         }
+        changed
     }
 
     /// What is known and has not changed since; else how many changes there have been, for [`State::fetched`].
@@ -251,7 +264,8 @@ mod tests {
         state.reference(&owner("m"), HashSet::from([key.clone()]));
         state.reference(&owner("n"), HashSet::new());
         assert!(state.look_up(&key).is_ok());
-        state.reference(&owner("m"), HashSet::new());
+        assert!(!state.reference(&owner("m"), HashSet::from([key.clone()])), "the same as before");
+        assert!(state.reference(&owner("m"), HashSet::new()));
         assert!(state.known.is_empty() && state.referenced_by.is_empty() && state.references.is_empty());
         assert!(state.seen(&key, Some("8")).is_empty(), "of no concern to anyone");
         // A GET that ends after the last reference is gone leaves nothing behind.

@@ -36,7 +36,7 @@ pub struct Report {
     pub warnings: Vec<Problem>,
 }
 
-/// The smallest patch that makes the status of an object say what was found out; `None` when it does already. `current` is the
+/// The smallest patch that brings the status of an object up to date; `None` when it is already. `current` is the
 /// text of the status; one that does not decode is replaced as if it were empty.
 #[must_use]
 pub fn patch(owner: &Owner, report: &Report, current: &str, now: Timestamp) -> Option<Value> {

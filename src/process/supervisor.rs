@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Default)]
 pub struct Supervisor(Arc<watch::Sender<Option<Failure>>>);
 
-/// A part that ended although nobody asked it to.
+/// A part that ended before it was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     part: &'static str,

@@ -104,6 +104,7 @@ refused "give the one that holds the authorities" --set tls.enabled=true,tls.sec
 refused "at '/tls/clientFingerprints/0': '00:11' does not match pattern" --set 'tls.clientFingerprints[0]=00:11'
 refused "extraEnv sets QUAYSIDE_TLS_CERT, which the chart sets itself" --set tls.enabled=true,tls.secretName=a --set 'extraEnv[0].name=QUAYSIDE_TLS_CERT'
 refused "at '/rbac/promotions/promote': got string, want boolean" --set-string rbac.promotions.promote=true
+refused "at '/rbac/secrets': value must be one of '', 'cluster', 'bindings'" --set rbac.secrets=none
 refused "serviceAccount.name is required with serviceAccount.create=false" --set serviceAccount.create=false
 refused "at '/ingress': additional properties 'hosts' not allowed" --set 'ingress.hosts[0]=hooks.example.com'
 refused "at '/ingress/path': 'hooks' does not match pattern" --set ingress.path=hooks
@@ -159,6 +160,12 @@ lacks() { # lacks TEXT WHAT FLAG…
 lacks subPath "certificates are mounted as folders, which change with the Secret" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
 lacks QUAYSIDE_TLS "without tls.enabled, plain HTTP" --show-only templates/deployment.yaml
 lacks promote "and not otherwise" --show-only templates/clusterrole.yaml
+for flags in "takeOver.enabled=true" "rbac.secrets=bindings"; do
+  lacks 'resources: [secrets]' "no right to the Secrets of the whole cluster" --set "$flags" --show-only templates/clusterrole.yaml
+done
+for flags in "takeOver.enabled=false" "takeOver.enabled=true,rbac.secrets=cluster" "takeOver.enabled=true,serviceAccount.name=mine"; do
+  says 'resources: [secrets]' "the right to the Secrets of the whole cluster" --set "$flags" --show-only templates/clusterrole.yaml
+done
 lacks PodDisruptionBudget "a single replica has no PodDisruptionBudget, which would block draining its node" --set replicas=1
 lacks QUAYSIDE_REGISTRY_ALIASES "without aliases the variable is not set" --show-only templates/deployment.yaml
 known=()

@@ -1,10 +1,11 @@
 //! The rights that the chart gives: all that the operator needs, and nothing that it does not use.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, SOON, image, quay_receiver, wait_until};
+use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, SOON, Setup, image, quay_receiver, wait_until};
 
 const USER: &str = "system:serviceaccount:quayside:quayside";
 
@@ -83,4 +84,60 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     let refused: Vec<Value> =
         requests(plane).into_iter().filter(|event| event["responseStatus"]["code"] == 403).collect();
     assert!(refused.is_empty(), "{refused:?}");
+}
+
+/// The chart's rights for a take-over, and the ClusterRole that Kargo's RoleBindings refer to.
+const TAKE_OVER: &str = "\
+tests/cluster/rbac.sh kargo takeover --set takeOver.enabled=true | kubectl apply -f -
+kubectl create clusterrole kargo-project-secrets-reader --verb=get,list,watch --resource=secrets \
+  --dry-run=client -o yaml | kubectl apply -f -";
+
+/// As Kargo's management controller does in the namespace of a project.
+fn bind(project: &Project) {
+    let line = format!(
+        "kubectl create rolebinding kargo-project-secrets-reader -n {} --clusterrole=kargo-project-secrets-reader \
+         --serviceaccount=kargo:kargo-external-webhooks-server",
+        project.namespace
+    );
+    project.plane.bash(&line).success();
+}
+
+#[tokio::test]
+async fn without_a_right_in_the_whole_cluster_secrets_are_read_where_a_binding_grants_it() {
+    let (plane, _turn) = ControlPlane::for_elections().await;
+    plane.bash(TAKE_OVER).success();
+    let (account, patience) = ("kargo-external-webhooks-server", Duration::from_secs(90));
+    let operator = Operator::start(Setup::on(plane).kubeconfig(plane.service_account("kargo", account)));
+    operator.ready().await;
+    let (granted, other) = (Project::on(plane, "granted").await, Project::on(plane, "not-granted").await);
+    bind(&granted);
+    granted.quay(&operator).await;
+    granted.condition("Ready=True").await;
+    // Its watch, by name, notices every change.
+    for secret in ["the second secret of this project", "the third secret of this project"] {
+        granted.secret("quay-webhook", secret).await;
+        granted.hook(&operator, "quay", secret).served().await;
+    }
+    granted.delete("Secret", "quay-webhook").await;
+    granted.hook(&operator, "quay", "the third secret of this project").gone().await;
+
+    let secret = "a secret that may not be read";
+    other.secret("quay-webhook", secret).await;
+    other.receivers(json!([quay_receiver("quay", "quay-webhook")])).await;
+    let condition = other.condition("receiver.quayside.dev/quay=False").await;
+    assert_eq!(condition["reason"], "SecretForbidden");
+    let message = condition["message"].as_str().unwrap();
+    assert!(message.contains("is forbidden") && message.contains("grant"), "{message}");
+    let hook = other.hook(&operator, "quay", secret);
+    assert_eq!(hook.probe(), Some(404), "what is not granted is not waited for");
+    bind(&other);
+    wait_until("the right is made use of", patience, async || (hook.probe() == Some(200)).then_some(())).await;
+    other.condition("Ready=True").await;
+
+    let user = format!("system:serviceaccount:kargo:{account}");
+    let events = plane.audit().into_iter();
+    let secrets =
+        events.filter(|event| event["user"]["username"] == *user && event["objectRef"]["resource"] == "secrets");
+    let everywhere = secrets.filter(|event| event["objectRef"]["namespace"].is_null()).count();
+    assert_eq!(everywhere, 1, "the whole cluster was asked for once");
 }

@@ -33,6 +33,17 @@ kargo-external-webhooks-server
 {{- end }}
 {{- end }}
 
+{{/* cluster or bindings: who lets Quayside read Secrets. Kargo's RoleBindings name Kargo's own ServiceAccount. */}}
+{{- define "quayside.secretRights" -}}
+{{- if .Values.rbac.secrets }}
+{{- .Values.rbac.secrets }}
+{{- else if and .Values.takeOver.enabled (eq (include "quayside.serviceAccountName" .) (include "quayside.kargoName" .)) -}}
+bindings
+{{- else -}}
+cluster
+{{- end }}
+{{- end }}
+
 {{- define "quayside.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "quayside.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

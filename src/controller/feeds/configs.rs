@@ -15,7 +15,7 @@ use crate::domain::owner::Owner;
 use crate::domain::scope::ObjectKey;
 use crate::process::readiness::Gate;
 
-/// What tells the kinds of configuration apart.
+/// The differences between the kinds of configuration.
 pub trait Config: Resource<DynamicType = ()> + Send + Sync + 'static {
     /// The gate that opens when all objects of this kind are resolved.
     const GATE: Gate;

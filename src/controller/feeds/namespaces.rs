@@ -37,7 +37,7 @@ impl Sink<PartialObjectMeta<Namespace>> for NamespaceFeed {
 
     fn apply(&mut self, name: Box<str>, namespace: PartialObjectMeta<Namespace>) {
         let labels = namespace.labels().iter().map(|(key, value)| (key.as_str().into(), value.as_str().into()));
-        // Until the list is complete nobody can tell what is within reach, and looking once is enough.
+        // Before the list is complete the reach is not known, and one look at its end is enough.
         if self.namespaces.apply(name, labels.collect()) && self.namespaces.is_listed() {
             self.configs.namespaces_changed();
         }

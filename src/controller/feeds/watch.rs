@@ -38,12 +38,18 @@ pub trait Sink<K>: Send {
     fn is_optional(&self) -> bool {
         false
     }
+    /// Whether to give up when the API server does not allow the list.
+    fn gives_up_forbidden(&self) -> bool {
+        false
+    }
 }
 
 /// Watches until `stop` is cancelled. A watch that held and was cut resumes at once, because load balancers close quiet
-/// connections all day; after a failed attempt there is a pause. Meanwhile the tables keep what they hold.
+/// connections all day; after a failed attempt there is a pause. Meanwhile the tables keep what they hold. `fields` narrows
+/// the watch down. Ends before only where the sink gives up.
 pub async fn drive<K, S>(
     api: Api<K>,
+    fields: Option<&str>,
     resource: &'static str,
     sink: S,
     metrics: &ControllerMetrics,
@@ -55,7 +61,9 @@ pub async fn drive<K, S>(
 {
     let mut feed = Feed { sink, unseen: HashSet::new() };
     let (mut pauses, mut complaints) = (Pauses::new(), Complaints { resource, last: None });
-    let events = watcher(api, watcher::Config::default().timeout(WATCH_SECONDS));
+    let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
+    config.field_selector = fields.map(str::to_owned);
+    let events = watcher(api, config);
     let mut events = std::pin::pin!(events.take_until(stop.clone().cancelled_owned()));
     while let Some(event) = events.next().await {
         if is_answer(&event) {
@@ -71,8 +79,11 @@ pub async fn drive<K, S>(
             }
             Err(error) => {
                 metrics.watch_restarted(resource);
+                if is_refused(&error, 403) && feed.sink.gives_up_forbidden() {
+                    return;
+                }
                 let pause = pauses.after(&error);
-                if is_not_found(&error) {
+                if is_refused(&error, 404) {
                     complaints.log("the API server does not know this kind; is its CRD installed?", String::new());
                     feed.absent();
                 } else if pause.is_some() {
@@ -159,6 +170,8 @@ impl Pauses {
     const LONGEST: Duration = Duration::from_secs(5);
     /// A watch that held for so long was not refused. It bounds how often one resumes that is always cut.
     const HELD: Duration = Duration::from_millis(500);
+    /// A right that is missing is not soon granted, and there may be many that miss it.
+    const FORBIDDEN: Duration = Duration::from_secs(30);
     /// After so long without an error, the failures before it no longer count.
     const FORGET_AFTER: Duration = Duration::from_secs(60);
 
@@ -181,9 +194,9 @@ impl Pauses {
         if held >= Self::FORGET_AFTER {
             self.next = Self::FIRST;
         }
+        let pause = if is_refused(error, 403) { Self::FORBIDDEN } else { self.next };
+        self.next = (self.next * 2).min(Self::LONGEST);
         // Spread by up to a quarter, so that replicas do not come back in step.
-        let pause = self.next;
-        self.next = (pause * 2).min(Self::LONGEST);
         let share = u32::try_from(self.spread.hash_one(pause) % 25).unwrap_or_default();
         Some(pause + pause * share / 100)
     }
@@ -200,8 +213,9 @@ fn is_answer<K>(event: &watcher::Result<Event<K>>) -> bool {
     }
 }
 
-fn is_not_found(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
+/// Whether the API server answered the list with this code.
+fn is_refused(error: &watcher::Error, code: u16) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == code)
 }
 
 /// What happened, in one line. A decoding error is named only, because its text may quote an object.

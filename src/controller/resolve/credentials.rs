@@ -14,7 +14,7 @@ use crate::receiver::proof::credentials::{AUTH_HEADER, BASIC_AUTH, BODY_TOKEN, C
 /// files have a newline there.
 ///
 /// # Errors
-/// What is wrong, for a person: a key that is named and missing, an empty value, a credential that the kind cannot check. A
+/// The text for a person: a key that is named and missing, an empty value, a credential that the kind cannot check. A
 /// receiver is rather not served than served without what protects it.
 pub(super) fn credentials(
     owner: &Owner,
@@ -47,7 +47,7 @@ fn value(data: &SecretData, named: Option<&KeyRef>, default: &str) -> Result<Opt
     let key = named.and_then(|named| named.key.as_deref()).unwrap_or(default);
     match data.get(key).map(|value| value.expose().trim_ascii_end()) {
         Some([]) => {
-            Err(format!(r#"the key "{key}" is empty, and nobody could present it; give it a value or remove it"#))
+            Err(format!(r#"the key "{key}" is empty, so no sender could present it; give it a value or remove it"#))
         }
         Some(value) => Ok(Some(Secret::new(value.to_vec()))),
         None if named.is_some() => Err(format!(r#"the key "{key}" is missing, which spec.authentication names"#)),
@@ -65,7 +65,7 @@ pub(super) struct Previous {
     pub(super) mistake: Option<String>,
 }
 
-/// Reads `<key>.previous` and `<key>.previous-until`. An empty one, or one that is the current secret, is none.
+/// Reads `<key>.previous` and `<key>.previous-until`. An empty secret, or one equal to the current one, does not count.
 pub(super) fn previous(kind: ReceiverKind, data: &SecretData) -> Option<Previous> {
     let key = kind.secret_key();
     let secret = data.get(&format!("{key}.previous")).filter(|secret| !secret.is_empty())?;
@@ -79,7 +79,7 @@ pub(super) fn previous(kind: ReceiverKind, data: &SecretData) -> Option<Previous
         Some(Ok(until)) => (Some(until), None),
         Some(Err(_)) => {
             let mistake = format!(
-                r#"the key "{until_key}" is no time such as 2026-12-31T23:59:59Z, so the previous secret does not expire"#
+                r#"the key "{until_key}" is not a time such as 2026-12-31T23:59:59Z, so the previous secret does not expire"#
             );
             (None, Some(mistake))
         }
@@ -120,15 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_demanded_is_told_and_never_left_out() {
+    fn what_cannot_be_demanded_is_reported_and_never_left_out() {
         let plain = entry(&json!(null));
-        let told =
+        let message =
             |entry: &Entry, kind, pairs: &[(&str, &str)]| credentials(&own(), entry, kind, &data(pairs)).err().unwrap();
-        assert!(told(&plain, ReceiverKind::Quay, &[("basic-auth", "\n")]).contains("is empty"));
-        assert!(told(&plain, ReceiverKind::GitHub, &[("body-token", "t")]).contains("Quay only"));
-        assert!(told(&plain, ReceiverKind::Harbor, &[("basic-auth", "u:p")]).contains("Harbor"));
+        assert!(message(&plain, ReceiverKind::Quay, &[("basic-auth", "\n")]).contains("is empty"));
+        assert!(message(&plain, ReceiverKind::GitHub, &[("body-token", "t")]).contains("Quay only"));
+        assert!(message(&plain, ReceiverKind::Harbor, &[("basic-auth", "u:p")]).contains("Harbor"));
         assert!(
-            told(&entry(&json!({"authHeader": {}})), ReceiverKind::Quay, &[]).contains(r#""auth-header" is missing"#)
+            message(&entry(&json!({"authHeader": {}})), ReceiverKind::Quay, &[])
+                .contains(r#""auth-header" is missing"#)
         );
         // For Harbor, and for Kargo's objects, that key is Harbor's secret.
         let projects = Owner::ProjectConfig("northwind".into());

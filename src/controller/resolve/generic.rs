@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::generic_config::GenericConfig;
 use crate::receiver::kinds::generic::{Action, CompileBudget};
 
-/// The most mistakes that are told at a time; a condition has limited room.
+/// The most mistakes reported at a time, because a condition has limited room.
 const TOLD: usize = 8;
 
 /// Compiles the actions of a receiver.
@@ -13,7 +13,7 @@ pub(super) fn actions(config: &GenericConfig, budget: &mut CompileBudget) -> Arc
     config.actions.iter().map(|action| Action::compile(action, budget)).collect()
 }
 
-/// What can never work in these actions, in one text for a person; `None` when nothing is wrong.
+/// The mistakes in these actions, in one text for a person; `None` when there are none.
 pub(super) fn mistakes(actions: &[Action]) -> Option<String> {
     let of_action = |(index, action): (usize, &Action)| {
         action.mistakes().map(|mistake| format!("actions[{index}].{mistake}")).collect::<Vec<_>>()

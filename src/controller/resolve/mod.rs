@@ -141,7 +141,7 @@ fn each(
                 }));
             }
             Err(mut problem) => {
-                // Keep what works while nobody can tell whether it has changed.
+                // Keep what works until the Secret can be read again.
                 let same = |route: &&Arc<Route>| *route.receiver == *entry.name && Some(route.kind()) == entry.kind();
                 if problem.is_passing() {
                     let kept = before.iter().filter(same).map(|route| copy(route));

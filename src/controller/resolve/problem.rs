@@ -87,15 +87,15 @@ impl Problem {
         matches!(self.reason, Reason::SecretUnavailable | Reason::SecretForbidden)
     }
 
-    /// Whether the receiver may have a URL that nobody here knows yet. A right that is missing does not count: it may stay
-    /// missing for good, and until then the URL of every stranger would be taken for this one.
+    /// Whether the receiver has a URL that is not known yet. A missing right does not count, because it may stay missing for
+    /// good, and until then every unknown path would be taken for this one.
     #[must_use]
     pub const fn hides_a_path(&self) -> bool {
         matches!(self.reason, Reason::SecretUnavailable) && !self.served
     }
 }
 
-/// What to say about a receiver whose path is claimed twice.
+/// The problem of a receiver whose path is claimed twice.
 #[must_use]
 pub fn path_conflict(clash: &Clash) -> Problem {
     let Clash { receiver, with, is_served } = clash;
