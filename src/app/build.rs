@@ -22,6 +22,7 @@ use crate::api::{ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
 use crate::app::lanes::Lanes;
 use crate::controller::configs::{Configs, Settings};
 use crate::controller::feeds::configs::ConfigFeed;
+use crate::controller::feeds::namespaces::NamespaceFeed;
 use crate::controller::feeds::promotions::PromotionFeed;
 use crate::controller::feeds::warehouses::WarehouseFeed;
 use crate::controller::feeds::watch::{Sink, WATCH_SECONDS, drive};
@@ -285,7 +286,7 @@ impl<'a> Parts<'a> {
         let watching = secrets.run(self.client.clone(), metrics, Arc::clone(&self.readiness), self.stop.clone());
         self.spawn("secrets", watching);
         let readiness = || Arc::clone(&self.readiness);
-        self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", configs.namespace_feed());
+        self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", NamespaceFeed::new(configs));
         let warehouses = WarehouseFeed::new(Arc::clone(&self.tables.index), readiness());
         self.watch::<WatchedWarehouse, _>("warehouses", warehouses);
         let promotions = PromotionFeed::new(Arc::clone(&self.tables.promotions), readiness());

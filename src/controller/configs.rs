@@ -14,7 +14,6 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::feeds::namespaces::NamespaceFeed;
 use super::feeds::secrets::SecretFeed;
 use super::feeds::watched::WatchedConfig;
 use super::memory::{Attempt, Memory, Seen, Snapshot};
@@ -119,10 +118,9 @@ impl Configs {
         SecretFeed::new(Arc::clone(&self.secrets), Arc::clone(&self.work))
     }
 
-    /// What feeds the watch on Namespaces into this controller.
-    #[must_use]
-    pub fn namespace_feed(self: &Arc<Self>) -> NamespaceFeed {
-        NamespaceFeed::new(Arc::clone(&self.namespaces), Arc::clone(self))
+    /// The labels of namespaces, for the feed that fills them.
+    pub(super) fn namespaces(&self) -> Arc<Namespaces> {
+        Arc::clone(&self.namespaces)
     }
 
     /// Works until `stop` is cancelled.

@@ -19,8 +19,10 @@ pub struct NamespaceFeed {
 }
 
 impl NamespaceFeed {
-    pub(in crate::controller) const fn new(namespaces: Arc<Namespaces>, configs: Arc<Configs>) -> Self {
-        Self { namespaces, configs }
+    /// A feed into the labels that this controller looks at.
+    #[must_use]
+    pub fn new(configs: Arc<Configs>) -> Self {
+        Self { namespaces: configs.namespaces(), configs }
     }
 }
 
