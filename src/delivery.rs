@@ -75,6 +75,15 @@ impl Judgement {
         }
     }
 
+    /// What was pushed; empty when that is not known.
+    #[must_use]
+    pub fn events(&self) -> &[PushEvent] {
+        match self {
+            Self::Push { events, .. } => events,
+            Self::Rejected(_) | Self::Ignored(_) | Self::PullRequest { .. } | Self::Actions(_) => &[],
+        }
+    }
+
     /// The sender's name for the event; empty where it has none.
     #[must_use]
     pub fn event(&self) -> &str {

@@ -27,6 +27,7 @@ mod http;
 mod lease;
 mod metrics;
 mod process;
+mod pursuit;
 pub mod receiver;
 mod recovery;
 mod refresh;

@@ -38,6 +38,7 @@ use crate::metrics::connection::ConnectionMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::{Gate, Readiness};
 use crate::process::supervisor::Supervisor;
+use crate::pursuit::{self, Pursuit};
 use crate::recovery::catch_up::CatchUp;
 use crate::recovery::{owed, silence};
 use crate::refresh::patch::Patcher;
@@ -104,6 +105,7 @@ struct Parts<'a> {
     /// Of the webhook port.
     memory: Memory,
     leadership: Leadership,
+    pursuit: Pursuit,
     refresher: Refresher,
     spool: Option<Spool>,
     tasks: TaskTracker,
@@ -124,20 +126,27 @@ impl<'a> Parts<'a> {
             }
             None => None,
         };
+        let tables = Tables::new(config.base_url.clone(), config.registry_aliases.clone());
+        let index = Arc::clone(&tables.index);
+        let (pursuit, given_up) = Pursuit::new(config.follow_up, index, Clock::system(), metrics.pursuit.clone());
+        let (tasks, supervisor) = (TaskTracker::new(), Supervisor::default());
+        let events = pursuit::events::write(client.clone(), config.replica.clone(), given_up, stop.clone());
+        tasks.spawn(supervisor.part("the Events about pushes", &stop, events));
         let refresher = Refresher::new(
-            patcher(kubernetes)?,
+            pursuit.followed(patcher(kubernetes)?),
             TokenSource::new(Clock::system()),
             config.refresh_concurrency,
             metrics.refresh.clone(),
             settled(spool.clone()),
         );
         Ok(Self {
-            tables: Tables::new(config.base_url.clone(), config.registry_aliases.clone()),
+            tables,
             memory: Memory::new(config.memory_budget),
+            pursuit,
             leadership: leadership(&config),
             readiness: Arc::default(),
-            tasks: TaskTracker::new(),
-            supervisor: Supervisor::default(),
+            tasks,
+            supervisor,
             config,
             kubernetes,
             client,
@@ -212,9 +221,10 @@ impl<'a> Parts<'a> {
 
     /// What serves requests, with connections to the API server of its own.
     fn hooks(&self) -> anyhow::Result<Hooks> {
+        let refresher = self.refresher.with_patcher(self.pursuit.followed(patcher(self.kubernetes)?));
         Ok(Hooks::new(
             self.tables.clone(),
-            self.refresher.with_patcher(patcher(self.kubernetes)?),
+            (refresher, self.pursuit.clone()),
             Arc::clone(&self.readiness),
             self.metrics.delivery.clone(),
             self.spool.clone(),
@@ -235,6 +245,9 @@ impl<'a> Parts<'a> {
             self.config.catch_up_rate,
         ));
         self.spawn("the catch-up", Arc::clone(&catch_up).run(self.stop.clone()));
+        let (readiness, leadership) = (Arc::clone(&self.readiness), self.leadership.clone());
+        let pursuit = self.pursuit.clone().run(self.refresher.clone(), leadership, readiness, self.stop.clone());
+        self.spawn("the pursuit of pushes", pursuit);
         if let Some(spool) = &self.spool {
             self.spawn_task(
                 "the refreshes owed on disk",
@@ -287,9 +300,9 @@ impl<'a> Parts<'a> {
         self.spawn("secrets", watching);
         let readiness = || Arc::clone(&self.readiness);
         self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", NamespaceFeed::new(configs));
-        let warehouses = WarehouseFeed::new(Arc::clone(&self.tables.index), readiness());
+        let warehouses = WarehouseFeed::new(Arc::clone(&self.tables.index), readiness(), self.pursuit.clone());
         self.watch::<WatchedWarehouse, _>("warehouses", warehouses);
-        let promotions = PromotionFeed::new(Arc::clone(&self.tables.promotions), readiness());
+        let promotions = PromotionFeed::new(Arc::clone(&self.tables.promotions), readiness(), self.pursuit.clone());
         self.watch::<WatchedPromotion, _>("promotions", promotions);
     }
 

@@ -21,6 +21,7 @@ use crate::domain::path::BaseUrl;
 use crate::http::tls;
 use crate::process::readiness::Readiness;
 use crate::process::supervisor::Supervisor;
+use crate::pursuit::Rules;
 use crate::refresh::Refresher;
 use crate::spool::Spool;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub catch_up_after: Duration,
     /// Warehouses that a catch-up refreshes a second.
     pub catch_up_rate: u32,
+    /// How pushes are pursued until Kargo has looked.
+    pub follow_up: Rules,
     /// Other names of registries.
     pub registry_aliases: HostAliases,
     /// What holds for all receivers, unless one says otherwise.

@@ -14,6 +14,7 @@ use crate::app;
 use crate::domain::path::BaseUrl;
 use crate::process::memory;
 use crate::process::telemetry::{self, LogFormat, LogLevel};
+use crate::pursuit::Rules;
 
 /// Run the operator: watch configurations, serve their receivers, refresh Warehouses.
 ///
@@ -67,6 +68,20 @@ pub(super) struct Args {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     catch_up_rate: u16,
 
+    /// Whether to ask Kargo again when it took a refresh up without looking, or does not list what was pushed.
+    ///
+    /// Kargo forgets a refresh even when a registry did not answer it. Either way metrics and logs say how each push ended.
+    #[arg(long, env = "QUAYSIDE_FOLLOW_UP", value_name = "on|off", default_value = "on")]
+    follow_up: Switch,
+
+    /// How long a push is followed up at most.
+    #[arg(long, env = "QUAYSIDE_FOLLOW_UP_FOR", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    follow_up_for: Duration,
+
+    /// The first pause before Kargo is asked again; all others are multiples of it. For tests.
+    #[arg(long, hide = true, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    follow_up_pause: Duration,
+
     #[command(flatten)]
     aliases: AliasArgs,
 
@@ -115,6 +130,13 @@ pub(super) struct Args {
     log_level: LogLevel,
 }
 
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
 pub(super) fn run(args: Args) -> Outcome {
     telemetry::install(args.log_format, args.log_level)?;
     // Many systems allow 1024 open files unless a program asks for more, and each connection is one.
@@ -122,7 +144,10 @@ pub(super) fn run(args: Args) -> Outcome {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: granted, maximum: granted }) {
         tracing::warn!(%error, "failed to raise the limit of open files");
     }
+    let lease_namespace = lease_namespace(args.lease_namespace);
+    let follow_up_for = (args.follow_up == Switch::On).then_some(args.follow_up_for);
     let config = app::Config {
+        follow_up: Rules::new(args.follow_up_pause, follow_up_for, lease_namespace.is_none()),
         listen: args.listen,
         admin_listen: args.admin_listen,
         tls_reload_interval: args.tls.tls_reload_interval,
@@ -130,7 +155,7 @@ pub(super) fn run(args: Args) -> Outcome {
         // Parsed here, because clap would repeat a refused value, which may hold a password.
         base_url: BaseUrl::parse(&args.base_url)?,
         kubeconfig: args.kubeconfig,
-        lease_namespace: lease_namespace(args.lease_namespace),
+        lease_namespace,
         replica: replica(),
         catch_up_after: args.catch_up_after,
         catch_up_rate: args.catch_up_rate.into(),

@@ -57,6 +57,9 @@ pub struct PushEvent {
     pub changed_files: ChangedFiles,
     /// The repository's default branch, where the payload names it.
     pub default_branch: Option<String>,
+    /// The commit or digest to which what was pushed points now, where the payload names it. Nothing is selected by it; it
+    /// shows whether Kargo has come across the push.
+    pub ids: Vec<String>,
 }
 
 impl PushEvent {
@@ -69,7 +72,25 @@ impl PushEvent {
             qualifiers: in_order(qualifiers),
             changed_files: ChangedFiles::Unknown,
             default_branch: None,
+            ids: Vec::new(),
         }
+    }
+
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let files = match &self.changed_files {
+            ChangedFiles::Known(files) => files.as_slice(),
+            ChangedFiles::Unknown => &[],
+        };
+        let texts = [&self.repositories, &self.qualifiers, &self.ids].into_iter().flatten().chain(files);
+        texts.map(|text| text.len() + size_of::<String>()).sum()
+    }
+
+    /// The same event with the commits or digests to which it points.
+    #[must_use]
+    pub fn with_ids(self, ids: Vec<String>) -> Self {
+        Self { ids: in_order(ids), ..self }
     }
 
     /// The same event with what only a Git push says.

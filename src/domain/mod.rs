@@ -4,6 +4,7 @@
 //! HTTP server, so every rule of the contract with Kargo can be tested by calling a function.
 
 pub(crate) mod alias;
+pub(crate) mod artifact;
 pub(crate) mod client_cert;
 pub(crate) mod criterion;
 pub(crate) mod event;

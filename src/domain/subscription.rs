@@ -17,7 +17,7 @@ mod repositories;
 
 use serde_json::{Map, Value};
 
-pub use self::entry::Subscription;
+pub use self::entry::{Subscription, SubscriptionKind};
 use self::error::wrong_type;
 pub use self::error::{SubscriptionError, SubscriptionProblem};
 use self::fields::Fields;

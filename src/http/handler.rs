@@ -19,6 +19,7 @@ use crate::delivery;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
 use crate::process::supervisor::caught_async;
+use crate::pursuit::Push;
 use crate::receiver;
 use crate::tables::routes::{Found, Route};
 
@@ -86,6 +87,7 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
     let answer = if is_dry_run {
         Answer::of(&judgement, Ending::DryRun)
     } else {
+        hooks.pursuit.want(&targets, &Push::new(judgement.events(), id));
         let unfinished = refresh(hooks, party, &targets).await;
         let ending = if unfinished.is_empty() {
             Ending::Written

@@ -23,6 +23,7 @@ use crate::delivery;
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::path::ReceiverPath;
 use crate::process::supervisor::caught_async;
+use crate::pursuit::Push;
 use crate::receiver;
 use crate::spool::{IntakeId, Spool, TakenIn};
 use crate::tables::routes::Found;
@@ -173,6 +174,7 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) -> bool {
             let request = receiver::Request { headers, query, body: &taken.body, arrived: taken.arrival };
             let judgement = hooks.judge(&route, &from_header(taken.headers.get(IDENTITY)), &request).await;
             let targets = if delivery::is_dry_run(&request) { Vec::new() } else { judgement.targets() };
+            hooks.pursuit.want(&targets, &Push::new(judgement.events(), delivery));
             let run = match judgement {
                 delivery::Judgement::Rejected(_) => Run::Dropped,
                 _ if targets.is_empty() => Run::Nothing,

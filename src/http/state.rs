@@ -12,6 +12,7 @@ use crate::domain::client_cert::ClientIdentity;
 use crate::metrics::delivery::DeliveryMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::Readiness;
+use crate::pursuit::Pursuit;
 use crate::receiver::Request;
 use crate::refresh::Refresher;
 use crate::spool::Spool;
@@ -24,6 +25,8 @@ pub struct Hooks {
     pub(super) tables: Tables,
     /// Writes annotations.
     pub(super) refresher: Refresher,
+    /// Follows them until Kargo has looked.
+    pub(super) pursuit: Pursuit,
     /// Whether the tables can be trusted.
     pub(super) readiness: Arc<Readiness>,
     /// Counters.
@@ -45,7 +48,7 @@ impl Hooks {
     #[must_use]
     pub fn new(
         tables: Tables,
-        refresher: Refresher,
+        (refresher, pursuit): (Refresher, Pursuit),
         readiness: Arc<Readiness>,
         metrics: DeliveryMetrics,
         spool: Option<Spool>,
@@ -53,7 +56,7 @@ impl Hooks {
         memory: Memory,
     ) -> Self {
         let (ids, clock) = (DeliveryIds::default(), Clock::system());
-        Self { tables, refresher, readiness, metrics, ids, ack_deadline, spool, memory, clock }
+        Self { tables, refresher, pursuit, readiness, metrics, ids, ack_deadline, spool, memory, clock }
     }
 
     /// Judges a request. `client` is what its sender proved when it connected.

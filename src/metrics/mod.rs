@@ -7,6 +7,7 @@ pub mod connection;
 pub mod controller;
 pub mod delivery;
 pub mod lease;
+pub mod pursuit;
 pub mod recovery;
 pub mod refresh;
 pub mod spool;
@@ -23,6 +24,7 @@ use connection::ConnectionMetrics;
 use controller::ControllerMetrics;
 use delivery::DeliveryMetrics;
 use lease::LeaseMetrics;
+use pursuit::PursuitMetrics;
 use recovery::CatchUpMetrics;
 use refresh::RefreshMetrics;
 use spool::SpoolMetrics;
@@ -69,6 +71,8 @@ pub struct Metrics {
     pub controller: ControllerMetrics,
     /// The election.
     pub lease: LeaseMetrics,
+    /// Pushes until Kargo has looked.
+    pub pursuit: PursuitMetrics,
     /// Refreshes after a downtime.
     pub catch_up: CatchUpMetrics,
     /// What the spool does and holds.
@@ -90,6 +94,7 @@ impl Metrics {
         self.tables.register(r);
         self.controller.register(r);
         self.lease.register(r);
+        self.pursuit.register(r);
         self.catch_up.register(r);
         self.spool.register(r);
         self.connections.register(r);
@@ -130,6 +135,7 @@ mod tests {
             "warehouses",
             "reconciles",
             "leader",
+            "pursuit_nudges",
             "catch_up_refreshes",
             "spool_owed",
             "connections",

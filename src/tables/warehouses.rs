@@ -146,6 +146,12 @@ impl SubscriptionIndex {
         }
     }
 
+    /// The Warehouse of this name, if there is one.
+    #[must_use]
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<Warehouse>> {
+        self.tables.read().warehouses.get(key).cloned()
+    }
+
     /// Every Warehouse, by namespace and name.
     #[must_use]
     pub fn warehouses(&self) -> Vec<Arc<Warehouse>> {

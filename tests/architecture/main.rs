@@ -31,7 +31,7 @@ const fn room(name: &'static str, may_use: &'static str, holds: &'static str) ->
 /// What each folder is for and which others it may use. `domain` is pure; configuration (`controller`) and delivery
 /// (`http`) meet only in the tables; only `app` and `cli` see both sides. A folder inside a folder has a row of its own
 /// where it may use less than the whole.
-const ROOMS: [Room; 17] = [
+const ROOMS: [Room; 18] = [
     room(
         "domain",
         "",
@@ -68,25 +68,30 @@ const ROOMS: [Room; 17] = [
         "The election of the replica that writes statuses, and the record of when one last lived.",
     ),
     room(
+        "pursuit",
+        "tables refresh lease domain metrics process",
+        "Every push until Kargo has looked: the decision (pure), and the task that asks again.",
+    ),
+    room(
         "recovery",
         "tables refresh spool lease domain metrics process",
         "Refreshes after something was down: what the spool owes, and the catch-up after a gap.",
     ),
     room(
         "controller",
-        "tables receiver refresh lease api domain metrics process",
+        "tables receiver refresh pursuit lease api domain metrics process",
         "Watches, Secrets and namespaces, the resolution of specs into routes, and the statuses.",
     ),
     room(
         "http",
-        "delivery tables receiver refresh spool domain metrics process",
+        "delivery tables receiver refresh pursuit spool domain metrics process",
         "The port for senders: connections, limits, TLS, the one handler and its answers.",
     ),
     room("admin", "tables refresh lease domain metrics process", "The second port: probes and metrics."),
-    room("cli", "app controller delivery http tables receiver api domain process", "One file per subcommand."),
+    room("cli", "app controller delivery http pursuit tables receiver api domain process", "One file per subcommand."),
     room(
         "app",
-        "admin recovery controller http lease tables refresh spool api domain metrics process",
+        "admin recovery controller http lease tables refresh pursuit spool api domain metrics process",
         "Builds all parts, runs them and drains them.",
     ),
 ];

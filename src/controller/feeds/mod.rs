@@ -1,6 +1,7 @@
 //! The watches and what each feeds.
 
 pub mod configs;
+mod discovery;
 pub mod namespaces;
 pub mod promotions;
 pub mod secrets;

@@ -1,27 +1,32 @@
-//! Feeds the watch on Promotions into their index.
+//! Feeds the watch on Promotions into their index and the pursuit of pushes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
 
+use super::discovery::{self, Series};
 use super::watch::Sink;
 use super::watched::WatchedPromotion;
 use crate::domain::scope::ObjectKey;
+use crate::domain::target::Target;
 use crate::process::readiness::{Gate, Readiness};
+use crate::pursuit::Pursuit;
 use crate::tables::promotions::PromotionIndex;
 
 /// The feed.
 pub struct PromotionFeed {
     index: Arc<PromotionIndex>,
     readiness: Arc<Readiness>,
+    pursuit: Pursuit,
+    series: Series,
 }
 
 impl PromotionFeed {
-    /// A feed into this index.
+    /// A feed into this index and this pursuit.
     #[must_use]
-    pub const fn new(index: Arc<PromotionIndex>, readiness: Arc<Readiness>) -> Self {
-        Self { index, readiness }
+    pub fn new(index: Arc<PromotionIndex>, readiness: Arc<Readiness>, pursuit: Pursuit) -> Self {
+        Self { index, readiness, pursuit, series: Series::default() }
     }
 }
 
@@ -38,13 +43,24 @@ impl Sink<WatchedPromotion> for PromotionFeed {
 
     fn apply(&mut self, key: ObjectKey, promotion: WatchedPromotion) {
         self.index.apply(&key, promotion.criterion_labels(), promotion.spec(), promotion.status());
+        let target = Target::promotion(key);
+        if self.pursuit.pursues(&target) {
+            let (annotation, status) = (promotion.refresh_annotation(), promotion.status());
+            discovery::show(&self.pursuit, &target, annotation, status, self.series.origin());
+        }
     }
 
     fn remove(&mut self, key: ObjectKey) {
         self.index.remove(&key);
+        self.pursuit.gone(&Target::promotion(key));
+    }
+
+    fn listing(&mut self) {
+        self.series.begin(&self.pursuit);
     }
 
     fn synced(&mut self) {
+        self.series.end();
         self.readiness.open(Gate::Promotions);
     }
 

@@ -28,6 +28,8 @@ pub trait Sink<K>: Send {
     fn key(&self, object: &K) -> Option<Self::Key>;
     /// Everything that the sink holds. What a complete list then does not name is removed.
     fn keys(&self) -> HashSet<Self::Key>;
+    /// A complete list begins.
+    fn listing(&mut self) {}
     /// An object of the list, or one that was added or changed later.
     fn apply(&mut self, key: Self::Key, object: K);
     /// An object was deleted.
@@ -129,7 +131,10 @@ struct Feed<K, S: Sink<K>> {
 impl<K, S: Sink<K>> Feed<K, S> {
     fn take(&mut self, event: Event<K>) {
         match event {
-            Event::Init => self.unseen = self.sink.keys(),
+            Event::Init => {
+                self.unseen = self.sink.keys();
+                self.sink.listing();
+            }
             Event::InitApply(object) | Event::Apply(object) => {
                 if let Some(key) = self.sink.key(&object) {
                     self.unseen.remove(&key);

@@ -1,7 +1,7 @@
 //! The objects as the watches decode them: only what is used, and never failing on what others wrote.
 //!
 //! `spec` and `status` stay unparsed text until they are looked at one object at a time, so that one odd object can never
-//! break a list or a watch for all others, and the megabytes of a Warehouse's status are skipped, not built.
+//! break a list or a watch for all others, and the megabytes of statuses are copied, not built; most are never looked at.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,13 +20,15 @@ use crate::domain::project_filter::{PROJECT_SELECTOR, PROJECTS, ProjectFilter};
 use crate::domain::target::TargetKind;
 use crate::refresh::patch::REFRESH_ANNOTATION;
 
-/// A Warehouse, as far as its subscriptions go.
+/// A Warehouse, as far as its subscriptions and refreshes go.
 #[derive(Clone, Deserialize)]
 pub struct WatchedWarehouse {
     #[serde(default, deserialize_with = "lite_meta")]
     metadata: ObjectMeta,
     #[serde(default)]
     spec: Option<Box<RawValue>>,
+    #[serde(default)]
+    status: Option<Box<RawValue>>,
 }
 
 impl WatchedWarehouse {
@@ -34,6 +36,18 @@ impl WatchedWarehouse {
     #[must_use]
     pub fn spec(&self) -> &str {
         self.spec.as_deref().map_or("null", RawValue::get)
+    }
+
+    /// The text of `status`; `null` when there is none.
+    #[must_use]
+    pub fn status(&self) -> &str {
+        self.status.as_deref().map_or("null", RawValue::get)
+    }
+
+    /// The value of the refresh annotation.
+    #[must_use]
+    pub fn refresh_annotation(&self) -> Option<&str> {
+        self.annotations().get(REFRESH_ANNOTATION).map(String::as_str)
     }
 
     /// Its labels.
@@ -65,6 +79,12 @@ impl WatchedPromotion {
     #[must_use]
     pub fn status(&self) -> &str {
         self.status.as_deref().map_or("null", RawValue::get)
+    }
+
+    /// The value of the refresh annotation.
+    #[must_use]
+    pub fn refresh_annotation(&self) -> Option<&str> {
+        self.annotations().get(REFRESH_ANNOTATION).map(String::as_str)
     }
 
     /// Its labels.

@@ -103,7 +103,8 @@ fn devops_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
     Ok(match kind.as_str() {
         "git.push" => {
             let event = PushEvent::new(Cow::Borrowed("git.push"), vec![normalize_git(&remote_url)], pushed.names)
-                .with_git(ChangedFiles::Unknown, default_branch(&repository));
+                .with_git(ChangedFiles::Unknown, default_branch(&repository))
+                .with_ids(pushed.heads);
             if pushed.only_deletions {
                 Verdict::Ignored(IgnoredEvent::about(event, "only branches or tags were deleted"))
             } else {
@@ -125,18 +126,25 @@ fn devops_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
 struct Refs {
     /// Those that were not deleted; all of them, when all were.
     names: Vec<String>,
+    /// The commits to which those point that were not deleted.
+    heads: Vec<String>,
     only_deletions: bool,
 }
 
 impl Refs {
     fn read(resource: &Object<'_>) -> Result<Self, Malformed> {
-        let (mut kept, mut deleted) = (Vec::new(), Vec::new());
+        let (mut kept, mut deleted, mut heads) = (Vec::new(), Vec::new(), Vec::new());
         for update in resource.objects("refUpdates")? {
-            let refs = if is_deletion(&update) { &mut deleted } else { &mut kept };
-            refs.push(update.text("name")?);
+            let name = update.text("name")?;
+            if is_deletion(&update) {
+                deleted.push(name);
+            } else {
+                kept.push(name);
+                heads.extend(update.last("newObjectId").and_then(Value::string));
+            }
         }
         let only_deletions = kept.is_empty() && !deleted.is_empty();
-        Ok(Self { names: if only_deletions { deleted } else { kept }, only_deletions })
+        Ok(Self { names: if only_deletions { deleted } else { kept }, heads, only_deletions })
     }
 }
 

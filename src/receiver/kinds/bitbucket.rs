@@ -54,7 +54,10 @@ impl Receiver for Bitbucket {
 /// A ref that was changed.
 enum Change {
     /// It points to something new; the name is empty where none was given.
-    Arrived(String),
+    Arrived {
+        name: String,
+        head: Option<String>,
+    },
     Deleted(String),
 }
 
@@ -69,6 +72,7 @@ fn cloud_push(body: &Object<'_>) -> Result<Verdict, Malformed> {
         refs: Vec::new(),
         changed_files: ChangedFiles::Unknown,
         default_branch: main.and_then(|branch| git::text_if_any(&branch, "name")),
+        heads: Vec::new(),
     };
     Ok(judged(push, changes))
 }
@@ -79,11 +83,13 @@ fn cloud_change(change: &Object<'_>) -> Result<Change, Malformed> {
         let prefix = if kind == "tag" { "refs/tags/" } else { "refs/heads/" };
         Ok(if name.is_empty() { name } else { format!("{prefix}{name}") })
     };
-    let new = full(&change.object("new")?)?;
+    let new = change.object("new")?;
+    let (name, target) = (full(&new)?, new.last("target").and_then(|target| target.object().ok()));
+    let head = target.and_then(|target| git::text_if_any(&target, "hash"));
     let old = change.last("old").and_then(|old| old.object().ok());
     Ok(match old {
         Some(old) if change.last("new").is_none() => Change::Deleted(full(&old).unwrap_or_default()),
-        _ => Change::Arrived(new),
+        _ => Change::Arrived { name, head },
     })
 }
 
@@ -96,31 +102,37 @@ fn data_center_push(body: &Object<'_>) -> Result<Verdict, Malformed> {
         refs: Vec::new(),
         changed_files: ChangedFiles::Unknown,
         default_branch: None,
+        heads: Vec::new(),
     };
     Ok(judged(push, changes))
 }
 
 fn data_center_change(change: &Object<'_>) -> Result<Change, Malformed> {
     let name = change.object("ref")?.text("id")?;
+    let head = git::text_if_any(change, "toHash");
     let is_deletion = git::text_if_any(change, "type").is_some_and(|kind| kind == "DELETE")
-        || git::text_if_any(change, "toHash").is_some_and(|id| git::is_null_id(&id));
-    Ok(if is_deletion { Change::Deleted(name) } else { Change::Arrived(name) })
+        || head.as_deref().is_some_and(git::is_null_id);
+    Ok(if is_deletion { Change::Deleted(name) } else { Change::Arrived { name, head } })
 }
 
 /// Deleted refs do not count beside others; alone they are nothing to look at. Without any change nobody can tell what
 /// was pushed.
 fn judged(push: Push, changes: Vec<Change>) -> Verdict {
-    let (mut arrived, mut deleted, any) = (Vec::new(), Vec::new(), !changes.is_empty());
+    let any = !changes.is_empty();
+    let (mut arrived, mut deleted, mut heads) = (Vec::new(), Vec::new(), Vec::new());
     for change in changes {
         match change {
-            Change::Arrived(name) => arrived.push(name),
+            Change::Arrived { name, head } => {
+                arrived.push(name);
+                heads.extend(head);
+            }
             Change::Deleted(name) => deleted.push(name),
         }
     }
     if any && arrived.is_empty() {
         return Push { refs: deleted, ..push }.deleted();
     }
-    Push { refs: arrived, ..push }.arrived()
+    Push { refs: arrived, heads, ..push }.arrived()
 }
 
 fn cloud_pull_request(event: &'static str, body: &Object<'_>) -> Result<Verdict, Malformed> {

@@ -70,8 +70,9 @@ fn push(body: &Object<'_>, _: &Settings) -> Result<Verdict, Malformed> {
         refs: vec![body.text("ref")?],
         changed_files: git::changed_files(body, &commits, all_listed)?,
         default_branch: git::text_if_any(&repository, "default_branch"),
+        heads: git::text_if_any(body, "after").into_iter().collect(),
     };
-    let deleted = git::text_if_any(body, "after").is_some_and(|id| git::is_null_id(&id));
+    let deleted = push.heads.iter().any(|id| git::is_null_id(id));
     Ok(if deleted { push.deleted() } else { push.arrived() })
 }
 

@@ -71,8 +71,9 @@ fn push(body: &Object<'_>) -> Result<Verdict, Malformed> {
         refs: vec![body.text("ref")?],
         changed_files,
         default_branch: Some(repository.text("default_branch")?),
+        heads: vec![body.text("after")?],
     };
-    let deleted = body.flag("deleted")? | git::is_null_id(&body.text("after")?);
+    let deleted = body.flag("deleted")? | push.heads.iter().any(|id| git::is_null_id(id));
     Ok(if deleted { push.deleted() } else { push.arrived() })
 }
 

@@ -74,8 +74,9 @@ fn ref_update(event: &'static str, body: &Object<'_>, changed_files: ChangedFile
         refs: vec![body.text("ref")?],
         changed_files,
         default_branch: project.and_then(|project| git::text_if_any(&project, "default_branch")),
+        heads: vec![body.text("after")?],
     };
-    Ok(if git::is_null_id(&body.text("after")?) { push.deleted() } else { push.arrived() })
+    Ok(if push.heads.iter().any(|id| git::is_null_id(id)) { push.deleted() } else { push.arrived() })
 }
 
 fn merge_request(body: &Object<'_>) -> Result<Verdict, Malformed> {

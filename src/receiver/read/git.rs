@@ -51,13 +51,17 @@ pub(in crate::receiver) struct Push {
     pub(in crate::receiver) changed_files: ChangedFiles,
     /// The repository's default branch, if it is named; an empty name counts as none.
     pub(in crate::receiver) default_branch: Option<String>,
+    /// The commits to which the refs point now, where they are named.
+    pub(in crate::receiver) heads: Vec<String>,
 }
 
 impl Push {
     fn event(self) -> PushEvent {
         let urls = self.urls.iter().map(|url| normalize_git(url)).collect();
         let default_branch = self.default_branch.filter(|branch| !branch.is_empty());
-        PushEvent::new(self.event.into(), urls, self.refs).with_git(self.changed_files, default_branch)
+        PushEvent::new(self.event.into(), urls, self.refs)
+            .with_git(self.changed_files, default_branch)
+            .with_ids(self.heads)
     }
 
     /// Something new is there.

@@ -3,6 +3,7 @@
 mod control_plane;
 mod exchange;
 mod faults;
+mod kargo;
 mod lease;
 mod operator;
 mod project;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use control_plane::{ControlPlane, api_version, resource};
 pub(crate) use exchange::{Answer, Connection, chunked, exchange, exchange_on, get, head, push_body};
 pub(crate) use faults::{Fault, FaultProxy};
+pub(crate) use kargo::{Kargo, Tags};
 pub(crate) use lease::{LEASE_NAMESPACE, LeaseTurn};
 pub(crate) use operator::{Operator, Setup, base_url};
 pub(crate) use project::{ClusterTurn, Hook, Project, git, image, quay_receiver};

@@ -1,0 +1,115 @@
+//! What follows from time alone: what is asked again, what is reported, what is over.
+
+use std::sync::Arc;
+
+use super::{Debt, Record};
+use crate::domain::artifact::Listing;
+use crate::domain::event::PushEvent;
+use crate::domain::target::TargetKind;
+use crate::pursuit::skew::{Followed, Skew};
+use crate::pursuit::want::{Push, Want};
+use crate::pursuit::{At, Moment, Report, Rules};
+
+/// Whether Kargo is to be asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pursuit) enum Due {
+    No,
+    Nudge,
+    /// Only to learn how far the clocks are apart; one such question at a time is enough.
+    Probe,
+}
+
+impl Record {
+    /// Time has passed. Says whether Kargo is to be asked again.
+    pub(in crate::pursuit) fn tick(
+        &mut self,
+        at: At,
+        leads: bool,
+        rules: &Rules,
+        skew: &Skew,
+        out: &mut Vec<Report>,
+    ) -> Due {
+        self.end_what_is_over(at, rules, skew, out);
+        self.report_unhandled(at, rules, out);
+        if let Some(taken) = self.taken.filter(|taken| taken.same_second)
+            && let Some(idle) = taken.idle.filter(|idle| at.now >= *idle + rules.pause(0))
+        {
+            let found: Vec<_> = self.wants.iter().map(|want| (Arc::clone(&want.push.events), want.listed)).collect();
+            let mut lists = |events: &[PushEvent]| {
+                let same = found.iter().find(|(about, _)| std::ptr::eq(&raw const **about, &raw const *events));
+                same.map_or(Listing::Unknown, |(_, listing)| *listing)
+            };
+            self.settle(taken.number, idle, rules, &mut lists, out);
+        }
+        self.due(at, leads, rules, skew)
+    }
+
+    fn due(&self, at: At, leads: bool, rules: &Rules, skew: &Skew) -> Due {
+        let is_pending = self.debt.is_some_and(|debt| !self.has_taken(debt.number));
+        if self.nudged || is_pending || !rules.follows_up() || self.kind == TargetKind::Promotion {
+            return Due::No;
+        }
+        if self.wants.iter().any(|want| want.late_due.is_some_and(|due| at.now >= due)) {
+            return Due::Nudge;
+        }
+        let (Some(debt), Some(idle)) = (self.debt, self.taken.and_then(|taken| taken.idle)) else {
+            return Due::No;
+        };
+        let grace = match (self.mine, leads) {
+            (true, _) => Moment::ZERO,
+            (false, true) => rules.grace(self.resumed),
+            (false, false) => return Due::No,
+        };
+        let is_unsure = self.resumed && skew.followed(debt.time, self.discovered, at.wall) == Followed::Unsure;
+        let pause = rules.pause(self.attempt) + grace;
+        if is_unsure && at.now >= idle + pause.max(rules.unsure_for()) {
+            Due::Probe
+        } else if !is_unsure && at.now >= idle + pause {
+            Due::Nudge
+        } else {
+            Due::No
+        }
+    }
+
+    /// A nudge was asked for.
+    pub(in crate::pursuit) fn nudge(&mut self, at: At) {
+        self.nudged = true;
+        if self.debt.is_some() {
+            self.attempt += 1;
+            if self.wants.is_empty() {
+                // Nobody else answers for the outcome any more.
+                self.wants.push(Want::new(Push::default(), self.since, at.wall));
+            }
+        }
+        let late = self.wants.iter_mut().filter(|want| want.late_due.is_some_and(|due| at.now >= due));
+        late.for_each(|want| want.ask_again(at.wall));
+    }
+
+    fn end_what_is_over(&mut self, at: At, rules: &Rules, skew: &Skew, out: &mut Vec<Report>) {
+        let failure = &self.failure;
+        self.wants.retain(|want| {
+            let is_over = want.is_over(at.now, rules.bound());
+            if is_over {
+                out.push(want.end(want.outcome(), at.now, failure.clone()));
+            }
+            !is_over
+        });
+        self.writes.retain(|write| at.now < write.since + rules.bound());
+        let Some(debt) = self.debt.filter(|debt| self.has_taken(debt.number)) else { return };
+        // One that waits to be taken up goes on waiting, at the cost of this record: Kargo may be down for hours.
+        let patience = if self.mine { Moment::ZERO } else { rules.grace(true) };
+        let is_over = self.wants.is_empty() && at.now >= self.since + rules.bound() + patience;
+        let is_answered = self.resumed && skew.followed(debt.time, self.discovered, at.wall) == Followed::Yes;
+        if is_over || is_answered {
+            self.debt = None;
+        }
+    }
+
+    fn report_unhandled(&mut self, at: At, rules: &Rules, out: &mut Vec<Report>) {
+        let is_late = |debt: Debt| !self.has_taken(debt.number) && at.now >= debt.seen + rules.not_handled_after();
+        if !self.reported && !self.looking && self.mine && self.debt.is_some_and(is_late) {
+            self.reported = true;
+            out.push(Report::NotHandled);
+        }
+    }
+}
