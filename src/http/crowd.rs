@@ -1,9 +1,9 @@
 //! The connections of a port, and which of them leaves when a new one comes and every place is taken.
 //!
-//! A connection waits for its client (a handshake, a request head, a body, the next request) or works on an answer. When
-//! the port is full, a newcomer gets the place of the connection that has waited for its client longest; newcomers are
-//! served in the order in which they came. So neither silent nor slow connections, however many, can lock others out, and
-//! a request that is complete is never given up. If all are at work, the newcomer waits for the first to end.
+//! A connection waits for its client (a handshake, a request head, a body, the next request) or works on an answer.
+//! When the port is full, a newcomer gets the place of the connection that has waited for its client longest; newcomers
+//! are served in the order in which they came. So neither silent nor slow connections, however many, can lock others
+//! out, and a request that is complete is never given up. If all are at work, the newcomer waits for the first to end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,7 +112,8 @@ impl Place {
         });
     }
 
-    /// Completes when the connection is asked to leave. One that has become busy or begun to wait again since then stays.
+    /// Completes when the connection is asked to leave. One that has become busy or begun to wait again since then
+    /// stays.
     pub(super) async fn called(&self) {
         loop {
             self.call.notified().await;

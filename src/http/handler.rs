@@ -104,9 +104,9 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
     (answer, Some(took))
 }
 
-/// Asks for all refreshes at once and waits until they are written or the deadline passes. Where a disk can keep what is
-/// owed, it does not wait while the API server is known to be away, or while too many requests of the receiver wait already.
-/// Returns those that are not done by then; they stay owed.
+/// Asks for all refreshes at once and waits until they are written or the deadline passes. Where a disk can keep what
+/// is owed, it does not wait while the API server is known to be away, or while too many requests of the receiver wait
+/// already. Returns those that are not done by then; they stay owed.
 async fn refresh(hooks: &Hooks, party: Party, targets: &[Target]) -> Vec<Target> {
     hooks.metrics.matched(targets);
     let wait = hooks.memory.waits.begin(party);

@@ -1,9 +1,9 @@
-//! Requests that arrive before anybody can tell whether they are a receiver's: taken in as they are, run once the tables
-//! are filled and every Secret that a receiver names could be read.
+//! Requests that arrive before anybody can tell whether they are a receiver's: taken in as they are, run once the
+//! tables are filled and every Secret that a receiver names could be read.
 //!
 //! Senders do not wait for an API server that is away. What has the form of a receiver's path is put on disk whole and
-//! acknowledged; what then proves unknown or unauthentic is dropped and counted. Nothing here looks at a credential before
-//! the ordinary path does.
+//! acknowledged; what then proves unknown or unauthentic is dropped and counted. Nothing here looks at a credential
+//! before the ordinary path does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,8 +113,8 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
     }
 }
 
-/// Runs what was taken in, oldest first, once the tables are filled; by this process or one before it. Goes on looking: a
-/// request that began before they were may be taken in after.
+/// Runs what was taken in, oldest first, once the tables are filled; by this process or one before it. Goes on looking:
+/// a request that began before they were may be taken in after.
 pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
     let all = async {
         hooks.readiness.wait_for_tables().await;
@@ -142,7 +142,8 @@ pub async fn run(hooks: Arc<Hooks>, spool: Spool, stop: CancellationToken) {
                 }
             };
             after = page.last().map(|(id, _)| *id);
-            // Together, so that they share a transaction: one after the other, what came within seconds would take minutes.
+            // Together, so that they share a transaction: one after the other, what came within seconds would take
+            // minutes.
             let page = page.iter().map(async |(id, request)| {
                 // A request that makes us panic would do so at every start.
                 let run = caught_async("a request that was taken in", run_one(&hooks, &spool, request)).await;

@@ -1,7 +1,7 @@
 //! The accept loop of both ports, on hyper's HTTP/1 connection builder.
 //!
-//! `axum::serve` and the auto-detecting builder set no header timeout on a silent connection, so a handful of senders that
-//! never send could hold every connection for ever.
+//! `axum::serve` and the auto-detecting builder set no header timeout on a silent connection, so a handful of senders
+//! that never send could hold every connection for ever.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -64,8 +64,8 @@ fn places(wanted: usize) -> usize {
     granted.min(wanted)
 }
 
-/// Serves until `stop` is cancelled or nothing can be accepted any more, then lets the requests in flight finish, at most
-/// for `drain_limit`. Returns how many connections were cut off.
+/// Serves until `stop` is cancelled or nothing can be accepted any more, then lets the requests in flight finish, at
+/// most for `drain_limit`. Returns how many connections were cut off.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
@@ -175,8 +175,8 @@ impl Connection {
         .await
     }
 
-    /// Serves one request after the other. Between them, hyper's connection and its buffers last only while the client is
-    /// quick.
+    /// Serves one request after the other. Between them, hyper's connection and its buffers last only while the client
+    /// is quick.
     async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, client: Option<Client>) {
         let Self { talk, router, draining, metrics, .. } = &self;
         let mut stream = Heard::new(stream, Arc::clone(talk));

@@ -1,7 +1,7 @@
 //! How many requests of each receiver wait for their refreshes to be written.
 //!
-//! Each holds a connection, and a request that is complete is never given up. So a flood of one receiver must not hold all
-//! of them: beyond its share, it is answered as soon as the disk has what is owed.
+//! Each holds a connection, and a request that is complete is never given up. So a flood of one receiver must not hold
+//! all of them: beyond its share, it is answered as soon as the disk has what is owed.
 
 use std::collections::HashMap;
 

@@ -40,8 +40,8 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Reads all files until they stay the same from the first to the last: between two of them, the kubelet may swap the
-    /// folder.
+    /// Reads all files until they stay the same from the first to the last: between two of them, the kubelet may swap
+    /// the folder.
     pub(super) fn read(files: &Files) -> anyhow::Result<Self> {
         let mut content = Self::read_once(files)?;
         for _ in 0..3 {

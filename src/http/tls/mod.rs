@@ -33,8 +33,8 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// When they cannot be used; the text says which and why. An expired certificate is used with a warning: no better one
-    /// is at hand, and a proxy in front may accept it.
+    /// When they cannot be used; the text says which and why. An expired certificate is used with a warning: no better
+    /// one is at hand, and a proxy in front may accept it.
     pub fn load(files: Files, metrics: TlsMetrics) -> anyhow::Result<Self> {
         let material = Material::new(&files, &Content::read(&files)?)?;
         if material.has_expired(UnixTime::now()) {
