@@ -62,7 +62,7 @@ pub struct CrdError {
 
 /// The CRDs of [`ProjectConfig`], [`ClusterConfig`], [`Warehouse`], [`Receiver`] and [`ClusterReceiver`], in that
 /// order, in the style of Go's controller-gen: an optional field is absent or valid (never `nullable`), and an empty
-/// value is no default.
+/// value is not a default.
 ///
 /// ```
 /// let names: Vec<_> = quayside::api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();

@@ -182,7 +182,7 @@ fn tls(target: &Target) -> anyhow::Result<ClientConfig> {
         .with_context(|| format!("{} holds no private key in PEM", key.display()))?;
     builder
         .with_client_auth_cert(certificates(certificate)?, private)
-        .with_context(|| format!("{} and {} are no usable pair", certificate.display(), key.display()))
+        .with_context(|| format!("{} and {} are not a usable pair", certificate.display(), key.display()))
 }
 
 fn roots(path: &Path) -> anyhow::Result<RootCertStore> {

@@ -42,7 +42,7 @@ const DEVIATIONS: &[Deviation] = &[
     ("default-branch", |_, ours| ours.status == 200),
     // What is left after a deletion is within what Kargo refreshes for it.
     ("deletion", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
-    // A digest is no tag that somebody could subscribe to.
+    // A digest is not a tag, so no subscription names it.
     ("digest-as-tag", |kargo, ours| ours.status == 200 && ours.is_within(kargo)),
     // Two dots within a name do not leave the directory.
     ("dotdot-substring", |_, ours| ours.status == 200),

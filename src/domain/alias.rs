@@ -34,11 +34,11 @@ struct Alias {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AliasError {
     /// There is not exactly one `=`.
-    #[error("{0:?} is no alias: write PUSHED=PULLED, such as registry.internal:8443=registry.example.com")]
+    #[error("{0:?} is not an alias: write PUSHED=PULLED, such as registry.internal:8443=registry.example.com")]
     Form(String),
-    /// One of the sides is no registry.
+    /// One of the sides is not a registry.
     #[error(
-        "{0:?} is no registry: write a host that has a dot or a port, and perhaps the beginning of a path, but no scheme, \
+        "{0:?} is not a registry: write a host that has a dot or a port, and perhaps the beginning of a path, but no scheme, \
          such as registry.example.com:8443 or docker.io or registry.example.com/mirror"
     )]
     Registry(String),

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
-/// A text is no fingerprint.
+/// A text is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a fingerprint is 64 hexadecimal digits, with or without colons: openssl x509 -in FILE -noout -fingerprint -sha256"

@@ -86,7 +86,7 @@ impl Requirement {
 fn requirements(text: &str) -> Result<Vec<Requirement>, String> {
     let wrong = |part: &str| {
         format!(
-            "the annotation {PROJECT_SELECTOR} is no label selector at {part:?}; write for example team=web,env!=dev or \
+            "the annotation {PROJECT_SELECTOR} is not a label selector at {part:?}; write for example team=web,env!=dev or \
              team in (web, api)"
         )
     };

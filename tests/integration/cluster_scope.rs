@@ -154,7 +154,7 @@ async fn annotations_narrow_the_cluster_down_to_projects_by_name_and_by_label_an
     hook.gone().await;
     let status = turn.status_with("Ready=False").await;
     let message = status["conditions"][0]["message"].as_str().unwrap();
-    assert!(message.contains("quayside.dev/project-selector is no label selector"), "{message}");
+    assert!(message.contains("quayside.dev/project-selector is not a label selector"), "{message}");
     annotate("quayside.dev/project-selector-");
     reaches("every project is within reach again", 2).await;
     turn.delete().await;

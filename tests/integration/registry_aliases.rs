@@ -68,7 +68,7 @@ fn explain_knows_the_same_aliases() {
 fn what_is_no_alias_ends_the_start_with_what_to_write() {
     for (alias, says) in [
         ("registry.internal", "write PUSHED=PULLED, such as registry.internal:8443=registry.example.com"),
-        ("https://registry.internal=quay.io", "is no registry: write a host that has a dot or a port"),
+        ("https://registry.internal=quay.io", "is not a registry: write a host that has a dot or a port"),
         ("quay.io=quay.io", "names one registry twice"),
     ] {
         let ran = quayside(["run", "--base-url", "https://hooks.example.com", "--registry-alias", alias]);

@@ -127,7 +127,7 @@ async fn a_bad_pair_keeps_the_last_good_one_and_says_so() {
     wait_until("the bad pair is counted", SOON, async || (reloads(&operator, "failed") >= 1.0).then_some(())).await;
     assert_eq!(hook.push("quay.io/a/b", &["1.0.0"]).status, 200);
     let logged = operator.logged("ERROR", "the TLS files have changed and cannot be used");
-    assert!(logged[0]["error"].as_str().unwrap().contains("are no usable pair"), "{logged:?}");
+    assert!(logged[0]["error"].as_str().unwrap().contains("are not a usable pair"), "{logged:?}");
     assert_eq!(logged.len(), 1, "once for each change");
 
     volume.swap_pair(&stranger.issue());
@@ -203,7 +203,7 @@ async fn a_setup_of_tls_that_cannot_work_ends_at_once_and_says_what_to_do() {
     let volume = Volume::new(&[("tls.crt", &pair.certificate), ("tls.key", &other.key)]);
     let (certificate, key) = (volume.path("tls.crt"), volume.path("tls.key"));
     for (arguments, expected) in [
-        (["--tls-cert", text(&certificate), "--tls-key", text(&key)], "are no usable pair"),
+        (["--tls-cert", text(&certificate), "--tls-key", text(&key)], "are not a usable pair"),
         (["--tls-cert", text(&certificate), "--tls-key", "/nonexistent"], "failed to read /nonexistent"),
         (["--tls-cert", text(&certificate), "--log-format", "json"], "give the file of the private key, too"),
         (["--tls-client-ca", text(&certificate), "--log-format", "json"], "give --tls-cert and --tls-key, too"),

@@ -45,7 +45,7 @@ pub(super) fn fate(actions: &[JudgedAction], warehouse: &Warehouse) -> (bool, St
 fn not_selected(criteria: &[Criterion], warehouse: &Warehouse) -> String {
     let unmet = |criterion: &Criterion| match criterion.kind {
         TargetKind::Warehouse => warehouse.unmet(criterion).map(|unmet| unmet.to_string()),
-        TargetKind::Promotion => Some("it is no Promotion".to_owned()),
+        TargetKind::Promotion => Some("it is not a Promotion".to_owned()),
     };
     let reasons: Vec<_> = criteria.iter().filter_map(unmet).collect();
     if reasons.is_empty() {

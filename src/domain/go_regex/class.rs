@@ -54,7 +54,7 @@ pub(super) fn escaped(text: &str, fold_case: bool) -> Result<Option<(String, &st
     Ok(rest.map(|rest| (members.into_atom(false, fold_case), rest)))
 }
 
-/// Parses an escape that stands for one code point. It may be a surrogate, which is why it is no `char`.
+/// Parses an escape that stands for one code point. It may be a surrogate, which is why it is not a `char`.
 pub(super) fn escaped_char(text: &str) -> Result<(u32, &str), RegexError> {
     let mut chars = text[1..].chars();
     let Some(escape) = chars.next() else { return Err(RegexError::TrailingBackslash) };

@@ -154,7 +154,7 @@ fn sort(args: &[Value], context: &mut Context<'_>) -> Answer {
             _ => return invalid("unknown order, use asc or desc"),
         },
     };
-    // What is no list that can be sorted counts as a list that is nil.
+    // A value that is not a sortable list counts as a list that is nil.
     let Some(items) = items else { return Ok(Value::List(List::nil(Elem::Any))) };
     let sorted = sort_by(items, is_descending, context.meter)?;
     context.meter.upstream_elements(sorted.len() as u64)?;

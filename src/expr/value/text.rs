@@ -32,12 +32,12 @@ impl Text {
         self.0.is_empty()
     }
 
-    /// The characters as Go's `range` visits them: every byte that is no part of a character counts as `U+FFFD`.
+    /// The characters as Go's `range` visits them: every byte that is not part of a character counts as `U+FFFD`.
     pub(in crate::expr) fn runes(&self) -> Runes<'_> {
         Runes(&self.0)
     }
 
-    /// The text with every byte that is no part of a character replaced by `U+FFFD`.
+    /// The text with every byte that is not part of a character replaced by `U+FFFD`.
     pub(in crate::expr) fn to_valid(&self) -> std::borrow::Cow<'_, str> {
         match std::str::from_utf8(&self.0) {
             Ok(text) => text.into(),

@@ -37,7 +37,7 @@ impl Answer {
         Self { outcome, body: Body { error: Some(error), ..Body::default() } }
     }
 
-    /// The constant answer to every path that is no receiver's.
+    /// The constant answer to every path that belongs to no receiver.
     #[must_use]
     pub fn unknown_path() -> Self {
         Self { outcome: Outcome::UnknownPath, body: Body::default() }

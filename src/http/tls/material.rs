@@ -105,7 +105,7 @@ impl Material {
             false => builder.with_client_cert_verifier(Arc::new(Verifier(algorithms))),
         };
         let mut config = builder.with_single_cert(chain, key).with_context(|| {
-            format!("{} and {} are no usable pair", files.certificate.display(), files.key.display())
+            format!("{} and {} are not a usable pair", files.certificate.display(), files.key.display())
         })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
