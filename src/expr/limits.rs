@@ -106,7 +106,7 @@ impl CompileBudget {
         })
     }
 
-    /// Pays for work that may be done already, so whoever cannot pay has nothing left.
+    /// Pays for work that may be done already, so an evaluation that cannot pay has nothing left.
     pub(super) fn spend(&mut self, cost: u64) -> Result<(), CompileError> {
         let left = self.time.checked_sub(cost);
         self.time = left.unwrap_or(0);

@@ -32,7 +32,7 @@ enum Part {
 
 impl Template {
     /// Splits a template and compiles its expressions. What is wrong with an expression shows when the template is
-    /// rendered; [`first_error`](Self::first_error) tells earlier.
+    /// rendered; [`first_error`](Self::first_error) reports it earlier.
     ///
     /// # Errors
     /// When the template is longer than this program is willing to read. What compiling costs is taken from the budget.

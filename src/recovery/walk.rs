@@ -105,7 +105,7 @@ mod tests {
         for name in ["0", "a", "b", "c"].into_iter().map(str::to_owned).chain(others).chain(once("z".to_owned())) {
             walk.step(&key(&name)).await;
         }
-        assert_eq!(walk.position(), Some(&key("0")), "nobody who takes over leaves out what has not ended");
+        assert_eq!(walk.position(), Some(&key("0")), "a successor leaves out nothing that has not ended");
         assert_eq!(refresher.owed(), 2, "all others are refreshed");
         assert_eq!(walk.come_back().await, [Target::warehouse(key("a")), Target::warehouse(key("c"))]);
     }

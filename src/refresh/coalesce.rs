@@ -304,7 +304,7 @@ mod tests {
                     _ => {}
                 }
                 if slot.is_none() {
-                    prop_assert!(answered.iter().all(|told| *told), "dropped with somebody waiting");
+                    prop_assert!(answered.iter().all(|told| *told), "dropped while a waiter was left");
                 }
             }
             if let Some(mut slot) = slot {
@@ -319,7 +319,7 @@ mod tests {
                     slot.begin();
                 }
             }
-            prop_assert!(answered.iter().all(|told| *told), "somebody was never answered");
+            prop_assert!(answered.iter().all(|told| *told), "a waiter was never answered");
         }
     }
 }

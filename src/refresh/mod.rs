@@ -250,7 +250,7 @@ impl Refresher {
         let ended = self.health_after(|schedule| {
             let ended = schedule.end(target, outcome, jitter, now());
             if ended.is_settled {
-                // Under the lock, so that no request is owed anew before.
+                // Under the lock, so that no new request is owed before.
                 (self.shared.settled)(target, begun);
             }
             ended

@@ -227,7 +227,7 @@ impl<W: Waits> Schedule<W> {
         self.lines.push(due);
     }
 
-    /// The API server is back: nobody waits longer than it asked for.
+    /// The API server is back: no target waits longer than it asked for.
     fn recover(&mut self) {
         for (_, target) in std::mem::take(&mut self.later) {
             if let Some(pause) = self.owed.get_mut(&target).and_then(|owed| owed.pause.as_mut()) {

@@ -5,7 +5,7 @@
 //!   lock                          locked while a process has the spool
 //!   spool.redb                    the store
 //!   spool.redb.new                a store being made; renamed once it is whole
-//!   spool.redb.corrupt-<time>     the last damaged store, for whoever wants to look at it
+//!   spool.redb.corrupt-<time>     the last damaged store, for a person to look at
 //! ```
 //!
 //! The directory below the given one is always our own, because a mounted volume often is neither private nor ours to

@@ -20,7 +20,7 @@ const PAGE_BYTES: u64 = 4 * 1024 * 1024;
 /// What a request costs besides its content.
 const OVERHEAD: usize = 128;
 
-/// A whole POST request. It holds credentials that nobody has looked at, so it has no `Debug`.
+/// A whole POST request. It holds credentials that were not checked, so it has no `Debug`.
 pub struct TakenIn {
     /// When its last byte arrived.
     pub arrival: Timestamp,

@@ -1,6 +1,6 @@
 //! The spool: what must survive the process although it is not done yet.
 //!
-//! Two tables. [`Owed`] holds the targets that still owe a refresh although their senders were told "queued"; it is a set,
+//! Two tables. [`Owed`] holds the targets that still owe a refresh although their senders were answered "queued"; it is a set,
 //! so it is bounded by the number of targets. The intake holds whole requests ([`TakenIn`]) that arrived before anybody
 //! could tell whether they are authentic; it is bounded in number and bytes.
 //!
@@ -60,7 +60,7 @@ const RESERVE_BYTES: u64 = 16 * 1024 * 1024;
 /// With the acknowledgement deadline before it, still well below the 10 s after which Quay gives up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Nobody is kept waiting by those who read: they prepare the start.
+/// Reads delay no sender, because they only prepare the start.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The bounds of a spool.
@@ -137,7 +137,7 @@ impl Spool {
     /// Puts down that these targets owe a refresh because of a delivery that arrived then. Once this returns, the disk
     /// has it. Callers at the same time share a transaction.
     ///
-    /// Whoever refreshes calls [`Spool::settle`] when that is done. If it was done before this call, the caller must see to
+    /// The refresher calls [`Spool::settle`] when that is done. If it was done before this call, the caller must see to
     /// it afterwards, or the entry stays until the next refresh of the target.
     ///
     /// # Errors

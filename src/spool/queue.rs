@@ -50,7 +50,7 @@ struct State {
     stored: Counts,
     closing: bool,
     closed: bool,
-    /// Told when the store is closed.
+    /// Signalled when the store is closed.
     closers: Vec<oneshot::Sender<()>>,
 }
 
@@ -115,7 +115,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds a removal, for which nobody waits.
+    /// Adds a removal, for which no caller waits.
     pub(super) fn remove(&self, add: impl FnOnce(&mut Waiting)) {
         let mut state = self.state.lock();
         // The worker waits for company from the first one on.
@@ -168,7 +168,7 @@ impl Queue {
         state.waiting.done.extend(done);
     }
 
-    /// Worker: it has ended. Whoever still waits is told by the loss of its reply.
+    /// Worker: it has ended. A caller that still waits learns of it by the loss of its reply.
     pub(super) fn ended(&self) {
         let mut state = self.state.lock();
         (state.closing, state.closed) = (true, true);

@@ -4,7 +4,7 @@
 //!            open, every page verified           a call fails or panics
 //!  (closed) ───────────────────────────▶ open ─────────────────────────▶ (closed)
 //!     │  the next call opens it again      ▲
-//!     └── damaged ─▶ set aside ─▶ made anew┘
+//!     └── damaged ─▶ set aside ─▶ recreated┘
 //! ```
 //!
 //! So a full disk needs no restart, and what one call left behind cannot harm the next. Only what is found damaged while
@@ -105,7 +105,7 @@ impl Store {
         Ok(Written { first_id: IntakeId(before.next_id), changed: after.is_some() })
     }
 
-    /// Bytes that can still be written on the disk; where nobody can tell, as many as one likes.
+    /// Bytes that can still be written on the disk; unbounded where that is unknown.
     pub(super) fn available(&self) -> u64 {
         self.directory.available().unwrap_or(u64::MAX)
     }

@@ -225,7 +225,7 @@ async fn the_intake_is_bounded_in_number_and_in_bytes() {
     spool.close().await;
 
     let spool = open_with(parent.path(), bound(100, 5 * small), &metrics).await;
-    assert_eq!(spool.counts().intake, Tally { requests: 3, bytes: 3 * small }, "counted anew at the start");
+    assert_eq!(spool.counts().intake, Tally { requests: 3, bytes: 3 * small }, "counted again at the start");
     assert_eq!(spool.take_in(request("big", vec![0; 4096])).await, Err(SpoolError::IntakeFull));
     spool.take_in(request("d6", vec![])).await.unwrap();
     spool.take_in(request("d7", vec![])).await.unwrap();

@@ -1,6 +1,6 @@
 //! The thread that owns the store: takes everything that waits, writes it in one transaction, answers, and begins again.
 //!
-//! That is group commit: whoever calls while a transaction is being written shares the next one, so that a burst costs a
+//! That is group commit: a caller that comes while a transaction is being written shares the next one, so that a burst costs a
 //! few syncs of the disk and not one for each call.
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Worker {
     metrics: SpoolMetrics,
 }
 
-/// However the thread ends, nobody goes on waiting for it.
+/// However the thread ends, no caller goes on waiting for it.
 struct Ended(Arc<Queue>);
 
 impl Drop for Ended {
@@ -65,13 +65,13 @@ impl Worker {
         let (deliveries, owing): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
         let (requests, taking_in): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
         let written = self.write(Batch { deliveries, settled, requests, done });
-        // Before the answers, so that whoever has one sees its effect.
+        // Before the answers, so that a caller that has one sees its effect.
         self.publish(arrived);
         let (owed, first) = match written {
             Ok(Written { first_id: IntakeId(first), .. }) => (Ok(()), Ok(first)),
             Err(error) => (Err(error.clone()), Err(error)),
         };
-        // Whoever waited may have given up; what was written stays written.
+        // The caller may have given up; what was written stays written.
         for reply in owing {
             reply.send(owed.clone()).ok();
         }

@@ -80,7 +80,7 @@ pub enum Found {
     Route(Arc<Route>),
     /// Nothing.
     Nothing,
-    /// Nobody can tell: it may be a receiver whose Secret cannot be read for the moment.
+    /// Unknown: it may be a receiver whose Secret cannot be read for the moment.
     Unresolved,
 }
 
@@ -122,7 +122,7 @@ impl RouteTable {
         self.replace_as(owner, routes, true)
     }
 
-    /// Replaces the routes of one owner, all at once. One that is not complete may have others, which nobody knows yet.
+    /// Replaces the routes of one owner, all at once. One that is not complete may have others, which are not known yet.
     pub fn replace_as(&self, owner: &Owner, routes: Vec<Route>, is_complete: bool) -> Replaced {
         let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
         let mut table = self.routes.write();
@@ -215,7 +215,7 @@ impl RouteTable {
 /// Who of those that claim one path is served.
 ///
 /// Two owners can claim one path only when project, name and secret of both concatenate to the same bytes. Then neither is
-/// served, because nobody can tell whom the sender means. Among Kargo's own kinds it is as in Kargo: a project goes before
+/// served, because the request does not say which is meant. Among Kargo's own kinds it is as in Kargo: a project goes before
 /// the cluster, and two projects leave the path to the cluster. Within one owner the order of the spec decides.
 fn winner(claimants: &[Arc<Route>]) -> Option<&Arc<Route>> {
     let first = claimants.first()?;
@@ -265,7 +265,7 @@ impl Routes {
         if served == Some(&route.owner) {
             return None;
         }
-        // The order of owners names the ClusterConfig last, which is in nobody's way.
+        // The order of owners names the ClusterConfig last, which hides no project.
         let with = self.others(&route.path, &route.owner).min()?.clone();
         let is_served = served == Some(&with);
         Some(Clash { receiver: Arc::clone(&route.receiver), with, is_served })
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(replaced.clashes, [Clash { receiver: "bc".into(), with: ab.clone(), is_served: false }]);
         assert_eq!(replaced.affected, HashSet::from([ab.clone()]));
         assert!(table.find(&path).is_none() && table.counts().is_empty() && table.scopes().is_empty());
-        // Looked at again, the other one is told the same, and nobody has to look a third time.
+        // Looked at again, the other one gets the same result, and a third look is not needed.
         let replaced = table.replace(&ab, vec![route(&ab, "c", "s")]);
         assert_eq!(replaced.clashes, [Clash { receiver: "c".into(), with: a.clone(), is_served: false }]);
         assert!(replaced.affected.is_empty());

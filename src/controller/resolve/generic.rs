@@ -6,7 +6,7 @@ use crate::api::generic_config::GenericConfig;
 use crate::receiver::kinds::generic::{Action, CompileBudget};
 
 /// The most mistakes reported at a time, because a condition has limited room.
-const TOLD: usize = 8;
+const REPORTED: usize = 8;
 
 /// Compiles the actions of a receiver.
 pub(super) fn actions(config: &GenericConfig, budget: &mut CompileBudget) -> Arc<[Action]> {
@@ -19,9 +19,9 @@ pub(super) fn mistakes(actions: &[Action]) -> Option<String> {
         action.mistakes().map(|mistake| format!("actions[{index}].{mistake}")).collect::<Vec<_>>()
     };
     let all: Vec<String> = actions.iter().enumerate().flat_map(of_action).collect();
-    let mut text = all.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join("; ");
-    if all.len() > TOLD {
-        text += &format!("; and {} more", all.len() - TOLD);
+    let mut text = all.iter().take(REPORTED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if all.len() > REPORTED {
+        text += &format!("; and {} more", all.len() - REPORTED);
     }
     (!all.is_empty()).then_some(text)
 }

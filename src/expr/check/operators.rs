@@ -7,7 +7,7 @@ use super::checker::Checker;
 use super::nature::Nature;
 use crate::expr::CompileError;
 
-/// Tells apart what Go's reflection calls kinds.
+/// Distinguishes what Go's reflection calls kinds.
 #[derive(PartialEq, Eq)]
 pub(super) enum Kind {
     Shape(Shape),

@@ -37,7 +37,7 @@ impl Parser<'_> {
         self.add(Node::Builtin(call), at)
     }
 
-    /// Whether a list goes on, after the comma that this takes. `first` tells whether it has begun.
+    /// Whether a list goes on, after the comma that this takes. `first` says whether it has begun.
     fn goes_on(&mut self, end: &str, is_first: bool) -> Option<bool> {
         if !is_first && !self.is_bracket(end) {
             self.expect(Kind::Operator, ",")?;

@@ -86,7 +86,7 @@ impl Parser<'_> {
             return None;
         }
         let is_negated = current.text == "not";
-        // What follows `not` is told by its text alone, so that even a string will do.
+        // The text alone decides what follows `not`, so even a string will do.
         let token = if is_negated { &self.tokens[self.at + 1] } else { current };
         if is_negated && !can_follow_not(&token.text) {
             return self.unexpected();

@@ -137,7 +137,7 @@ fn quirks_are_kept() {
         ("sum(['a', request.body.num])", "\"a42\""),
         // The first of equal keys wins.
         ("{a: 1, a: 2}", "{\"a\": 1}"),
-        // A list that is nil is not a nil that can be told from one.
+        // A list that is nil is not a nil that an expression can distinguish from one.
         ("concat([]) == nil", "true"),
         ("nil in ['']", "true"),
         // A string may follow `not`.

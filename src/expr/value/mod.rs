@@ -1,6 +1,6 @@
 //! The values expressions work on.
 //!
-//! Owns the Go types that can occur at run time, because the language tells them apart: `1` is not `1.0` for the
+//! Owns the Go types that can occur at run time, because the language distinguishes them: `1` is not `1.0` for the
 //! type of a result, `[]string` is not `[]interface {}` for equality, and a nil list is not nil for indexing. Copies
 //! are cheap: everything of variable size is shared.
 

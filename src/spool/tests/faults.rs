@@ -121,7 +121,7 @@ async fn fill_the_disk(parent: &Path) {
     };
     assert_eq!(error, SpoolError::DiskFull);
     assert!((2..20).contains(&accepted.len()), "{}", accepted.len());
-    // As long as it lasts, everybody is told, and nothing that was acknowledged is lost.
+    // As long as it lasts, every sender gets a failure, and nothing that was acknowledged is lost.
     limit_files(Some(4096));
     for _ in 0..2 {
         assert_eq!(spool.owe(&[warehouse("during")], at(2), "d2").await, Err(SpoolError::DiskFull));

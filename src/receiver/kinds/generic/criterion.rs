@@ -168,7 +168,7 @@ fn index_place(index: usize) -> String {
     format!("indexSelector.matchIndices[{index}]")
 }
 
-/// A template that can be rendered, as far as one can tell.
+/// A template that can be rendered, as far as is known.
 fn template(text: &str, place: &str, budget: &mut CompileBudget) -> Result<Template, Mistake> {
     let parsed = Template::parse(text, budget).and_then(|template| match template.first_error() {
         Some(error) => Err(error),
