@@ -24,6 +24,7 @@ mod delivery;
 pub mod domain;
 pub mod expr;
 mod http;
+mod journal;
 mod lease;
 mod metrics;
 mod process;
@@ -33,6 +34,7 @@ mod recovery;
 mod refresh;
 mod spool;
 mod tables;
+mod views;
 
 /// What only benchmarks and fuzz targets reach.
 pub mod workbench {

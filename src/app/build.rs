@@ -28,9 +28,11 @@ use crate::controller::feeds::warehouses::WarehouseFeed;
 use crate::controller::feeds::watch::{Sink, WATCH_SECONDS, drive};
 use crate::controller::feeds::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
 use crate::http::memory::Memory;
-use crate::http::state::Hooks;
+use crate::http::state::{DeliveryIds, Hooks};
 use crate::http::tls::Tls;
 use crate::http::{handler, intake, server};
+use crate::journal::record::Step;
+use crate::journal::{Bounds, Journal};
 use crate::lease::Leadership;
 use crate::lease::elector::Elector;
 use crate::metrics::Metrics;
@@ -46,6 +48,8 @@ use crate::refresh::token::TokenSource;
 use crate::refresh::{Refresher, Settled};
 use crate::spool::{Limits, Spool};
 use crate::tables::Tables;
+use crate::views::look::Views;
+use crate::views::{self, Hosts};
 
 /// Time to connect to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,13 +77,14 @@ pub(super) async fn kubernetes(kubeconfig: Option<&Path>) -> anyhow::Result<kube
     Ok(config)
 }
 
-/// Memory of the admin port: some hundred connections, with small requests.
+/// Memory of the admin port, and of the views: some hundred connections, with small requests.
 const ADMIN_MEMORY: u64 = 16 * 1024 * 1024;
 
 /// Starts every part.
 pub(super) async fn app(config: Config, kubernetes: &kube::Config, stop: CancellationToken) -> anyhow::Result<App> {
     let parts = Parts::new(config, kubernetes, stop).await?;
     parts.admin_port()?;
+    parts.views_port();
     let stop_hooks = CancellationToken::new();
     let hooks = parts.webhook_port(&stop_hooks)?;
     parts.recovery()?;
@@ -104,6 +109,7 @@ struct Parts<'a> {
     tables: Tables,
     /// Of the webhook port.
     memory: Memory,
+    journal: Journal,
     leadership: Leadership,
     pursuit: Pursuit,
     refresher: Refresher,
@@ -126,9 +132,11 @@ impl<'a> Parts<'a> {
             }
             None => None,
         };
+        let journal = Journal::new(&config.replica, Bounds::default());
         let tables = Tables::new(config.base_url.clone(), config.registry_aliases.clone());
         let index = Arc::clone(&tables.index);
-        let (pursuit, given_up) = Pursuit::new(config.follow_up, index, Clock::system(), metrics.pursuit.clone());
+        let (pursuit, given_up) =
+            Pursuit::new(config.follow_up, index, Clock::system(), metrics.pursuit.clone(), journal.clone());
         let (tasks, supervisor) = (TaskTracker::new(), Supervisor::default());
         let events = pursuit::events::write(client.clone(), config.replica.clone(), given_up, stop.clone());
         tasks.spawn(supervisor.part("the Events about pushes", &stop, events));
@@ -137,12 +145,13 @@ impl<'a> Parts<'a> {
             TokenSource::new(Clock::system()),
             config.refresh_concurrency,
             metrics.refresh.clone(),
-            settled(spool.clone()),
+            settled(spool.clone(), journal.clone()),
         );
         Ok(Self {
             tables,
             memory: Memory::new(config.memory_budget),
             pursuit,
+            journal,
             leadership: leadership(&config),
             readiness: Arc::default(),
             tasks,
@@ -183,12 +192,38 @@ impl<'a> Parts<'a> {
             Arc::clone(&self.readiness),
             self.metrics.clone(),
         );
-        let lanes = vec![(Handle::current(), admin::router(Arc::new(admin)))];
-        let metrics = ConnectionMetrics::default();
-        let memory = Memory::new(ADMIN_MEMORY);
-        let serving = server::serve(listener, None, lanes, memory, metrics, self.stop.clone(), Duration::ZERO);
-        self.spawn("the admin port", serving);
+        self.serve("the admin port", listener, admin::router(Arc::new(admin)));
         Ok(())
+    }
+
+    /// What the people who run it may see.
+    fn views_port(&self) {
+        let Some(address) = self.config.views_listen else { return };
+        let views = Views {
+            replica: self.config.replica.clone(),
+            since: Clock::system().now(),
+            journal: self.journal.clone(),
+            tables: self.tables.clone(),
+            readiness: Arc::clone(&self.readiness),
+            refresher: self.refresher.clone(),
+            leadership: self.leadership.clone(),
+            spool: self.spool.clone(),
+            clock: Clock::system(),
+        };
+        let hosts = if address.ip().is_loopback() { Hosts::Loopback } else { Hosts::Any };
+        match bind(address, "--views-listen") {
+            Ok(listener) => self.serve("the views", listener, views::router(Arc::new(views), hosts)),
+            // A help must not keep the work from being done.
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "the views are not served"),
+        }
+    }
+
+    /// Serves a port for the people who run it, on the thread of this runtime, until the process ends.
+    fn serve(&self, part: &'static str, listener: TcpListener, router: axum::Router) {
+        let lanes = vec![(Handle::current(), router)];
+        let (metrics, memory) = (ConnectionMetrics::default(), Memory::new(ADMIN_MEMORY));
+        let serving = server::serve(listener, None, lanes, memory, metrics, self.stop.clone(), Duration::ZERO);
+        self.spawn(part, serving);
     }
 
     /// Where senders connect; ends with its own token.
@@ -221,16 +256,19 @@ impl<'a> Parts<'a> {
 
     /// What serves requests, with connections to the API server of its own.
     fn hooks(&self) -> anyhow::Result<Hooks> {
-        let refresher = self.refresher.with_patcher(self.pursuit.followed(patcher(self.kubernetes)?));
-        Ok(Hooks::new(
-            self.tables.clone(),
-            (refresher, self.pursuit.clone()),
-            Arc::clone(&self.readiness),
-            self.metrics.delivery.clone(),
-            self.spool.clone(),
-            self.config.ack_deadline,
-            self.memory.clone(),
-        ))
+        Ok(Hooks {
+            tables: self.tables.clone(),
+            refresher: self.refresher.with_patcher(self.pursuit.followed(patcher(self.kubernetes)?)),
+            pursuit: self.pursuit.clone(),
+            readiness: Arc::clone(&self.readiness),
+            metrics: self.metrics.delivery.clone(),
+            ids: DeliveryIds::default(),
+            ack_deadline: self.config.ack_deadline,
+            spool: self.spool.clone(),
+            memory: self.memory.clone(),
+            journal: self.journal.clone(),
+            clock: Clock::system(),
+        })
     }
 
     /// Makes good what was owed, taken in or missed before this start.
@@ -323,8 +361,9 @@ fn patcher(kubernetes: &kube::Config) -> anyhow::Result<Patcher> {
 }
 
 /// Called when a target owes nothing any more: then it owes nothing on disk either, except for what came since.
-fn settled(spool: Option<Spool>) -> Settled {
+fn settled(spool: Option<Spool>, journal: Journal) -> Settled {
     Box::new(move |target, up_to| {
+        journal.advance(target, up_to, &Step::Written, Clock::system().now());
         if let Some(spool) = spool.as_ref().filter(|spool| spool.counts().owed > 0) {
             spool.settle(target, up_to);
         }

@@ -32,6 +32,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where probes and metrics are served.
     pub admin_listen: SocketAddr,
+    /// Where the views are served; `None`: nowhere.
+    pub views_listen: Option<SocketAddr>,
     /// TLS on the port for senders; without it, plain HTTP.
     pub tls: Option<tls::Files>,
     /// How often the TLS files are looked at.

@@ -5,6 +5,7 @@
 
 mod crd;
 mod explain;
+mod look;
 mod manifests;
 mod receivers;
 #[cfg(test)]
@@ -36,6 +37,11 @@ enum Command {
     Url(url::Args),
     Send(send::Args),
     Explain(explain::Args),
+    Deliveries(look::deliveries::Args),
+    Delivery(look::delivery::Args),
+    Why(look::why::Args),
+    Check(look::check::Args),
+    Ui(look::ui::Args),
 }
 
 /// Other names of registries.
@@ -84,6 +90,11 @@ pub fn main() -> ExitCode {
         Command::Url(args) => url::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Deliveries(args) => look::deliveries::run(&args),
+        Command::Delivery(args) => look::delivery::run(&args),
+        Command::Why(args) => look::why::run(&args),
+        Command::Check(args) => look::check::run(&args),
+        Command::Ui(args) => look::ui::run(&args),
     };
     outcome.unwrap_or_else(|error| complain(&error))
 }

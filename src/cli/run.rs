@@ -44,6 +44,12 @@ pub(super) struct Args {
     #[arg(long, env = "QUAYSIDE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
 
+    /// Address and port of the views: the page, and what quayside deliveries, why and ui ask for; `none` for nowhere.
+    ///
+    /// On the loopback, the right to port-forward to the Pod is the right to look.
+    #[arg(long, env = "QUAYSIDE_VIEWS_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9091", value_parser = views)]
+    views_listen: Views,
+
     /// The kubeconfig of the cluster. Default: the file in KUBECONFIG, else the Pod's ServiceAccount.
     #[arg(long, env = "QUAYSIDE_KUBECONFIG", value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -137,6 +143,19 @@ enum Switch {
     Off,
 }
 
+/// Where the views are served, if anywhere.
+#[derive(Clone, Copy, Debug)]
+struct Views(Option<SocketAddr>);
+
+fn views(text: &str) -> Result<Views, String> {
+    if text == "none" {
+        return Ok(Views(None));
+    }
+    text.parse()
+        .map(|address| Views(Some(address)))
+        .map_err(|_| "write an address such as 127.0.0.1:9091, or none".to_owned())
+}
+
 pub(super) fn run(args: Args) -> Outcome {
     telemetry::install(args.log_format, args.log_level)?;
     // Many systems allow 1024 open files unless a program asks for more, and each connection is one.
@@ -150,6 +169,7 @@ pub(super) fn run(args: Args) -> Outcome {
         follow_up: Rules::new(args.follow_up_pause, follow_up_for, lease_namespace.is_none()),
         listen: args.listen,
         admin_listen: args.admin_listen,
+        views_listen: args.views_listen.0,
         tls_reload_interval: args.tls.tls_reload_interval,
         tls: args.tls.files()?,
         // Parsed here, because clap would repeat a refused value, which may hold a password.

@@ -17,7 +17,7 @@ use crate::api::{ConfigStatus, ReceiverDetails, ReceiverStatus};
 use crate::domain::owner::Owner;
 
 /// Conditions of a single receiver have this prefix and the receiver's name; only receivers that need attention have one.
-const RECEIVER_CONDITION: &str = "receiver.quayside.dev/";
+pub(crate) const RECEIVER_CONDITION: &str = "receiver.quayside.dev/";
 
 /// What the last resolution found out about an owner.
 #[derive(Clone, Default)]

@@ -158,6 +158,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::domain::go_regex::PatternBudget;
     use crate::domain::subscription;
 
     fn listing(subscriptions: &Value, repository: &str, qualifiers: &[&str], ids: &[&str]) -> Listing {
@@ -173,7 +174,10 @@ mod tests {
             ]}],
         });
         let spec = json!({"subscriptions": subscriptions});
-        let subscriptions: Vec<_> = subscription::subscriptions(&spec).into_iter().map(Result::unwrap).collect();
+        let subscriptions: Vec<_> = subscription::subscriptions(&spec, &mut PatternBudget::new("northwind"))
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
         let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
         let event = PushEvent::new("push".into(), texts(&[repository]), texts(qualifiers)).with_ids(texts(ids));
         Artifacts::decode(&artifacts.to_string()).unwrap().listing(subscriptions.iter(), &[event])

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Ending};
 use super::pool::Party;
+use super::record::Over;
 use super::state::Hooks;
 use super::{body, intake, log};
 use crate::delivery;
@@ -65,6 +66,10 @@ async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
 async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id: &str) -> (Answer, Option<Duration>) {
     let refused = |answer: Answer| {
         log::Delivery { id, route, event: "", matched: 0, took: Duration::ZERO }.log(&answer);
+        let arrived = hooks.clock.now();
+        let over =
+            Over { id, route, arrived, answer: &answer, took: None, judgement: None, targets: &[], unfinished: &[] };
+        over.keep(hooks);
         (answer, None)
     };
     if let Some(answer) = Answer::refused(&head.method, 0) {
@@ -84,12 +89,16 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
     // Other requests may wait for its memory.
     drop(body);
     let targets = judgement.targets();
-    let answer = if is_dry_run {
-        Answer::of(&judgement, Ending::DryRun)
+    let unfinished = if is_dry_run {
+        Vec::new()
     } else {
         hooks.pursuit.want(&targets, &Push::new(judgement.events(), id));
-        let unfinished = refresh(hooks, party, &targets).await;
-        let ending = if unfinished.is_empty() {
+        refresh(hooks, party, &targets).await
+    };
+    let answer = {
+        let ending = if is_dry_run {
+            Ending::DryRun
+        } else if unfinished.is_empty() {
             Ending::Written
         } else if queue(hooks, &unfinished, arrived, id).await {
             Ending::Queued { unfinished: &unfinished, all: targets.len() }
@@ -101,6 +110,9 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
     log::failures(route, id, &judgement);
     let took = timer.elapsed();
     log::Delivery { id, route, event: judgement.event(), matched: targets.len(), took }.log(&answer);
+    let (targets, unfinished) = (if is_dry_run { &[][..] } else { &targets }, &unfinished);
+    Over { id, route, arrived, answer: &answer, took: Some(took), judgement: Some(&judgement), targets, unfinished }
+        .keep(hooks);
     (answer, Some(took))
 }
 

@@ -15,6 +15,7 @@ mod limits;
 mod log;
 pub mod memory;
 mod pool;
+mod record;
 pub mod server;
 pub mod state;
 pub mod tls;

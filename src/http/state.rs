@@ -9,6 +9,7 @@ use super::judging;
 use super::memory::Memory;
 use crate::delivery::Judgement;
 use crate::domain::client_cert::ClientIdentity;
+use crate::journal::Journal;
 use crate::metrics::delivery::DeliveryMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::Readiness;
@@ -22,43 +23,30 @@ use crate::tables::routes::{Route, Standing};
 /// Everything a request needs.
 pub struct Hooks {
     /// What a request is looked up in.
-    pub(super) tables: Tables,
+    pub tables: Tables,
     /// Writes annotations.
-    pub(super) refresher: Refresher,
+    pub refresher: Refresher,
     /// Follows them until Kargo has looked.
-    pub(super) pursuit: Pursuit,
+    pub pursuit: Pursuit,
     /// Whether the tables can be trusted.
-    pub(super) readiness: Arc<Readiness>,
+    pub readiness: Arc<Readiness>,
     /// Counters.
-    pub(super) metrics: DeliveryMetrics,
+    pub metrics: DeliveryMetrics,
     /// Names deliveries.
-    pub(super) ids: DeliveryIds,
+    pub ids: DeliveryIds,
     /// How long an answer waits for the annotations to be written.
-    pub(super) ack_deadline: Duration,
+    pub ack_deadline: Duration,
     /// Keeps what is not done by then, and what arrives before the tables are filled.
-    pub(super) spool: Option<Spool>,
+    pub spool: Option<Spool>,
     /// For bodies.
-    pub(super) memory: Memory,
+    pub memory: Memory,
+    /// Remembers deliveries.
+    pub journal: Journal,
     /// For arrivals.
-    pub(super) clock: Clock,
+    pub clock: Clock,
 }
 
 impl Hooks {
-    /// What requests need, on one lane.
-    #[must_use]
-    pub fn new(
-        tables: Tables,
-        (refresher, pursuit): (Refresher, Pursuit),
-        readiness: Arc<Readiness>,
-        metrics: DeliveryMetrics,
-        spool: Option<Spool>,
-        ack_deadline: Duration,
-        memory: Memory,
-    ) -> Self {
-        let (ids, clock) = (DeliveryIds::default(), Clock::system());
-        Self { tables, refresher, pursuit, readiness, metrics, ids, ack_deadline, spool, memory, clock }
-    }
-
     /// Judges a request. `client` is what its sender proved when it connected.
     pub(super) async fn judge(&self, route: &Arc<Route>, client: &ClientIdentity, request: &Request<'_>) -> Judgement {
         let judgement = judging::judge_in_place(&self.tables, route, client, request).await;
@@ -72,7 +60,7 @@ impl Hooks {
 }
 
 /// Hands out delivery ids: unique within a process, and with the random half practically unique among replicas.
-pub(super) struct DeliveryIds {
+pub struct DeliveryIds {
     process: u32,
     count: AtomicU32,
 }

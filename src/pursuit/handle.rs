@@ -17,6 +17,8 @@ use super::{At, Moment, Origin, Outcome, Push, Report, Rules, Sighting};
 use crate::domain::artifact::{Artifacts, Listing};
 use crate::domain::event::PushEvent;
 use crate::domain::target::Target;
+use crate::journal::Journal;
+use crate::journal::record::{State, Step};
 use crate::lease::Leadership;
 use crate::metrics::pursuit::PursuitMetrics;
 use crate::process::clock::Clock;
@@ -40,6 +42,7 @@ struct Shared {
     clock: Clock,
     index: Arc<SubscriptionIndex>,
     metrics: PursuitMetrics,
+    journal: Journal,
     given_up: Sender<GivenUp>,
 }
 
@@ -51,12 +54,13 @@ impl Pursuit {
         index: Arc<SubscriptionIndex>,
         clock: Clock,
         metrics: PursuitMetrics,
+        journal: Journal,
     ) -> (Self, Receiver<GivenUp>) {
         let (given_up, receiver) = channel(WAITING);
         Outcome::ALL.iter().for_each(|outcome| metrics.begin(outcome.as_str()));
         let machine = Mutex::new(Machine::new(rules));
         let began = Instant::now();
-        (Self(Arc::new(Shared { machine, began, clock, index, metrics, given_up })), receiver)
+        (Self(Arc::new(Shared { machine, began, clock, index, metrics, journal, given_up })), receiver)
     }
 
     /// Now, by both clocks.
@@ -138,6 +142,7 @@ impl Pursuit {
                 tracing::info!(object = %target, "Kargo has not looked, or not seen a push: asking it again");
                 self.0.machine.lock().nudged(&target, at);
                 self.0.metrics.nudged();
+                self.note(&target, Duration::ZERO, &Step::Nudged);
                 drop(refresher.request(std::slice::from_ref(&target)));
             }
         }
@@ -150,13 +155,28 @@ impl Pursuit {
         self.report(target, out);
     }
 
+    /// Notes a step in the journal, for the deliveries that are at least so old.
+    fn note(&self, target: &Target, after: Duration, step: &Step) {
+        let now = self.0.clock.now();
+        // A span that leaves the calendar is older than every delivery.
+        let up_to = now.checked_sub(after).unwrap_or(now);
+        self.0.journal.advance(target, up_to, step, now);
+    }
+
     fn report(&self, target: &Target, reports: Vec<Report>) {
         for report in reports {
             match report {
-                Report::Handled { after } => self.0.metrics.handled(after),
-                Report::Looked { after } => self.0.metrics.looked(after),
+                Report::Handled { after } => {
+                    self.0.metrics.handled(after);
+                    self.note(target, after, &Step::Handled);
+                }
+                Report::Looked { after } => {
+                    self.0.metrics.looked(after);
+                    self.note(target, after, &Step::Looked);
+                }
                 Report::NotHandled => {
                     self.0.metrics.unhandled();
+                    self.note(target, Duration::ZERO, &Step::Ended(State::NotHandled, String::new()));
                     tracing::warn!(
                         object = %target,
                         "Kargo does not take a refresh up; is its controller running, and is it the one for this shard?"
@@ -166,6 +186,9 @@ impl Pursuit {
                     self.0.metrics.ended(outcome.as_str(), after);
                     let reason = message.as_deref().map(presentable).unwrap_or_default();
                     log_end(target, &push, outcome, after, &reason);
+                    if let Some(state) = ended_as(outcome) {
+                        self.note(target, after, &Step::Ended(state, reason.clone()));
+                    }
                     if matches!(outcome, Outcome::NotLooked | Outcome::NotHandled | Outcome::LookedNotListed) {
                         // When too many wait, the log has it.
                         self.0.given_up.try_send(GivenUp { target: target.clone(), outcome, reason }).ok();
@@ -173,6 +196,17 @@ impl Pursuit {
                 }
             }
         }
+    }
+}
+
+/// The state in which the end of a pursuit leaves a refresh, where it says more than the steps before.
+const fn ended_as(outcome: Outcome) -> Option<State> {
+    match outcome {
+        Outcome::Seen => Some(State::Seen),
+        Outcome::LookedNotListed => Some(State::LookedNotListed),
+        Outcome::NotLooked => Some(State::NotLooked),
+        Outcome::NotHandled => Some(State::NotHandled),
+        Outcome::Looked | Outcome::Handled | Outcome::Gone | Outcome::Untracked => None,
     }
 }
 

@@ -192,6 +192,12 @@ impl RouteTable {
         self.routes.read().version
     }
 
+    /// Every served route, in no particular order.
+    #[must_use]
+    pub fn served(&self) -> Vec<Arc<Route>> {
+        self.routes.read().by_path.values().filter_map(|claimants| winner(claimants)).cloned().collect()
+    }
+
     /// The scopes that have a served route.
     #[must_use]
     pub fn scopes(&self) -> HashSet<Scope> {

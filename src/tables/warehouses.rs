@@ -152,6 +152,12 @@ impl SubscriptionIndex {
         self.tables.read().warehouses.get(key).cloned()
     }
 
+    /// How many Warehouses are within reach.
+    #[must_use]
+    pub fn within(&self, scope: &Scope) -> usize {
+        within_reach(&self.tables.read().warehouses, scope).count()
+    }
+
     /// Every Warehouse, by namespace and name.
     #[must_use]
     pub fn warehouses(&self) -> Vec<Arc<Warehouse>> {

@@ -31,7 +31,7 @@ const fn room(name: &'static str, may_use: &'static str, holds: &'static str) ->
 /// What each folder is for and which others it may use. `domain` is pure; configuration (`controller`) and delivery
 /// (`http`) meet only in the tables; only `app` and `cli` see both sides. A folder inside a folder has a row of its own
 /// where it may use less than the whole.
-const ROOMS: [Room; 18] = [
+const ROOMS: [Room; 20] = [
     room(
         "domain",
         "",
@@ -59,6 +59,12 @@ const ROOMS: [Room; 18] = [
         "receiver domain",
         "Routes, subscriptions of Warehouses, and Promotions that wait, each with its index.",
     ),
+    room("journal", "domain", "What was delivered to each receiver and what came of it, in memory and bounded."),
+    room(
+        "views",
+        "journal tables refresh lease spool domain process",
+        "What people may see: JSON, server-sent events and the page, of one process or of all replicas.",
+    ),
     room("delivery", "tables receiver domain", "Judges one request against the tables, for `http` and for `explain`."),
     room("refresh", "domain metrics process", "Coalescing, back-off, the PATCH and its token."),
     room("spool", "domain metrics process", "Owed refreshes and early requests on disk, in one file."),
@@ -69,7 +75,7 @@ const ROOMS: [Room; 18] = [
     ),
     room(
         "pursuit",
-        "tables refresh lease domain metrics process",
+        "journal tables refresh lease domain metrics process",
         "Every push until Kargo has looked: the decision (pure), and the task that asks again.",
     ),
     room(
@@ -84,14 +90,18 @@ const ROOMS: [Room; 18] = [
     ),
     room(
         "http",
-        "delivery tables receiver refresh pursuit spool domain metrics process",
+        "delivery journal tables receiver refresh pursuit spool domain metrics process",
         "The port for senders: connections, limits, TLS, the one handler and its answers.",
     ),
     room("admin", "tables refresh lease domain metrics process", "The second port: probes and metrics."),
-    room("cli", "app controller delivery http pursuit tables receiver api domain process", "One file per subcommand."),
+    room(
+        "cli",
+        "app controller delivery http journal views pursuit tables receiver refresh metrics api domain process",
+        "One file per subcommand.",
+    ),
     room(
         "app",
-        "admin recovery controller http lease tables refresh pursuit spool api domain metrics process",
+        "admin journal views recovery controller http lease tables refresh pursuit spool api domain metrics process",
         "Builds all parts, runs them and drains them.",
     ),
 ];

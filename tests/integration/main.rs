@@ -52,3 +52,4 @@ mod slow_senders;
 mod spool;
 mod status;
 mod tls;
+mod views;

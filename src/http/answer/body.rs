@@ -26,6 +26,13 @@ pub struct Body {
     pub(super) results: Option<Vec<ActionReport>>,
 }
 
+impl Body {
+    /// What it says in words, whether good or bad; empty where it says nothing.
+    pub(in crate::http) fn message(&self) -> &str {
+        self.msg.as_deref().or(self.error.as_deref()).unwrap_or_default()
+    }
+}
+
 /// How many objects were looked at and what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

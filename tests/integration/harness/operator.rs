@@ -29,6 +29,8 @@ pub(crate) struct Operator {
     pub(crate) hooks: SocketAddr,
     /// The admin port.
     pub(crate) admin: SocketAddr,
+    /// The views.
+    pub(crate) views: SocketAddr,
     /// How to reach the webhook port if it has TLS.
     pub(crate) tls: Option<Arc<ClientConfig>>,
     log: PathBuf,
@@ -99,7 +101,7 @@ impl Operator {
 
     /// Starts one; it is not ready yet. Whatever is given replaces what the tests usually run with.
     pub(crate) fn start(setup: Setup) -> Self {
-        let (hooks, admin) = (setup.hooks, free_address());
+        let (hooks, admin, views) = (setup.hooks, free_address(), free_address());
         let log = setup.log_dir.join(format!("operator-{}.log", admin.port()));
         LOGS.lock().unwrap().push(log.clone());
         let mut command = match setup.largest_file {
@@ -112,7 +114,9 @@ impl Operator {
         };
         command.arg("run").arg("--kubeconfig").arg(setup.kubeconfig).args(["--listen", &hooks.to_string()]);
         command.args(["--admin-listen", &admin.to_string(), "--base-url", &base_url()]);
-        for (flag, value) in [("--drain-delay", "50ms"), ("--log-level", "trace")] {
+        for (flag, value) in
+            [("--drain-delay", "50ms"), ("--log-level", "trace"), ("--views-listen", &views.to_string())]
+        {
             if !setup.arguments.iter().any(|argument| argument == flag) {
                 command.args([flag, value]);
             }
@@ -121,7 +125,7 @@ impl Operator {
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut guardian = Command::new("bash");
         guardian.args(["-c", GUARDIAN, "guardian", &child.id().to_string()]).stdin(Stdio::piped());
-        Self { child: Mutex::new(child), guardian: guardian.spawn().unwrap(), hooks, admin, tls: setup.tls, log }
+        Self { child: Mutex::new(child), guardian: guardian.spawn().unwrap(), hooks, admin, views, tls: setup.tls, log }
     }
 
     /// Waits until it takes traffic.

@@ -1,0 +1,205 @@
+//! `quayside check`: is everything as it should be, and if not, what to do.
+
+mod finding;
+mod objects;
+mod replicas;
+mod way_in;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ListParams, PostParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client};
+
+use super::Form;
+use super::replicas::{Source, ask};
+use crate::cli::{FAILED, Outcome, UNUSABLE, block_on, print};
+use crate::process::clock::Clock;
+use crate::views::model::{Deliveries, Health, Receiver, Receivers, Replicas};
+use finding::{Finding, Group, Verdict, show, worst};
+
+/// Check the installation: the cluster, the way in, the receivers and the Warehouses, with a remedy for each problem.
+///
+/// It reads with your kubeconfig and rights, and changes nothing. Exit code 0 when all is well, 1 with warnings, 2 with
+/// failures.
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Examples:
+  quayside check --namespace quayside
+  quayside check --from-here https://hooks.example.com
+  quayside check -o json | jq '.checks[] | select(.verdict != \"passed\")'")]
+pub(in crate::cli) struct Args {
+    /// Also try the way in from this machine, below this base URL.
+    #[arg(long, value_name = "BASE_URL")]
+    from_here: Option<String>,
+
+    /// The ServiceAccount of Quayside, whose rights are checked.
+    #[arg(long, value_name = "NAMESPACE:NAME")]
+    service_account: Option<String>,
+
+    #[command(flatten)]
+    source: Source,
+
+    /// The form of the output.
+    #[arg(short = 'o', long, value_name = "FORM", default_value = "table")]
+    output: Form,
+}
+
+pub(in crate::cli) fn run(args: &Args) -> Outcome {
+    let findings = block_on(check(args))?;
+    print(&if args.output == Form::Json {
+        format!("{}\n", serde_json::to_string_pretty(&serde_json::json!({ "checks": findings }))?)
+    } else {
+        show(&findings)
+    });
+    Ok(match worst(&findings) {
+        Verdict::Passed | Verdict::Skipped => ExitCode::SUCCESS,
+        Verdict::Warning => ExitCode::from(FAILED),
+        Verdict::Failed => ExitCode::from(UNUSABLE),
+    })
+}
+
+async fn check(args: &Args) -> Vec<Finding> {
+    let now = Clock::system().now();
+    let mut findings = Vec::new();
+    let mut receivers: Vec<Receiver> = Vec::new();
+    match args.source.replicas().await {
+        Ok(all) => {
+            let health = ask::<Replicas>(&all, "/api/v1/health").await;
+            let served = ask::<Receivers>(&all, "/api/v1/receivers").await;
+            let records = ask::<Deliveries>(&all, "/api/v1/deliveries?limit=10000").await;
+            match (health, served, records) {
+                (Ok((health, problems)), Ok((served, _)), Ok((records, _))) => {
+                    let health: Vec<Health> = health.into_iter().flat_map(|answer| answer.replicas).collect();
+                    findings.extend(replicas::health(&health, &problems, now));
+                    let since = served.iter().map(|answer| answer.since).min().unwrap_or_default();
+                    receivers = super::merge_receivers(served.into_iter().flat_map(|answer| answer.receivers));
+                    let records: Vec<_> = records.into_iter().flat_map(|answer| answer.deliveries).collect();
+                    findings.extend(replicas::receivers(&receivers, &records, since, now));
+                }
+                (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => findings.push(unreachable(&error)),
+            }
+        }
+        Err(error) => findings.push(unreachable(&error)),
+    }
+    match args.source.client().await {
+        Ok(client) => findings.extend(objects(args, &client, &receivers).await),
+        Err(error) => findings.push(Finding::skipped(Group::Cluster, "crds", format!("no cluster to ask: {error:#}"))),
+    }
+    if let Some(base) = &args.from_here {
+        findings.extend(way_in::findings(base).await);
+    }
+    findings.sort_by_key(|finding| finding.group);
+    findings
+}
+
+fn unreachable(error: &anyhow::Error) -> Finding {
+    let remedy = "Give --namespace, --selector or --server; see which Pods run: kubectl get pods --all-namespaces.";
+    Finding::failed(Group::Cluster, "replicas", format!("{error:#}"), remedy)
+}
+
+async fn objects(args: &Args, client: &Client, receivers: &[Receiver]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match Api::<CustomResourceDefinition>::all(client.clone()).list(&ListParams::default()).await {
+        Ok(found) => findings.extend(objects::definitions(&found.items)),
+        Err(error) => findings.push(Finding::skipped(Group::Cluster, "crds", format!("cannot be listed: {error}"))),
+    }
+    findings.push(rights(args, client).await);
+    let mut configs = Vec::new();
+    for (group, kind) in [
+        ("kargo.akuity.io", "ProjectConfig"),
+        ("kargo.akuity.io", "ClusterConfig"),
+        ("quayside.dev", "Receiver"),
+        ("quayside.dev", "ClusterReceiver"),
+    ] {
+        // A kind that is missing has its finding above.
+        configs.extend(list(client, group, kind).await.unwrap_or_default());
+    }
+    findings.extend(objects::configurations(&configs));
+    match list(client, "kargo.akuity.io", "Warehouse").await {
+        Ok(warehouses) => {
+            findings.push(objects::kargo(&warehouses, Clock::system().now()));
+            findings.extend(objects::warehouses(&warehouses, receivers));
+        }
+        Err(error) => {
+            findings.push(Finding::skipped(Group::Warehouses, "reached", format!("cannot be listed: {error}")))
+        }
+    }
+    findings
+}
+
+/// Every object of a kind, with its kind.
+async fn list(client: &Client, group: &str, kind: &str) -> kube::Result<Vec<DynamicObject>> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1alpha1", kind));
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let mut objects = Vec::new();
+    let mut page = ListParams::default().limit(500);
+    loop {
+        let found = api.list(&page).await?;
+        let next = found.metadata.continue_.clone().filter(|next| !next.is_empty());
+        objects.extend(found.items.into_iter().map(|mut object| {
+            object.types =
+                Some(kube::core::TypeMeta { api_version: resource.api_version.clone(), kind: kind.to_owned() });
+            object
+        }));
+        match next {
+            Some(next) => page = page.continue_token(&next),
+            None => return Ok(objects),
+        }
+    }
+}
+
+/// What Quayside does that needs a right: verb, group, resource, subresource.
+const RIGHTS: [(&str, &str, &str, &str); 8] = [
+    ("list", "kargo.akuity.io", "projectconfigs", ""),
+    ("watch", "kargo.akuity.io", "projectconfigs", ""),
+    ("patch", "kargo.akuity.io", "projectconfigs", "status"),
+    ("list", "kargo.akuity.io", "clusterconfigs", ""),
+    ("list", "kargo.akuity.io", "warehouses", ""),
+    ("watch", "kargo.akuity.io", "warehouses", ""),
+    ("patch", "kargo.akuity.io", "warehouses", ""),
+    ("patch", "kargo.akuity.io", "promotions", ""),
+];
+
+/// Whether the ServiceAccount has the rights that it needs in every namespace.
+async fn rights(args: &Args, client: &Client) -> Finding {
+    let account = match &args.service_account {
+        Some(account) => Some(account.clone()),
+        None => args.source.service_account().await,
+    };
+    let Some(account) = account else {
+        return Finding::skipped(Group::Cluster, "rights", "give --service-account to check the rights of Quayside");
+    };
+    let api: Api<SubjectAccessReview> = Api::all(client.clone());
+    let mut missing = Vec::new();
+    for (verb, group, resource, subresource) in RIGHTS {
+        let attributes = ResourceAttributes {
+            verb: Some(verb.to_owned()),
+            group: Some(group.to_owned()),
+            resource: Some(resource.to_owned()),
+            subresource: Some(subresource.to_owned()).filter(|name| !name.is_empty()),
+            ..ResourceAttributes::default()
+        };
+        let spec = SubjectAccessReviewSpec {
+            user: Some(format!("system:serviceaccount:{account}")),
+            resource_attributes: Some(attributes),
+            ..SubjectAccessReviewSpec::default()
+        };
+        let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+        match api.create(&PostParams::default(), &review).await {
+            Ok(review) if review.status.as_ref().is_some_and(|status| status.allowed) => {}
+            Ok(_) => {
+                missing.push(format!("{verb} {resource}{}{subresource}", if subresource.is_empty() { "" } else { "/" }))
+            }
+            Err(error) => return Finding::skipped(Group::Cluster, "rights", format!("cannot be reviewed: {error}")),
+        }
+    }
+    if missing.is_empty() {
+        return Finding::passed(Group::Cluster, "rights", format!("{account} may do what Quayside does"));
+    }
+    let message = format!("{account} may not {}", missing.join(", "));
+    Finding::failed(Group::Cluster, "rights", message, "Apply the chart's ClusterRole and ClusterRoleBinding.")
+}

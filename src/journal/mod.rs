@@ -1,0 +1,106 @@
+//! The journal: what was delivered to each receiver and what came of it.
+//!
+//! In memory only: it is a help, not a ledger; logs and metrics are the ledger. Writing a record never waits for anybody and
+//! costs a bounded time, whatever a sender sends.
+
+pub mod record;
+mod rings;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+use crate::domain::target::Target;
+use record::{Record, Step};
+use rings::Rings;
+pub use rings::{Bounds, ReceiverKey};
+
+/// News that a slow reader may lag behind by, before it misses some.
+const BACKLOG: usize = 256;
+
+/// Every delivery that is remembered; cheap to clone.
+#[derive(Clone)]
+pub struct Journal(Arc<Shared>);
+
+struct Shared {
+    rings: Mutex<Rings>,
+    bounds: Bounds,
+    replica: Box<str>,
+    news: broadcast::Sender<Arc<Record>>,
+}
+
+impl Journal {
+    /// An empty journal of a replica.
+    #[must_use]
+    pub fn new(replica: &str, bounds: Bounds) -> Self {
+        let (news, _) = broadcast::channel(BACKLOG);
+        Self(Arc::new(Shared { rings: Mutex::default(), bounds, replica: replica.into(), news }))
+    }
+
+    /// Keeps a record; its refreshes are those of `targets`, in their order, and owed.
+    pub fn keep(&self, key: &ReceiverKey, mut record: Record, targets: &[Target]) {
+        record.replica = self.0.replica.clone().into();
+        record.bound();
+        let news = (self.0.news.receiver_count() > 0).then(|| Arc::new(record.clone()));
+        self.0.rings.lock().keep(key, record, targets, self.0.bounds);
+        self.tell(news);
+    }
+
+    /// Notes what became of a refresh, for the deliveries that had arrived by then.
+    pub fn advance(&self, target: &Target, up_to: Timestamp, step: &Step, now: Timestamp) {
+        let changed = self.0.rings.lock().advance(target, up_to, step, now);
+        if self.0.news.receiver_count() > 0 {
+            self.tell(changed.into_iter().map(Arc::new));
+        }
+    }
+
+    fn tell(&self, news: impl IntoIterator<Item = Arc<Record>>) {
+        for record in news {
+            // Without a reader there is nobody to miss it.
+            self.0.news.send(record).ok();
+        }
+    }
+
+    /// The records that pass, the newest first, at most so many.
+    #[must_use]
+    pub fn select(&self, most: usize, passes: impl Fn(&Record) -> bool) -> Vec<Record> {
+        let rings = self.0.rings.lock();
+        let mut found: Vec<&Record> = rings.records().filter(|record| passes(record)).collect();
+        newest_first(&mut found);
+        found.into_iter().take(most).cloned().collect()
+    }
+
+    /// The records of one receiver, oldest first.
+    #[must_use]
+    pub fn of(&self, key: &ReceiverKey) -> Vec<Record> {
+        self.0.rings.lock().of(key).cloned().collect()
+    }
+
+    /// Records from now on: new ones, and those that changed.
+    #[must_use]
+    pub fn follow(&self) -> broadcast::Receiver<Arc<Record>> {
+        self.0.news.subscribe()
+    }
+
+    /// What the records occupy, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.rings.lock().bytes()
+    }
+}
+
+/// Brings records into the order in which people read them. The id breaks ties, so that pages and replicas agree.
+pub fn newest_first<R: AsRef<Record>>(records: &mut [R]) {
+    records.sort_by(|a, b| {
+        let (a, b) = (a.as_ref(), b.as_ref());
+        b.time.cmp(&a.time).then_with(|| b.id.cmp(&a.id))
+    });
+}
+
+impl AsRef<Self> for Record {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}

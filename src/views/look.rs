@@ -1,0 +1,163 @@
+//! What can be looked at: in this process, or in all replicas.
+
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use jiff::Timestamp;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::model::{Deliveries, Gate, Health, Past, Receiver, Receivers, Replicas, Spool, Warehouse};
+use super::{Filter, why};
+use crate::domain::scope::ObjectKey;
+use crate::journal::Journal;
+use crate::journal::record::Record;
+use crate::lease::Leadership;
+use crate::process::clock::Clock;
+use crate::process::readiness::{self, Readiness};
+use crate::refresh::Refresher;
+use crate::spool::Spool as Disk;
+use crate::tables::Tables;
+use crate::tables::routes::{Route, Standing};
+
+/// A delivery that is new or has come further.
+pub enum News {
+    /// The delivery as it is now.
+    Delivery(Arc<Record>),
+    /// So many were missed, because the reader was too slow.
+    Missed(u64),
+}
+
+/// Where the views come from.
+pub trait Look: Send + Sync + 'static {
+    /// The deliveries that pass, the newest first.
+    fn deliveries(&self, filter: &Filter) -> impl Future<Output = Deliveries> + Send;
+    /// One delivery.
+    fn delivery(&self, id: &str) -> impl Future<Output = Option<Record>> + Send;
+    /// The receivers that are served.
+    fn receivers(&self) -> impl Future<Output = Receivers> + Send;
+    /// One Warehouse.
+    fn warehouse(&self, namespace: &str, name: &str) -> impl Future<Output = Warehouse> + Send;
+    /// How the replicas are.
+    fn health(&self) -> impl Future<Output = Replicas> + Send;
+    /// What happens from now on.
+    fn news(&self) -> BoxStream<'static, News>;
+}
+
+/// What this process can be asked for.
+pub struct Views {
+    /// What this replica is called.
+    pub replica: String,
+    /// When it started.
+    pub since: Timestamp,
+    /// The deliveries.
+    pub journal: Journal,
+    /// The receivers and the Warehouses.
+    pub tables: Tables,
+    /// The gates.
+    pub readiness: Arc<Readiness>,
+    /// What is owed.
+    pub refresher: Refresher,
+    /// Who leads.
+    pub leadership: Leadership,
+    /// What is on disk.
+    pub spool: Option<Disk>,
+    /// For comparing clocks.
+    pub clock: Clock,
+}
+
+impl Look for Views {
+    async fn deliveries(&self, filter: &Filter) -> Deliveries {
+        let deliveries = self.journal.select(filter.limit(), |record| filter.passes(record));
+        Deliveries { replica: self.replica.clone(), since: self.since, deliveries }
+    }
+
+    async fn delivery(&self, id: &str) -> Option<Record> {
+        self.journal.select(1, |record| record.id == id).pop()
+    }
+
+    async fn receivers(&self) -> Receivers {
+        let routes = self.tables.routes.served();
+        let mut receivers: Vec<Receiver> = Vec::new();
+        for route in routes.iter().filter(|route| route.standing == Standing::Current) {
+            let has_previous = |other: &&Arc<Route>| {
+                other.standing != Standing::Current
+                    && (&other.owner, &other.receiver) == (&route.owner, &route.receiver)
+            };
+            let records = self.journal.of(&(route.owner.clone(), Arc::clone(&route.receiver)));
+            receivers.push(Receiver {
+                project: route.scope.project().to_owned(),
+                name: route.receiver.to_string(),
+                kind: route.kind().to_string(),
+                declared_in: route.owner.kind().to_owned(),
+                warehouses: self.tables.index.within(&route.scope),
+                previous_url: routes.iter().any(|other| has_previous(&other)),
+                last: records.last().map(|record| record.time),
+                past: records.into_iter().map(|record| Past { time: record.time, outcome: record.outcome }).collect(),
+            });
+        }
+        receivers.sort_by(|a, b| (&a.project, &a.name, &a.declared_in).cmp(&(&b.project, &b.name, &b.declared_in)));
+        Receivers { replica: self.replica.clone(), since: self.since, receivers }
+    }
+
+    async fn warehouse(&self, namespace: &str, name: &str) -> Warehouse {
+        let mut view = Warehouse {
+            replica: self.replica.clone(),
+            since: self.since,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            ..Warehouse::default()
+        };
+        if let Some(known) = self.tables.index.get(&ObjectKey::new(namespace, name)) {
+            let routes = self.tables.routes.served();
+            let records = self
+                .journal
+                .select(usize::MAX, |record| !record.repositories.first.is_empty() || record.concerns(namespace, name));
+            view.found = true;
+            view.subscriptions = why::subscriptions(&known);
+            view.receivers = why::reaches(&routes, namespace);
+            view.deliveries =
+                why::most_telling(records.iter().filter_map(|record| why::about(record, &known, &routes)).collect());
+        }
+        view.answer = why::answer(&view);
+        view
+    }
+
+    async fn health(&self) -> Replicas {
+        let gates = readiness::Gate::ALL.iter();
+        let gates = gates.map(|gate| Gate { name: gate.as_str().to_owned(), open: self.readiness.is_open(*gate) });
+        let spool = self.spool.as_ref().map(|spool| {
+            let counts = spool.counts();
+            let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+            Spool { owed: number(counts.owed), taken_in: number(counts.intake.requests) }
+        });
+        let health = Health {
+            replica: self.replica.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: self.since,
+            now: self.clock.now(),
+            ready: self.readiness.is_ready(),
+            draining: self.readiness.is_draining(),
+            leader: self.leadership.is_leader(),
+            gates: gates.collect(),
+            owed: self.refresher.owed(),
+            spool,
+            receivers: self.tables.routes.counts().values().sum(),
+            warehouses: self.tables.index.totals().warehouses,
+            journal_bytes: self.journal.bytes(),
+        };
+        Replicas { replicas: vec![health], problems: Vec::new() }
+    }
+
+    fn news(&self) -> BoxStream<'static, News> {
+        let news = self.journal.follow();
+        let next = async |mut news: broadcast::Receiver<Arc<Record>>| {
+            let next = match news.recv().await {
+                Ok(record) => News::Delivery(record),
+                Err(RecvError::Lagged(missed)) => News::Missed(missed),
+                Err(RecvError::Closed) => return None,
+            };
+            Some((next, news))
+        };
+        stream::unfold(news, next).boxed()
+    }
+}
