@@ -14,12 +14,13 @@ export IMAGE
 STATIC_TARGET = $(shell uname -m)-unknown-linux-gnu
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
-# How long `make chaos` lasts and how many pushes it makes, each at least, and on how many connections; how long `make fuzz`
-# runs each target.
+# How long `make chaos` lasts and how many pushes it makes, each at least, on how many connections, and how long each sender
+# rests after an answer; how long `make fuzz` runs each target.
 chaos: SECONDS ?= 60
 fuzz: SECONDS ?= 10
 PUSHES ?= 0
 SENDERS ?= 32
+PAUSE_MS ?= 0
 
 .PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale image chart e2e ci clean
 
@@ -47,8 +48,9 @@ test: ## all tests, doctests included, on a real control plane
 	@awk '/^test result:/ { suites++; passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "tests: %d passed, %d failed, %d ignored, in %d binaries\n", passed, failed, ignored, suites }' target/test.log
 
-chaos: ## pushes while everything fails in turn: `make chaos SECONDS=60 PUSHES=0 SENDERS=32`
+chaos: ## pushes while everything fails in turn: `make chaos SECONDS=60 PUSHES=0 SENDERS=32 PAUSE_MS=0`
 	@$(TOOLS); QUAYSIDE_CHAOS_SECONDS=$(SECONDS) QUAYSIDE_CHAOS_PUSHES=$(PUSHES) QUAYSIDE_CHAOS_SENDERS=$(SENDERS) \
+	  QUAYSIDE_CHAOS_PAUSE_MS=$(PAUSE_MS) \
 	  cargo test --locked --test integration chaos:: -- --nocapture
 
 generate: ## write the CRDs, the chart's copies and the generated tables of the documentation

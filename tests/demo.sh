@@ -81,7 +81,7 @@ tests/controlplane/user.sh "$KUBECONFIG" quayside quayside "$dir/quayside.kubeco
 ports=$(tests/controlplane/controlplane.sh free-ports 2)
 { read -r port && read -r admin_port; } <<<"$ports"
 command="quayside run --kubeconfig $dir/quayside.kubeconfig --base-url http://127.0.0.1:$port \\
-    --listen 127.0.0.1:$port --admin-listen 127.0.0.1:$admin_port --log-format text"
+    --listen 127.0.0.1:$port --admin-listen 127.0.0.1:$admin_port --spool-dir $dir --log-format text"
 printf '$ %s &\n' "$command"
 # Should this script be killed, the kernel ends Quayside too.
 if command -v setpriv >/dev/null; then command="setpriv --pdeathsig TERM -- $command"; fi

@@ -121,6 +121,8 @@ impl Operator {
         let child = Command::new(env!("CARGO_BIN_EXE_quayside"))
             .args(["run", "--base-url", "http://127.0.0.1", "--listen", &listen, "--admin-listen"])
             .arg(format!("127.0.0.1:{}", BASE_PORT + 1))
+            // Nothing of a run before, and nothing that is left of this one.
+            .args(["--spool-dir", "none"])
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .stderr(Stdio::null())

@@ -42,7 +42,7 @@ use crate::process::readiness::{Gate, Readiness};
 use crate::process::supervisor::Supervisor;
 use crate::pursuit::{self, Pursuit};
 use crate::recovery::catch_up::CatchUp;
-use crate::recovery::{owed, silence};
+use crate::recovery::{known, owed, silence};
 use crate::refresh::patch::Patcher;
 use crate::refresh::token::TokenSource;
 use crate::refresh::{Refresher, Settled};
@@ -125,14 +125,9 @@ impl<'a> Parts<'a> {
     async fn new(config: Config, kubernetes: &'a kube::Config, stop: CancellationToken) -> anyhow::Result<Self> {
         let client = Client::try_from(kubernetes.clone()).context("failed to set up the API client")?;
         let metrics = Metrics::default();
-        let spool = match config.spool_dir.clone() {
-            Some(directory) => {
-                let opened = Spool::open(directory, Limits::default(), Clock::system(), metrics.spool.clone());
-                Some(opened.await.context("the spool cannot be opened; see --spool-dir")?)
-            }
-            None => None,
-        };
         let journal = Journal::new(&config.replica, Bounds::default());
+        let opened = Spool::open_at(config.spool.clone(), Limits::default(), Clock::system(), metrics.spool.clone());
+        let spool = opened.await.context("the spool cannot be opened; see --spool-dir")?;
         let tables = Tables::new(config.base_url.clone(), config.registry_aliases.clone());
         let index = Arc::clone(&tables.index);
         let (pursuit, given_up) =
@@ -152,7 +147,7 @@ impl<'a> Parts<'a> {
             memory: Memory::new(config.memory_budget),
             pursuit,
             journal,
-            leadership: leadership(&config),
+            leadership: leadership(&config, spool.as_ref()),
             readiness: Arc::default(),
             tasks,
             supervisor,
@@ -287,6 +282,15 @@ impl<'a> Parts<'a> {
         let pursuit = self.pursuit.clone().run(self.refresher.clone(), leadership, readiness, self.stop.clone());
         self.spawn("the pursuit of pushes", pursuit);
         if let Some(spool) = &self.spool {
+            self.spawn(
+                "the memory of receiver paths",
+                known::remember(
+                    spool.clone(),
+                    Arc::clone(&self.tables.routes),
+                    Arc::clone(&self.readiness),
+                    self.stop.clone(),
+                ),
+            );
             self.spawn_task(
                 "the refreshes owed on disk",
                 owed::owed(spool.clone(), self.refresher.clone(), self.stop.clone()),
@@ -308,7 +312,9 @@ impl<'a> Parts<'a> {
     fn election(&self, stop: &CancellationToken) -> JoinHandle<Option<()>> {
         let namespace = self.config.lease_namespace.clone().unwrap_or_default();
         let (leadership, metrics) = (self.leadership.clone(), self.metrics.lease.clone());
-        let elector = Elector::new(self.client.clone(), namespace, leadership, metrics).run(stop.clone());
+        let spool = self.spool.clone();
+        let owes = Box::new(move || spool.as_ref().is_some_and(|spool| spool.counts().holds_anything()));
+        let elector = Elector::new(self.client.clone(), namespace, leadership, metrics, owes).run(stop.clone());
         if self.config.lease_namespace.is_none() {
             // There is nothing to take part in, and it ends at once.
             return tokio::spawn(self.supervisor.task("the election", elector));
@@ -371,9 +377,10 @@ fn settled(spool: Option<Spool>, journal: Journal) -> Settled {
 }
 
 /// Whether and how this replica takes part in an election.
-fn leadership(config: &Config) -> Leadership {
+fn leadership(config: &Config, spool: Option<&Spool>) -> Leadership {
     if config.lease_namespace.is_some() {
-        return Leadership::candidate(&config.replica, config.catch_up_after, Clock::system());
+        let id = spool.map(|spool| spool.id());
+        return Leadership::candidate(&config.replica, config.catch_up_after, id, Clock::system());
     }
     tracing::info!(
         "no lease: neither --lease-namespace nor POD_NAMESPACE names a namespace, so this process writes statuses without \

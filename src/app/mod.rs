@@ -23,7 +23,7 @@ use crate::process::readiness::Readiness;
 use crate::process::supervisor::Supervisor;
 use crate::pursuit::Rules;
 use crate::refresh::Refresher;
-use crate::spool::Spool;
+use crate::spool::{Place, Spool};
 
 /// Everything that can be configured, already validated.
 #[derive(Clone, Debug)]
@@ -62,8 +62,8 @@ pub struct Config {
     pub ack_deadline: Duration,
     /// PATCHes in flight at a time.
     pub refresh_concurrency: usize,
-    /// The directory of the spool; `None`: what is owed lives in memory only.
-    pub spool_dir: Option<PathBuf>,
+    /// Where the spool is to be.
+    pub spool: Place,
     /// Bytes from which the memory of connections, heads and bodies is derived.
     pub memory_budget: u64,
     /// How long an unready replica goes on accepting, so that load balancers notice.

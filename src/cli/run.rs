@@ -1,5 +1,6 @@
 //! `quayside run`: the operator.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use crate::domain::path::BaseUrl;
 use crate::process::memory;
 use crate::process::telemetry::{self, LogFormat, LogLevel};
 use crate::pursuit::Rules;
+use crate::spool::Place;
 
 /// Run the operator: watch configurations, serve their receivers, refresh Warehouses.
 ///
@@ -65,8 +67,9 @@ pub(super) struct Args {
 
     /// After no replica has lived for longer than this, refresh every Warehouse that a receiver could have reached.
     ///
-    /// Senders may have given up on pushes meanwhile. 0 turns it off.
-    #[arg(long, env = "QUAYSIDE_CATCH_UP_AFTER", value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    /// Senders may have given up on pushes meanwhile: Quay does within a second when three wait. Shorter times are
+    /// added up over restarts. 0 turns it off.
+    #[arg(long, env = "QUAYSIDE_CATCH_UP_AFTER", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     catch_up_after: Duration,
 
     /// How many Warehouses a second are then refreshed.
@@ -76,7 +79,8 @@ pub(super) struct Args {
 
     /// Whether to ask Kargo again when it took a refresh up without looking, or does not list what was pushed.
     ///
-    /// Kargo forgets a refresh even when a registry did not answer it. Either way metrics and logs say how each push ended.
+    /// Kargo forgets a refresh even when a registry did not answer it. Either way metrics and logs say how each push
+    /// ended.
     #[arg(long, env = "QUAYSIDE_FOLLOW_UP", value_name = "on|off", default_value = "on")]
     follow_up: Switch,
 
@@ -93,8 +97,8 @@ pub(super) struct Args {
 
     /// How long an answer waits for its refreshes to be written.
     ///
-    /// Then it is 202, or 503 without --spool-dir, and the refresh goes on. Keep it well below the 10 s that Quay
-    /// waits.
+    /// Then it is 202, or 503 without a spool, and the refresh goes on. While the API server is known to be away, it is
+    /// 202 at once. Keep it well below the 10 s that Quay waits.
     #[arg(long, env = "QUAYSIDE_ACK_DEADLINE", value_name = "DURATION", default_value = "2s", value_parser = duration)]
     ack_deadline: Duration,
 
@@ -108,14 +112,17 @@ pub(super) struct Args {
     /// The directory that keeps refreshes which are owed, and requests that arrive before the receivers are loaded.
     ///
     /// A push whose refresh is not written by the acknowledgement deadline is then answered 202 instead of 503, and
-    /// survives the process. Default: none, what is owed lives in memory only. It must belong to this process alone.
+    /// survives the process. It must belong to this process alone. Default: the first that can be used of
+    /// `$XDG_STATE_HOME/quayside`, `~/.local/state/quayside` and `/var/lib/quayside`, else a temporary one. `none`:
+    /// what is owed lives in memory only.
     #[arg(long, env = "QUAYSIDE_SPOOL_DIR", value_name = "DIRECTORY")]
     spool_dir: Option<PathBuf>,
 
     /// How much memory the process may use, from which the bounds of connections, heads and bodies are derived.
     ///
-    /// In bytes, or with Ki, Mi or Gi. Default: the memory limit of the Pod (control groups, version 1 or 2), else 256Mi.
-    /// It bounds what senders can occupy; it does not bound the tables, which grow with the number of Warehouses.
+    /// In bytes, or with Ki, Mi or Gi. Default: the memory limit of the Pod (control groups, version 1 or 2), else
+    /// 256Mi. It bounds what senders can occupy; it does not bound the tables, which grow with the number of
+    /// Warehouses.
     #[arg(long, env = "QUAYSIDE_MEMORY_BUDGET", value_name = "BYTES", value_parser = memory::parse)]
     memory_budget: Option<u64>,
 
@@ -184,13 +191,28 @@ pub(super) fn run(args: Args) -> Outcome {
         system_namespace: args.receivers.system_namespace,
         ack_deadline: args.ack_deadline,
         refresh_concurrency: args.refresh_concurrency.into(),
-        spool_dir: args.spool_dir,
+        spool: spool(args.spool_dir, |name| std::env::var_os(name)),
         memory_budget: args.memory_budget.or_else(memory::limit).unwrap_or(memory::DEFAULT_BUDGET),
         drain_delay: args.drain_delay,
         drain_timeout: args.drain_timeout,
     };
     block_on(app::run(config))??;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the spool is to be: where the flag says, else in a state folder of the user or of the system.
+fn spool(given: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString>) -> Place {
+    match given.filter(|given| !given.as_os_str().is_empty()) {
+        Some(given) if given.as_os_str() == "none" => Place::Nowhere,
+        Some(given) => Place::At(given),
+        None => {
+            // A relative path would depend on where the process was started, so the standard tells to ignore it.
+            let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            let users = folder("HOME").map(|home| home.join(".local/state"));
+            let folders = [folder("XDG_STATE_HOME"), users, Some(PathBuf::from("/var/lib"))];
+            Place::FirstOf(folders.into_iter().flatten().map(|folder| folder.join("quayside")).collect())
+        }
+    }
 }
 
 /// The namespace of the Lease, if there is to be one.
@@ -203,4 +225,28 @@ fn replica() -> String {
     let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
     let host = host.map(|host| host.trim().to_owned()).ok().filter(|host| !host.is_empty());
     host.unwrap_or_else(|| "quayside".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spool_is_where_the_flag_says_or_in_a_state_folder() {
+        let spool = |given: Option<&str>, variables: &[(&str, &str)]| {
+            let variable =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            spool(given.map(PathBuf::from), variable)
+        };
+        assert_eq!(spool(Some("none"), &[]), Place::Nowhere);
+        assert_eq!(spool(Some("./none"), &[]), Place::At(PathBuf::from("./none")));
+        let first_of = |paths: &[&str]| Place::FirstOf(paths.iter().map(PathBuf::from).collect());
+        assert_eq!(spool(None, &[]), first_of(&["/var/lib/quayside"]));
+        let both = [("HOME", "/home/a"), ("XDG_STATE_HOME", "/state")];
+        assert_eq!(
+            spool(Some(""), &both),
+            first_of(&["/state/quayside", "/home/a/.local/state/quayside", "/var/lib/quayside"])
+        );
+        assert_eq!(spool(None, &[("XDG_STATE_HOME", "state")]), first_of(&["/var/lib/quayside"]), "not relative");
+    }
 }

@@ -83,12 +83,22 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
     let Some(spool) = &hooks.spool else {
         return Answer::starting();
     };
+    let base = hooks.tables.routes.base();
+    let path = ReceiverPath::recognise(head.uri.path(), base);
+    // A stranger must not fill the disk with what nobody will read.
+    let is_strange = |path: &ReceiverPath| {
+        !hooks.readiness.tables_filled() && spool.knows(&Zeroizing::new(path.expose_path(base))) == Some(false)
+    };
+    let Some(path) = path.filter(|path| !is_strange(path)) else {
+        return Answer::starting();
+    };
     let body = match body::read(&head, body, &hooks.memory.bodies, Party::STRANGERS).await {
         Ok(body) => body,
         Err(unreadable) => return unreadable.answer(),
     };
     let (body, _turn) = body.into_parts();
     let mut headers = head.headers;
+    receiver::keep_what_is_read(path.kind(), &mut headers);
     match head.extensions.get::<ClientIdentity>().and_then(as_header) {
         Some(value) => drop(headers.insert(IDENTITY, value)),
         None => drop(headers.remove(IDENTITY)),

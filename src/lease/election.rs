@@ -14,17 +14,20 @@
 //!   until the recorded duration has passed *after* they first saw that renewal. Each measures a span with its own
 //!   clock; no time of another machine is ever compared with it. The difference of the two spans is for clocks that run
 //!   at different speeds.
-//! * A renewal always changes the object, so it cannot pass unseen.
+//! * A renewal always changes the holder or the time of renewal, so it cannot pass unseen. Notes of other replicas,
+//!   which change the object too, are no renewal.
 //!
-//! The Lease also records when a replica last lived, for the catch-up (see [`Missed`]). That is a comparison with
-//! another machine's clock; a wrong one costs a needless catch-up or spares one.
+//! The Lease also records when a replica last lived and whether it owes, for the catch-up (see [`Missed`] and
+//! [`members`](super::members)). The first is a comparison with another machine's clock; a wrong one costs a needless
+//! catch-up or spares one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::record::{Missed, Record, microseconds};
+use super::members::{Members, Notes};
+use super::record::{Downtime, Missed, Record, microseconds};
 
 /// For how long after a renewal no other replica may take over: long enough for two renewals to fail and the third to
 /// succeed.
@@ -59,6 +62,8 @@ pub enum Step {
     Read,
     /// Write this, on condition that the Lease still has the version in it, or does not exist.
     Write(Record),
+    /// The same, but only this replica's note is new.
+    Note(Record),
 }
 
 /// One replica's view of the Lease.
@@ -74,6 +79,15 @@ pub struct Election {
     term: u64,
     /// While holding: what remains to be caught up.
     catch_up: Option<Missed>,
+    /// While holding: what is not enough for a catch-up yet.
+    downtime: Option<Downtime>,
+    /// Counts the catch-ups that became due in this process.
+    round: u64,
+    members: Members,
+    /// The last write met a newer version.
+    has_met_another: bool,
+    /// What was seen last is what a write would replace, as far as is known.
+    is_current: bool,
 }
 
 /// The Lease as last seen; without a record there was none.
@@ -117,7 +131,7 @@ impl Election {
     /// A replica that has not looked at the Lease yet. The identity must be unique. No replica having lived for
     /// longer than `catch_up_after` before `started` asks for a catch-up; zero turns that off.
     #[must_use]
-    pub const fn new(identity: Arc<str>, started: Timestamp, catch_up_after: Duration) -> Self {
+    pub fn new(identity: Arc<str>, started: Timestamp, catch_up_after: Duration) -> Self {
         let next = Next { what: What::Read, at: None };
         Self {
             identity,
@@ -129,7 +143,23 @@ impl Election {
             holding: false,
             term: 0,
             catch_up: None,
+            downtime: None,
+            round: 0,
+            members: Members::default(),
+            has_met_another: false,
+            is_current: false,
         }
+    }
+
+    /// The same, with a note in the Lease under the name of its spool.
+    #[must_use]
+    pub fn with_spool(self, id: Arc<str>) -> Self {
+        Self { members: Members::new(Some(id)), ..self }
+    }
+
+    /// Whether this replica owes what it has acknowledged. To be told before each step.
+    pub const fn owes(&mut self, owes: bool) {
+        self.members.owes(owes);
     }
 
     /// Who this replica is.
@@ -163,6 +193,12 @@ impl Election {
         self.catch_up.as_ref()
     }
 
+    /// Counts the catch-ups that became due while this replica led.
+    #[must_use]
+    pub const fn round(&self) -> u64 {
+        self.round
+    }
+
     /// The catch-up has come so far. It is recorded with the next renewal.
     pub fn caught_up_to(&mut self, at: Arc<str>) {
         if let Some(catch_up) = &mut self.catch_up {
@@ -172,7 +208,12 @@ impl Election {
 
     /// Nothing remains to be caught up. To be recorded at once.
     pub fn caught_up(&mut self) {
-        self.catch_up = None;
+        (self.catch_up, self.downtime) = (None, None);
+        self.hurry();
+    }
+
+    /// What has changed is to be recorded at once.
+    fn hurry(&mut self) {
         if self.next.what == What::Write {
             self.next.at = None;
         }
@@ -190,10 +231,9 @@ impl Election {
     /// What to do now. The result of a read or write must be reported before the next call.
     #[must_use]
     pub fn step(&self, now: Moment) -> Step {
-        if let Some(wait) = self.next.at.map(|at| at.saturating_duration_since(now.steady))
-            && !wait.is_zero()
-        {
-            return Step::Wait(wait);
+        let wait = self.next.at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now.steady));
+        if !wait.is_zero() {
+            return self.note(now).map_or(Step::Wait(wait), Step::Note);
         }
         match self.next.what {
             What::Read => Step::Read,
@@ -204,9 +244,13 @@ impl Election {
     /// The Lease was read, and this is it.
     pub fn read(&mut self, now: Moment, found: Option<Record>) {
         let before = self.seen.take();
-        let version = |record: &Option<Record>| record.as_ref().map(|record| record.version.clone());
         let seen = match before {
-            Some(seen) if version(&seen.record) == version(&found) => seen,
+            Some(seen) if is_same(seen.record.as_ref(), found.as_ref()) => {
+                // A note that was renewed meanwhile means that a replica lives.
+                let notes = |record: Option<&Record>| record.map(|record| self.members.of_others(&record.notes));
+                let first = seen.first && notes(seen.record.as_ref()) == notes(found.as_ref());
+                Sighting { record: found, first, ..seen }
+            }
             before => {
                 let occupied = match &found {
                     Some(record) if record.holder.is_none() || self.is_mine(Some(record)) => Duration::ZERO,
@@ -221,6 +265,8 @@ impl Election {
         if seen.record.as_ref().is_some_and(|record| !self.is_mine(Some(record))) {
             (self.claim, self.holding) = (None, false);
         }
+        self.is_current = true;
+        self.look_after_members(now, seen.record.as_ref());
         self.next = if now.steady >= seen.free_at {
             Next { what: What::Write, at: None }
         } else {
@@ -234,29 +280,77 @@ impl Election {
         let led = self.leads(now);
         let claim = Claim::from(sent);
         self.claim = Some(claim);
+        self.members.written(sent.steady, &record.notes);
         if !self.holding {
             self.holding = true;
             self.catch_up.clone_from(&record.catch_up);
+            self.downtime = record.downtime;
         }
+        self.has_met_another = false;
+        self.look_after_members(now, Some(&record));
         self.seen = Some(Sighting { record: Some(record), free_at: sent.steady, first: false });
         self.next = Next { what: What::Write, at: Some(sent.steady + RENEW_EVERY) };
         let gained = !led && claim.holds(now);
         self.term += u64::from(gained);
+        self.round += u64::from(gained && self.catch_up.is_some());
         gained
     }
 
-    /// A read or write failed, or met a newer version: the Lease has to be read, after a pause.
+    /// A note that was to be written at `sent` was, and this is the Lease now.
+    pub fn noted(&mut self, sent: Moment, now: Moment, record: Record) {
+        self.members.written(sent.steady, &record.notes);
+        self.has_met_another = false;
+        self.read(now, Some(record));
+    }
+
+    /// A write met a newer version: the Lease has to be read, at once unless that has just happened.
+    pub fn conflicted(&mut self, now: Moment) {
+        self.is_current = false;
+        let at = std::mem::replace(&mut self.has_met_another, true).then_some(now.steady + RETRY_AFTER);
+        self.next = Next { what: What::Read, at };
+    }
+
+    /// A read or write failed: the Lease has to be read, after a pause.
     pub fn failed(&mut self, now: Moment) {
+        self.members.failed();
+        self.is_current = false;
         self.next = Next { what: What::Read, at: Some(now.steady + RETRY_AFTER) };
     }
 
-    /// Stops leading. Returns what is to be written so that another replica can take over at once.
+    /// Stops leading. Returns what is to be written so that another replica can take over at once, and so that nobody
+    /// waits for this one's note.
     pub fn release(&mut self, now: Moment) -> Option<Record> {
         self.claim = None;
-        let record = self.seen.as_ref()?.record.as_ref().filter(|record| self.is_mine(Some(record)))?;
+        let record = self.seen.as_ref()?.record.as_ref()?;
+        let notes = self.members.farewell(microseconds(now.wall), record.notes.clone());
+        if !self.is_mine(Some(record)) {
+            return (notes != record.notes).then(|| Record { notes, ..record.clone() });
+        }
         let catch_up = if self.holding { self.catch_up.clone() } else { record.catch_up.clone() };
+        let downtime = if self.holding { self.downtime } else { record.downtime };
         let renewed = Some(later(now.wall, record.renewed));
-        Some(Record { holder: None, duration: RELEASED, renewed, catch_up, ..record.clone() })
+        Some(Record { holder: None, duration: RELEASED, renewed, catch_up, downtime, notes, ..record.clone() })
+    }
+
+    /// Looks which replicas are lost. What they may have owed is made good by the leader.
+    fn look_after_members(&mut self, now: Moment, record: Option<&Record>) {
+        self.members.observe(now.steady, record.map_or(&Notes::new(), |record| &record.notes));
+        if !self.holding || self.catch_up_after.is_zero() {
+            return;
+        }
+        if let Some(lost) = self.members.lost(now.steady) {
+            let since = self.catch_up.as_ref().map_or(lost, |missed| missed.since.min(lost));
+            self.catch_up = Some(Missed { since, at: None });
+            self.round += 1;
+        }
+    }
+
+    /// The Lease with this replica's note, when another holds it and the note is due.
+    fn note(&self, now: Moment) -> Option<Record> {
+        let record = self.seen.as_ref()?.record.as_ref()?;
+        let is_due = self.is_current && !self.is_mine(Some(record)) && self.members.is_due(now.steady);
+        let notes = self.members.write(microseconds(now.wall), record.notes.clone());
+        is_due.then(|| Record { notes, ..record.clone() })
     }
 
     fn is_mine(&self, record: Option<&Record>) -> bool {
@@ -269,6 +363,8 @@ impl Election {
         let mine = self.is_mine(known);
         let renewed = later(now.wall, known.and_then(|record| record.renewed));
         let acquired = known.and_then(|record| record.acquired).filter(|_| mine).unwrap_or(renewed);
+        let (catch_up, downtime) = if self.holding { (self.catch_up.clone(), self.downtime) } else { self.due(known) };
+        let notes = known.map(|record| record.notes.clone()).unwrap_or_default();
         Record {
             version: known.and_then(|record| record.version.clone()),
             holder: Some(Arc::clone(&self.identity)),
@@ -276,22 +372,40 @@ impl Election {
             acquired: Some(acquired),
             renewed: Some(renewed),
             transitions: known.map_or(0, |record| record.transitions.saturating_add(i32::from(!mine))),
-            catch_up: if self.holding { self.catch_up.clone() } else { self.due(known) },
+            catch_up,
+            downtime,
+            notes: self.members.write(microseconds(now.wall), notes),
         }
     }
 
-    /// What a replica that takes over has to catch up: what its predecessor left, and the time before it started,
-    /// unless another has led since.
-    fn due(&self, known: Option<&Record>) -> Option<Missed> {
-        let known = known.filter(|_| !self.catch_up_after.is_zero())?;
+    /// What a replica that takes over has to catch up: what its predecessor left, and the times without a replica once
+    /// they are long enough together.
+    fn due(&self, known: Option<&Record>) -> (Option<Missed>, Option<Downtime>) {
+        let Some(known) = known.filter(|_| !self.catch_up_after.is_zero()) else {
+            return (None, None);
+        };
         let left = known.catch_up.clone();
-        if self.gap().is_some_and(|gap| gap > self.catch_up_after) {
+        let Some((gap, lived)) = self.gap().filter(|gap| !gap.is_zero()).zip(known.renewed) else {
+            return (left, known.downtime);
+        };
+        let before = known.downtime.unwrap_or(Downtime { since: lived, total: Duration::ZERO });
+        let downtime = Downtime { total: before.total.saturating_add(gap), ..before };
+        if downtime.total > self.catch_up_after {
             // Whatever was refreshed before is missing again.
-            let since = left.map(|left| left.since).or(known.renewed)?;
-            return Some(Missed { since, at: None });
+            let since = left.map_or(downtime.since, |left| left.since);
+            return (Some(Missed { since, at: None }), None);
         }
-        left
+        (left, Some(downtime))
     }
+}
+
+/// Whether nobody has renewed the Lease since it was seen: it has the same version, or only notes have changed.
+fn is_same(seen: Option<&Record>, found: Option<&Record>) -> bool {
+    let (Some(seen), Some(found)) = (seen, found) else {
+        return seen.is_none() && found.is_none();
+    };
+    let renewal = |record: &Record| (record.holder.clone(), record.renewed, record.acquired, record.transitions);
+    seen.version == found.version || (renewal(seen) == renewal(found) && seen.notes != found.notes)
 }
 
 /// Now, but never exactly the time that is recorded: the API server takes a write that changes nothing for no write.

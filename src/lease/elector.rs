@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Leadership;
-use super::election::{Election, Step};
+use super::election::{Election, Moment, RETRY_AFTER, Step};
 use super::record::{LEASE_NAME, Record};
 use crate::metrics::lease::LeaseMetrics;
 
@@ -27,11 +27,16 @@ pub struct Elector {
     namespace: String,
     leadership: Leadership,
     metrics: LeaseMetrics,
+    /// Whether this replica owes what it has acknowledged.
+    owes: Owes,
     /// The object as last read or written, so that what others put into it stays.
     object: Option<Lease>,
     /// What was last logged.
     logged: Logged,
 }
+
+/// Asked before each step whether this replica owes what it has acknowledged. It must not block.
+pub type Owes = Box<dyn Fn() -> bool + Send + Sync>;
 
 #[derive(Default, PartialEq)]
 struct Logged {
@@ -51,9 +56,9 @@ enum Failure {
 impl Elector {
     /// Takes part on behalf of this handle, by the Lease in that namespace.
     #[must_use]
-    pub fn new(client: Client, namespace: String, leadership: Leadership, metrics: LeaseMetrics) -> Self {
+    pub fn new(client: Client, namespace: String, leadership: Leadership, metrics: LeaseMetrics, owes: Owes) -> Self {
         let leases = Api::namespaced(client, &namespace);
-        Self { leases, namespace, leadership, metrics, object: None, logged: Logged::default() }
+        Self { leases, namespace, leadership, metrics, owes, object: None, logged: Logged::default() }
     }
 
     /// Takes part until `stop` is cancelled, then releases the Lease if this process holds it.
@@ -63,17 +68,24 @@ impl Elector {
             return;
         };
         while !stop.is_cancelled() {
-            let step = election.lock().step(leadership.now());
+            let owes = (self.owes)();
+            let step = {
+                let mut election = election.lock();
+                election.owes(owes);
+                election.step(leadership.now())
+            };
             match step {
                 Step::Wait(pause) => {
+                    // Not for long, so that a change of what is owed is noted soon.
                     tokio::select! {
-                        () = sleep(pause) => {}
+                        () = sleep(pause.min(RETRY_AFTER)) => {}
                         () = leadership.0.hurry.notified() => {}
                         () = stop.cancelled() => {}
                     }
                 }
                 Step::Read => self.read(election).await,
                 Step::Write(record) => self.write(election, &record).await,
+                Step::Note(record) => self.note(election, &record).await,
             }
             self.log(election);
         }
@@ -88,12 +100,14 @@ impl Elector {
             Ok(found) => {
                 election.read(now, found.as_ref().map(Record::read));
                 self.object = found;
+                drop(election);
+                self.leadership.0.looked.notify_waiters();
                 self.recovered();
             }
             Err(failure) => {
                 election.failed(now);
                 drop(election);
-                self.note(failure);
+                self.failed(failure);
             }
         }
     }
@@ -106,16 +120,34 @@ impl Elector {
             Ok(lease) => {
                 let record = Record::read(&lease);
                 self.object = Some(lease);
-                if election.lock().written(sent, now, record) {
-                    self.leadership.0.gained.notify_waiters();
-                }
+                election.lock().written(sent, now, record);
+                self.leadership.0.looked.notify_waiters();
                 self.recovered();
             }
-            Err(failure) => {
-                election.lock().failed(now);
-                self.note(failure);
-            }
+            Err(failure) => self.not_written(election, now, failure),
         }
+    }
+
+    async fn note(&mut self, election: &Mutex<Election>, record: &Record) {
+        let sent = self.leadership.now();
+        let result = self.send(record).await;
+        let now = self.leadership.now();
+        match result {
+            Ok(lease) => {
+                election.lock().noted(sent, now, Record::read(&lease));
+                self.object = Some(lease);
+                self.recovered();
+            }
+            Err(failure) => self.not_written(election, now, failure),
+        }
+    }
+
+    fn not_written(&mut self, election: &Mutex<Election>, now: Moment, failure: Failure) {
+        match failure {
+            Failure::Conflict => election.lock().conflicted(now),
+            Failure::Error(_) => election.lock().failed(now),
+        }
+        self.failed(failure);
     }
 
     /// Creates or replaces the Lease, on condition that it still has the version in the record.
@@ -130,13 +162,20 @@ impl Elector {
     }
 
     async fn release(&mut self, election: &Mutex<Election>) {
-        let Some(record) = election.lock().release(self.leadership.now()) else {
+        let owes = (self.owes)();
+        let record = {
+            let mut election = election.lock();
+            election.owes(owes);
+            election.release(self.leadership.now())
+        };
+        let Some(record) = record else {
             return;
         };
         match self.send(&record).await {
-            Ok(_) => tracing::info!("lease released"),
+            Ok(_) if record.holder.is_none() => tracing::info!("lease released"),
+            Ok(_) => tracing::debug!("the note in the lease is removed or final"),
             Err(Failure::Conflict) => {}
-            Err(failure) => self.note(failure),
+            Err(failure) => self.failed(failure),
         }
     }
 
@@ -147,7 +186,7 @@ impl Elector {
     }
 
     /// Counts a failure, and logs the first of several in a row.
-    fn note(&mut self, failure: Failure) {
+    fn failed(&mut self, failure: Failure) {
         let Failure::Error(reason) = failure else {
             tracing::debug!("another replica wrote the lease first");
             return;

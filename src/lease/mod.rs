@@ -9,6 +9,7 @@
 
 pub mod election;
 pub mod elector;
+pub mod members;
 pub mod record;
 
 use std::hash::{BuildHasher, RandomState};
@@ -33,8 +34,8 @@ struct Shared {
     /// `None`: there is no election, this process is the only one.
     election: Option<Mutex<Election>>,
     clock: Clock,
-    /// Woken when this process becomes leader.
-    gained: Notify,
+    /// Woken after each look at the Lease: this process may have become leader, or a catch-up due.
+    looked: Notify,
     /// Woken when something is to be recorded at once.
     hurry: Notify,
 }
@@ -44,6 +45,8 @@ struct Shared {
 pub struct Due {
     /// The term in which it became due; it is this process's duty only while that lasts.
     pub term: u64,
+    /// Its number among those of this process; a newer one takes its place.
+    pub round: u64,
     /// Since when no replica had lived.
     pub since: Timestamp,
     /// The last Warehouse, in their order, that needs nothing any more.
@@ -58,17 +61,22 @@ impl Leadership {
     }
 
     /// A candidate of a fresh identity that begins with this name. It leads once an [`elector`] has won. No replica
-    /// having lived for longer than `catch_up_after` makes a catch-up due; zero turns that off.
+    /// having lived for longer than `catch_up_after` makes a catch-up due; zero turns that off. A replica with a spool
+    /// keeps a note under its name in the Lease.
     #[must_use]
-    pub fn candidate(name: &str, catch_up_after: Duration, clock: Clock) -> Self {
+    pub fn candidate(name: &str, catch_up_after: Duration, spool: Option<Arc<str>>, clock: Clock) -> Self {
         // Fresh, because a restarted container has the name of its predecessor.
         let identity = format!("{name}_{:016x}", RandomState::new().hash_one(std::process::id()));
         let election = Election::new(Arc::from(identity), clock.now(), catch_up_after);
+        let election = match spool {
+            Some(id) => election.with_spool(id),
+            None => election,
+        };
         Self::new(Some(Mutex::new(election)), clock)
     }
 
     fn new(election: Option<Mutex<Election>>, clock: Clock) -> Self {
-        Self(Arc::new(Shared { election, clock, gained: Notify::new(), hurry: Notify::new() }))
+        Self(Arc::new(Shared { election, clock, looked: Notify::new(), hurry: Notify::new() }))
     }
 
     fn now(&self) -> Moment {
@@ -81,12 +89,6 @@ impl Leadership {
         self.0.election.as_ref().is_none_or(|election| election.lock().leads(self.now()))
     }
 
-    /// Whether this process has led without a break since the term began.
-    #[must_use]
-    pub fn leads_in(&self, term: u64) -> bool {
-        self.term() == term && self.is_leader()
-    }
-
     fn term(&self) -> u64 {
         self.0.election.as_ref().map_or(1, |election| election.lock().term())
     }
@@ -95,37 +97,54 @@ impl Leadership {
     pub async fn next_term(&self, after: u64) -> u64 {
         loop {
             // Registered before the look, so that a term that begins in between is not missed.
-            let gained = self.0.gained.notified();
+            let changed = self.0.looked.notified();
             let term = self.term();
             if term > after {
                 return term;
             }
-            gained.await;
+            changed.await;
         }
     }
 
-    /// The catch-up of the current term, if one is due.
+    /// Returns the catch-up that is due once there is one that is newer than the round `after`; the first is 1.
+    pub async fn next_due(&self, after: u64) -> Due {
+        loop {
+            // Registered before the look, so that a change in between is not missed.
+            let changed = self.0.looked.notified();
+            if let Some(due) = self.catch_up_due().filter(|due| due.round > after) {
+                return due;
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether this catch-up is still this process's duty.
     #[must_use]
-    pub fn catch_up_due(&self) -> Option<Due> {
+    pub fn is_due(&self, due: &Due) -> bool {
+        self.catch_up_due().is_some_and(|now| (now.term, now.round) == (due.term, due.round))
+    }
+
+    /// The catch-up of the current term, if one is due.
+    fn catch_up_due(&self) -> Option<Due> {
         let election = self.0.election.as_ref()?.lock();
         let Missed { since, at } = election.catch_up().filter(|_| election.leads(self.now()))?.clone();
-        Some(Due { term: election.term(), since, at })
+        Some(Due { term: election.term(), round: election.round(), since, at })
     }
 
-    /// The catch-up of this term is done with every Warehouse up to this one.
-    pub fn caught_up_to(&self, term: u64, at: &str) {
-        self.of_term(term, |election| election.caught_up_to(Arc::from(at)));
+    /// This catch-up is done with every Warehouse up to this one.
+    pub fn caught_up_to(&self, due: &Due, at: &str) {
+        self.of(due, |election| election.caught_up_to(Arc::from(at)));
     }
 
-    /// The catch-up of this term is complete.
-    pub fn caught_up(&self, term: u64) {
-        self.of_term(term, Election::caught_up);
+    /// This catch-up is complete.
+    pub fn caught_up(&self, due: &Due) {
+        self.of(due, Election::caught_up);
         self.0.hurry.notify_one();
     }
 
-    fn of_term(&self, term: u64, change: impl FnOnce(&mut Election)) {
+    fn of(&self, due: &Due, change: impl FnOnce(&mut Election)) {
         if let Some(mut election) = self.0.election.as_ref().map(Mutex::lock)
-            && election.term() == term
+            && (election.term(), election.round()) == (due.term, due.round)
         {
             change(&mut election);
         }

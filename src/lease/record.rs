@@ -9,12 +9,23 @@ use jiff::{Timestamp, Unit};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
+use super::members::{Note, Notes};
+
 /// The Lease has this name, in the namespace that is configured.
 pub const LEASE_NAME: &str = "quayside";
 /// Since when no replica had lived, while the catch-up for that time is unfinished: RFC 3339.
 pub const CATCH_UP_SINCE: &str = "quayside.dev/catch-up-since";
 /// The last Warehouse, in their order, that the unfinished catch-up is done with.
 pub const CATCH_UP_AT: &str = "quayside.dev/catch-up-at";
+
+/// Since when the times without a replica are added up that were too short for a catch-up: RFC 3339.
+pub const DOWN_SINCE: &str = "quayside.dev/downtime-since";
+/// The sum of these times, in milliseconds.
+pub const DOWN_MILLIS: &str = "quayside.dev/downtime-milliseconds";
+/// The note of each replica stands under this, followed by the name of its spool: a time in RFC 3339, and "owes" if it
+/// does.
+pub const NOTE: &str = "replica.quayside.dev/";
+const OWES: &str = " owes";
 
 /// The content of the Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +44,19 @@ pub struct Record {
     pub transitions: i32,
     /// A catch-up that is due or under way.
     pub catch_up: Option<Missed>,
+    /// Short times without a replica, for which no catch-up has been due yet.
+    pub downtime: Option<Downtime>,
+    /// What the replicas say of themselves.
+    pub notes: Notes,
+}
+
+/// Times without a replica, added up: a process that crashes again and again is away for long, although never at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Downtime {
+    /// The begin of the first.
+    pub since: Timestamp,
+    /// How long all of them were.
+    pub total: Duration,
 }
 
 /// Pushes may have been missed while no replica lived, and are to be made good.
@@ -61,6 +85,11 @@ impl Record {
             renewed: spec.renew_time.map(|time| time.0),
             transitions: spec.lease_transitions.unwrap_or_default(),
             catch_up: since.map(|since| Missed { since, at }),
+            downtime: annotation(DOWN_SINCE).and_then(|text| text.parse().ok()).and_then(|since| {
+                let total = Duration::from_millis(annotation(DOWN_MILLIS)?.parse().ok()?);
+                Some(Downtime { since, total })
+            }),
+            notes: lease.metadata.annotations.iter().flatten().filter_map(read_note).collect(),
         }
     }
 
@@ -71,8 +100,16 @@ impl Record {
         lease.metadata.name = Some(LEASE_NAME.to_owned());
         lease.metadata.resource_version = self.version.as_deref().map(str::to_owned);
         let annotations = lease.metadata.annotations.get_or_insert_default();
-        annotations.remove(CATCH_UP_SINCE);
-        annotations.remove(CATCH_UP_AT);
+        let is_ours = |key: &str| [CATCH_UP_SINCE, CATCH_UP_AT, DOWN_SINCE, DOWN_MILLIS].contains(&key);
+        annotations.retain(|key, _| !is_ours(key) && !key.starts_with(NOTE));
+        if let Some(Downtime { since, total }) = self.downtime {
+            annotations.insert(DOWN_SINCE.to_owned(), since.to_string());
+            annotations.insert(DOWN_MILLIS.to_owned(), total.as_millis().to_string());
+        }
+        for (id, Note { at, owes }) in &self.notes {
+            let owes = if *owes { OWES } else { "" };
+            annotations.insert(format!("{NOTE}{id}"), format!("{at}{owes}"));
+        }
         if let Some(Missed { since, at }) = &self.catch_up {
             annotations.insert(CATCH_UP_SINCE.to_owned(), since.to_string());
             annotations.extend(at.iter().map(|at| (CATCH_UP_AT.to_owned(), at.as_ref().to_owned())));
@@ -85,6 +122,13 @@ impl Record {
         spec.lease_transitions = Some(self.transitions);
         lease
     }
+}
+
+/// A note that makes no sense is left out, and then written anew by its replica.
+fn read_note((key, text): (&String, &String)) -> Option<(Arc<str>, Note)> {
+    let id = key.strip_prefix(NOTE)?;
+    let (at, owes) = text.strip_suffix(OWES).map_or((text.as_str(), false), |at| (at, true));
+    Some((Arc::from(id), Note { at: at.parse().ok()?, owes }))
 }
 
 /// A time as the Lease can hold it: in microseconds.
@@ -112,12 +156,19 @@ mod tests {
                 since: "2026-08-20T00:00:00Z".parse().unwrap(),
                 at: Some(Arc::from("northwind/storefront")),
             }),
+            downtime: Some(Downtime {
+                since: "2026-08-20T00:00:00Z".parse().unwrap(),
+                total: Duration::from_millis(4_321),
+            }),
+            notes: [(true, "a1"), (false, "b2")]
+                .map(|(owes, id)| (Arc::from(id), Note { at: "2026-08-21T17:52:41.5Z".parse().unwrap(), owes }))
+                .into(),
         }
     }
 
     #[test]
     fn what_is_written_is_read_again() {
-        let released = Record { holder: None, catch_up: None, ..record() };
+        let released = Record { holder: None, catch_up: None, downtime: None, notes: Notes::new(), ..record() };
         for record in [record(), released] {
             assert_eq!(Record::read(&record.write(None)), record);
         }
@@ -128,7 +179,7 @@ mod tests {
         let mut lease = record().write(None);
         lease.metadata.labels = Some(BTreeMap::from([("team".to_owned(), "x".to_owned())]));
         lease.metadata.annotations.get_or_insert_default().insert("theirs".to_owned(), "y".to_owned());
-        let written = Record { catch_up: None, ..record() }.write(Some(&lease));
+        let written = Record { catch_up: None, downtime: None, notes: Notes::new(), ..record() }.write(Some(&lease));
         assert_eq!(written.metadata.labels, lease.metadata.labels);
         assert_eq!(written.metadata.annotations.unwrap(), BTreeMap::from([("theirs".to_owned(), "y".to_owned())]));
     }

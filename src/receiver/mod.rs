@@ -3,6 +3,7 @@
 //! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
+mod kept;
 pub(crate) mod kinds;
 pub mod proof;
 mod read;
@@ -13,6 +14,7 @@ mod settings;
 use crate::domain::event::Verdict;
 use crate::domain::kind::{ReceiverKind, kinds};
 use crate::domain::secret::Secret;
+pub use kept::keep_what_is_read;
 use read::json;
 pub use request::Request;
 pub use sample::{Sample, SamplePush};

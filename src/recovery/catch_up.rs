@@ -1,8 +1,8 @@
 //! Makes good what was missed while no replica lived, because senders give up on pushes that are not taken, and what a
 //! damaged spool has forgotten.
 //!
-//! Every Warehouse that a receiver could have reached is refreshed once, in their order, spread over time, giving way to
-//! pushes. Whether a catch-up is due, and how far it has come, is recorded in the Lease, so that another
+//! Every Warehouse that a receiver could have reached is refreshed once, in their order, spread over time, giving way
+//! to pushes. Whether a catch-up is due, and how far it has come, is recorded in the Lease, so that another
 //! process goes on where this one ends; see [`crate::lease`].
 
 use std::collections::HashSet;
@@ -64,20 +64,18 @@ impl CatchUp {
         Self { leadership, tables, refresher, readiness, metrics, spool, clock: Clock::system(), rate }
     }
 
-    /// Does what is due whenever this replica becomes leader, until `stop` is cancelled or the process drains.
+    /// Does what is due while this replica leads, until `stop` is cancelled or the process drains.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut term = 0;
-        let next_term = async |term| {
-            let term = self.leadership.next_term(term).await;
+        let mut round = 0;
+        let next_due = async |round| {
+            let due = self.leadership.next_due(round).await;
             self.readiness.wait_for_tables().await;
-            term
+            due
         };
-        while let Some(next) = stop.run_until_cancelled(next_term(term)).await {
-            term = next;
-            if let Some(due) = self.leadership.catch_up_due().filter(|due| due.term == term) {
-                self.catch_up(due, &stop).await;
-                self.metrics.remaining.set(0);
-            }
+        while let Some(due) = stop.run_until_cancelled(next_due(round)).await {
+            round = due.round;
+            self.catch_up(due, &stop).await;
+            self.metrics.remaining.set(0);
         }
     }
 
@@ -111,15 +109,20 @@ impl CatchUp {
         let since = due.since;
         tracing::info!(
             %since, warehouses = warehouses.len(), continued = due.at.is_some(),
-            "no replica lived for a while: refreshing every Warehouse that a receiver could have reached"
+            "no replica lived for a while, or one is lost: refreshing every Warehouse that a receiver could have reached"
         );
-        let (mut turns, mut walk) = (self.turns(), Walk::new(&self.refresher));
+        let (mut turns, mut walk, recording) = (self.turns(), Walk::new(&self.refresher), self.refresher.record());
         for (done, warehouse) in warehouses.iter().enumerate() {
             let remaining = warehouses.len() - done;
             self.metrics.remaining.set(i64::try_from(remaining).unwrap_or(i64::MAX));
+            if recording.has(&Target::warehouse(warehouse.clone())) {
+                // By a push, since a replica lives again.
+                walk.pass(warehouse);
+                continue;
+            }
             let refreshed = async {
                 self.turn(&mut turns).await;
-                let goes_on = !self.readiness.is_draining() && self.leadership.leads_in(due.term);
+                let goes_on = !self.readiness.is_draining() && self.leadership.is_due(&due);
                 if goes_on {
                     self.metrics.refreshes.inc();
                     walk.step(warehouse).await;
@@ -128,7 +131,7 @@ impl CatchUp {
             };
             let goes_on = stop.run_until_cancelled(refreshed).await == Some(true);
             if let Some(at) = walk.position() {
-                self.leadership.caught_up_to(due.term, &at.to_string());
+                self.leadership.caught_up_to(&due, &at.to_string());
             }
             if !goes_on {
                 tracing::info!(%since, done, remaining, "catch-up interrupted, the next leader continues it");
@@ -137,12 +140,13 @@ impl CatchUp {
         }
         let rest = async { self.owe(walk.come_back().await).await };
         if let Some(unfinished) = stop.run_until_cancelled(rest).await {
-            self.leadership.caught_up(due.term);
+            self.leadership.caught_up(&due);
             tracing::info!(%since, done = warehouses.len(), unfinished, "catch-up complete");
         }
     }
 
-    /// Keeps what could not be refreshed yet on disk, if there is one, so that it survives this process. Returns how many.
+    /// Keeps what could not be refreshed yet on disk, if there is one, so that it survives this process. Returns how
+    /// many.
     async fn owe(&self, targets: Vec<Target>) -> usize {
         if let Some(spool) = &self.spool {
             let now = self.clock.now();

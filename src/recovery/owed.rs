@@ -13,8 +13,8 @@ use crate::spool::Spool;
 /// Pause before the disk is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Asks for every refresh that is owed on disk, and settles it there once it is written: the refresher does that only up to
-/// the time of the PATCH, which is too early where the clock was set back.
+/// Asks for every refresh that is owed on disk, and settles it there once it is written: the refresher does that only
+/// up to the time of the PATCH, which is too early where the clock was set back.
 pub async fn owed(spool: Spool, refresher: Refresher, stop: CancellationToken) {
     let all = async {
         loop {

@@ -152,7 +152,8 @@ impl<W: Waits> Slot<W> {
 const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
 /// The time to wait after that many consecutive failures: doubling from 100 ms to 30 s, at least what the server asked
-/// for within reason, and spread by up to a quarter by `jitter` in 0..=1 so that many Warehouses do not come back in step.
+/// for within reason, and spread by up to a quarter by `jitter` in 0..=1 so that many Warehouses do not come back in
+/// step.
 #[must_use]
 pub(super) fn back_off(failures: u32, retry_after: Option<Duration>, jitter: f64) -> Duration {
     const FIRST: Duration = Duration::from_millis(100);
@@ -258,8 +259,8 @@ mod tests {
     }
 
     proptest! {
-        /// In every order of events, only a PATCH that began after a waiter arrived answers it, each is answered exactly
-        /// once, and a slot is dropped only when none waits.
+        /// In every order of events, only a PATCH that began after a waiter arrived answers it, each is answered
+        /// exactly once, and a slot is dropped only when none waits.
         #[test]
         fn no_request_is_answered_by_a_patch_that_began_before_it_arrived(steps in prop::collection::vec(step(), 1..200)) {
             let mut slot: Option<Slot<usize>> = None;

@@ -1,8 +1,8 @@
 //! The order of the PATCHes: a pure queue in which a delivery never waits for the size of another.
 //!
-//! Deliveries take turns, one target a turn. Small ones have a ring of their own, because a push to one Warehouse should
-//! wait for a round trip and not for all the fan-outs under way; of the turns that both rings want, it gets one in six,
-//! so that a fan-out takes at most a fifth longer even under a flood of small deliveries.
+//! Deliveries take turns, one target a turn. Small ones have a ring of their own, because a push to one Warehouse
+//! should wait for a round trip and not for all the fan-outs under way; of the turns that both rings want, it gets one
+//! in six, so that a fan-out takes at most a fifth longer even under a flood of small deliveries.
 
 use std::collections::VecDeque;
 use std::vec::IntoIter;
@@ -100,8 +100,8 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing is lost or served twice, and a delivery never waits for another one's size: a small one for a few turns
-        /// of every small one before it, a large one for no more targets of each other one than it has itself.
+        /// Nothing is lost or served twice, and a delivery never waits for another one's size: a small one for a few
+        /// turns of every small one before it, a large one for no more targets of each other one than it has itself.
         #[test]
         fn no_delivery_waits_for_the_size_of_another(
             sizes in prop::collection::vec(prop_oneof![3 => 1..=SMALL, 1 => SMALL + 1..3_000], 0..40),

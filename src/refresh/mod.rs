@@ -1,8 +1,8 @@
 //! The refresher: one annotation PATCH per Warehouse and round trip, however many pushes ask for it.
 //!
-//! [`schedule`] decides and is pure: what is owed, whose turn it is, and when. This module runs what it says: a task for each
-//! PATCH in flight, one that waits for the next time, and nothing for what waits its turn. A refresh stays owed until it is
-//! written or its Warehouse is gone, even when its sender no longer waits for it.
+//! [`schedule`] decides and is pure: what is owed, whose turn it is, and when. This module runs what it says: a task
+//! for each PATCH in flight, one that waits for the next time, and nothing for what waits its turn. A refresh stays
+//! owed until it is written or its Warehouse is gone, even when its sender no longer waits for it.
 
 mod coalesce;
 mod fair;
@@ -13,9 +13,10 @@ pub mod patch;
 mod schedule;
 pub mod token;
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -52,6 +53,19 @@ struct Shared {
     metrics: RefreshMetrics,
     jitter: RandomState,
     settled: Settled,
+    /// Of those who want to know what is written.
+    recordings: Mutex<Vec<Weak<Mutex<HashSet<Target>>>>>,
+}
+
+/// What was written since [`Refresher::record`].
+pub struct Recording(Arc<Mutex<HashSet<Target>>>);
+
+impl Recording {
+    /// Whether this target was refreshed meanwhile.
+    #[must_use]
+    pub fn has(&self, target: &Target) -> bool {
+        self.0.lock().contains(target)
+    }
 }
 
 /// Held for moments only, never across an await.
@@ -69,7 +83,8 @@ impl Waits for Sender {
     }
 }
 
-/// Called when a target owes nothing that arrived before the given time, the start of its last PATCH. It must not block.
+/// Called when a target owes nothing that arrived before the given time, the start of its last PATCH. It must not
+/// block.
 pub type Settled = Box<dyn Fn(&Target, Timestamp) + Send + Sync>;
 
 impl Refresher {
@@ -90,6 +105,7 @@ impl Refresher {
             metrics,
             jitter: RandomState::new(),
             settled,
+            recordings: Mutex::default(),
         };
         Self { shared: Arc::new(shared), patcher: Arc::new(patcher) }
     }
@@ -132,6 +148,14 @@ impl Refresher {
             self.health_after(|schedule| schedule.waited_since(began));
         }
         targets.iter().zip(done).filter(|(_, done)| !done).map(|(target, _)| target.clone()).collect()
+    }
+
+    /// Records what is written from now on, until the recording is dropped.
+    #[must_use]
+    pub fn record(&self) -> Recording {
+        let recording = Recording(Arc::default());
+        self.shared.recordings.lock().push(Arc::downgrade(&recording.0));
+        recording
     }
 
     /// Whether the API server is known to be away, because the last writes failed: to wait for it is of no use.
@@ -255,6 +279,12 @@ impl Refresher {
             }
             ended
         });
+        if *outcome == PatchOutcome::Written {
+            self.shared.recordings.lock().retain(|recording| {
+                let recording = recording.upgrade();
+                recording.map(|written| written.lock().insert(target.clone())).is_some()
+            });
+        }
         for waiter in ended.answered {
             // The request may have answered its sender already.
             waiter.send(outcome.clone()).ok();

@@ -16,8 +16,8 @@ use super::outcome::PatchOutcome;
 use super::pace::Pace;
 use crate::domain::target::Target;
 
-/// A push that arrives during a back-off is attempted after this time, because the API server may be back by then, or the
-/// missing right be there.
+/// A push that arrives during a back-off is attempted after this time, because the API server may be back by then, or
+/// the missing right be there.
 const JOINED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Every target that owes a refresh. `W` waits for one of them.
@@ -98,8 +98,8 @@ impl<W: Waits> Schedule<W> {
                 pause.until = sooner;
                 self.later.insert((sooner, target));
             } else if owed.slot.is_queued() && company.saturating_mul(2) <= owed.company {
-                // It would wait for a larger delivery. Only for one of half the size, so that it is queued a few times at
-                // most, however many ask for it.
+                // It would wait for a larger delivery. Only for one of half the size, so that it is queued a few times
+                // at most, however many ask for it.
                 owed.company = company;
                 queue.push(target);
             }

@@ -86,7 +86,9 @@ async fn while_ten_thousand_are_refreshed_a_push_waits_for_a_round_trip_and_not_
     let (start, mut pushes) = (tokio::time::Instant::now(), 0);
     while refresher.owed() > 1_000 {
         let before = server.begun();
-        let unfinished = refresher.refresh_within(&targets("other", 1), Duration::from_secs(2)).await;
+        // Many Warehouses, none of which is paced.
+        let pushed = targets(&format!("other-{}", pushes % 20), 1);
+        let unfinished = refresher.refresh_within(&pushed, Duration::from_secs(2)).await;
         assert_eq!(unfinished, []);
         // At worst: those of the round under way, of its own, and of the next before its answer is looked at.
         let begun = server.begun() - before;
@@ -145,4 +147,17 @@ async fn a_request_is_settled_up_to_the_begin_of_its_last_patch() {
     join_all(refresher.request(&targets("a", 3))).await;
     assert_eq!(settled.lock().len(), 3);
     assert!(settled.lock().values().all(|up_to| *up_to >= before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recording_knows_what_was_written_since_it_began() {
+    let refresher = refresher(Server::default(), 4);
+    let [before, meanwhile, never] = ["a", "b", "c"].map(|project| targets(project, 1));
+    join_all(refresher.request(&before)).await;
+    let recording = refresher.record();
+    join_all(refresher.request(&meanwhile)).await;
+    assert_eq!([before, meanwhile, never].map(|target| recording.has(&target[0])), [false, true, false]);
+    drop(recording);
+    join_all(refresher.request(&targets("d", 1))).await;
+    assert!(refresher.shared.recordings.lock().is_empty(), "what nobody wants is not kept");
 }

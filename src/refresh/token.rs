@@ -1,7 +1,8 @@
 //! The value of the refresh annotation.
 //!
 //! Kargo compares it as an opaque string and discovers artifacts when it differs from the one handled last. Its own
-//! values have one-second resolution and lose pushes that follow each other closely; ours never repeat within a process.
+//! values have one-second resolution and lose pushes that follow each other closely; ours never repeat within a
+//! process.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -22,7 +23,8 @@ impl TokenSource {
         Self { clock, last: AtomicI64::new(i64::MIN) }
     }
 
-    /// The time of the next token, later than that of every token before, even when the clock stands still or steps back.
+    /// The time of the next token, later than that of every token before, even when the clock stands still or steps
+    /// back.
     #[must_use]
     pub fn next(&self) -> Timestamp {
         let now = i64::try_from(self.clock.now().as_nanosecond()).unwrap_or(i64::MAX);

@@ -79,7 +79,8 @@ impl TakenIn {
     /// Reads a row. It is public for fuzzing.
     #[must_use]
     pub fn from_row((arrival, id, path_and_query, headers, body): RowOf<'_>) -> Self {
-        // What was written was valid. Whatever is not any more is left out, and the request then fails its verification.
+        // What was written was valid. Whatever is not any more is left out, and the request then fails its
+        // verification.
         let header = |(name, value): (&str, &[u8])| {
             Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(value).ok()?))
         };

@@ -1,8 +1,8 @@
 //! The spool: what must survive the process although it is not done yet.
 //!
-//! Two tables. [`Owed`] holds the targets that still owe a refresh although their senders were answered "queued"; it is a set,
-//! so it is bounded by the number of targets. The intake holds whole requests ([`TakenIn`]) that arrived before anybody
-//! could tell whether they are authentic; it is bounded in number and bytes.
+//! Two tables. [`Owed`] holds the targets that still owe a refresh although their senders were answered "queued"; it is
+//! a set, so it is bounded by the number of targets. The intake holds whole requests ([`TakenIn`]) that arrived before
+//! anybody could tell whether they are authentic; it is bounded in number and bytes.
 //!
 //! ```text
 //!  owe, take_in ─▶ ┌───────┐      ┌────────┐      ┌───────┐
@@ -11,38 +11,45 @@
 //!                   one lock      one thread       one file; a transaction for everything that waits
 //! ```
 //!
-//! What was acknowledged is on disk and survives SIGKILL and a loss of power. Removals are written within about a second;
-//! a crash before that repeats a refresh or a request, which does no harm. A failure of the disk is an error of the call,
-//! never a panic, and heals by itself; a damaged file is set aside and announced by [`Spool::losses`].
+//! What was acknowledged is on disk and survives SIGKILL and a loss of power. Removals are written within about a
+//! second; a crash before that repeats a refresh or a request, which does no harm. A failure of the disk is an error of
+//! the call, never a panic, and heals by itself; a damaged file is set aside and announced by [`Spool::losses`].
 //!
 //! The spool knows nothing of receivers, routes or the API server, and must not log what a request holds.
 
 mod directory;
 mod error;
 mod intake;
+mod key;
+mod known;
 mod owed;
+mod place;
 mod queue;
 mod store;
 #[cfg(test)]
 mod tests;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
+use zeroize::Zeroizing;
 
 pub use error::{OpenError, SpoolError};
 pub use intake::{IntakeId, TakenIn, Tally};
+pub use known::Keep;
 pub use owed::Owed;
+pub use place::Place;
 pub use store::Counts;
 
 use crate::domain::target::Target;
 use crate::metrics::spool::SpoolMetrics;
 use crate::process::clock::Clock;
 use directory::Directory;
+use known::KnownPaths;
 use owed::Delivery;
 use queue::{Queue, Read, Reply};
 use store::Store;
@@ -91,6 +98,7 @@ struct Handle {
     limits: Limits,
     metrics: SpoolMetrics,
     losses: watch::Receiver<u64>,
+    known: KnownPaths,
 }
 
 impl Drop for Handle {
@@ -99,7 +107,52 @@ impl Drop for Handle {
     }
 }
 
+/// Makes and locks the directory, and reads what it knows.
+fn prepare(parent: &Path) -> Result<(Directory, KnownPaths), OpenError> {
+    let directory = Directory::prepare(parent)?;
+    let unusable = |source| OpenError::Directory { path: parent.to_owned(), source };
+    let known = KnownPaths::load(directory.folder()).map_err(unusable)?;
+    Ok((directory, known))
+}
+
 impl Spool {
+    /// Opens the spool where it is to be.
+    ///
+    /// # Errors
+    /// When the directory that was asked for cannot be used, or not even a temporary one.
+    pub async fn open_at(
+        place: Place,
+        limits: Limits,
+        clock: Clock,
+        metrics: SpoolMetrics,
+    ) -> Result<Option<Self>, OpenError> {
+        let open = async |path: PathBuf| Self::open(path, limits, clock.clone(), metrics.clone()).await;
+        let candidates = match place {
+            Place::Nowhere => return Ok(None),
+            Place::At(path) => return open(path).await.map(Some),
+            Place::FirstOf(candidates) => candidates,
+        };
+        for path in candidates {
+            match open(path.clone()).await {
+                Ok(spool) => {
+                    tracing::info!(directory = %path.display(), "the spool is in the default folder");
+                    return Ok(Some(spool));
+                }
+                Err(error) => tracing::debug!("not the default folder of the spool: {error}"),
+            }
+        }
+        let temporary = std::env::temp_dir();
+        let random = key::Key::random().map_err(|source| OpenError::Directory { path: temporary.clone(), source })?;
+        let path = temporary.join(format!("quayside-{}", hex::encode(&random[..8])));
+        let spool = open(path.clone()).await?;
+        tracing::warn!(
+            directory = %path.display(),
+            "no state folder can be used, so the spool is in a temporary one: what is owed outlives the process only if the \
+             next one gets it by --spool-dir"
+        );
+        Ok(Some(spool))
+    }
+
     /// Opens the spool in a directory, which is made if it is missing.
     ///
     /// A damaged file is set aside, and a full or failing disk makes every call an error until it works again: both are
@@ -118,20 +171,20 @@ impl Spool {
         let (opened, opening) = oneshot::channel();
         let worker = (Arc::clone(&queue), metrics.clone());
         let thread = std::thread::Builder::new().name("spool".to_owned());
-        let run = move || match Directory::prepare(&directory) {
+        let run = move || match prepare(&directory) {
             Err(error) => drop(opened.send(Err(error))),
-            Ok(directory) => {
+            Ok((directory, known)) => {
                 let (queue, metrics) = worker;
                 let store = Store::new(directory, clock, metrics.clone(), loss);
                 let worker = Worker::new(queue, store, limits.reserve, metrics);
-                opened.send(Ok(())).ok();
+                opened.send(Ok(known)).ok();
                 worker.run();
             }
         };
         thread.spawn(run).map_err(OpenError::Thread)?;
         let ended = |_| Err(OpenError::Thread(std::io::Error::other("it ended at once")));
-        opening.await.unwrap_or_else(ended)?;
-        Ok(Self(Arc::new(Handle { queue, limits, metrics, losses })))
+        let known = opening.await.unwrap_or_else(ended)?;
+        Ok(Self(Arc::new(Handle { queue, limits, metrics, losses, known })))
     }
 
     /// Puts down that these targets owe a refresh because of a delivery that arrived then. Once this returns, the disk
@@ -154,7 +207,8 @@ impl Spool {
     }
 
     /// Says that a refresh has covered everything that was owed to this target before this call and arrived up to then.
-    /// What is owed after this call stays, and so does an entry with a later arrival. The target need not be in the spool.
+    /// What is owed after this call stays, and so does an entry with a later arrival. The target need not be in the
+    /// spool.
     ///
     /// Whoever knows that nothing at all is owed at this moment may give the latest time there is, and need not trust a
     /// clock that may be set back.
@@ -200,11 +254,34 @@ impl Spool {
         self.0.queue.stored()
     }
 
-    /// How often a damaged file was set aside, at the start or since. Whatever it held is lost, so everything that can be
-    /// refreshed should be.
+    /// How often a damaged file was set aside, at the start or since. Whatever it held is lost, so everything that can
+    /// be refreshed should be.
     #[must_use]
     pub fn losses(&self) -> watch::Receiver<u64> {
         self.0.losses.clone()
+    }
+
+    /// The name of this spool, the same as long as its directory exists.
+    #[must_use]
+    pub fn id(&self) -> Arc<str> {
+        self.0.known.key().id()
+    }
+
+    /// Whether this receiver path was served before; `None` when nothing was remembered yet.
+    #[must_use]
+    pub fn knows(&self, path: &str) -> Option<bool> {
+        self.0.known.knows(path)
+    }
+
+    /// Remembers the receiver paths that are served, for the next start, as hashes that tell nothing without this
+    /// disk's key.
+    ///
+    /// # Errors
+    /// When the disk fails; call again later.
+    pub async fn remember(&self, paths: Vec<Zeroizing<String>>, keep: Keep) -> Result<(), SpoolError> {
+        let handle = Arc::clone(&self.0);
+        let write = move || handle.known.remember(&paths, keep);
+        Ok(tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(error.into()))?)
     }
 
     /// Writes what waits, closes the file and gives the directory back. Calls are refused from now on.

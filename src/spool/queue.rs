@@ -16,6 +16,9 @@ use crate::domain::target::Target;
 /// Calls that may wait for the disk: more than connections are served, so only a disk that hangs reaches it.
 const MAX_WAITING: usize = 8192;
 
+/// What a push of a registry occupies at most. Larger requests share half of the room.
+const SMALL_REQUEST: u64 = 64 * 1024;
+
 /// How long removals wait for company. Until then a crash repeats a refresh, which does no harm.
 pub(super) const LAZY: Duration = Duration::from_secs(1);
 
@@ -34,8 +37,8 @@ pub(super) struct Waiting {
     pub(super) deliveries: Vec<(Delivery, Reply<()>)>,
     pub(super) requests: Vec<(TakenIn, Reply<IntakeId>)>,
     pub(super) reads: Vec<Read>,
-    /// For each target the latest arrival that a refresh has covered, of what was owed before these deliveries. Bounded by
-    /// the number of targets.
+    /// For each target the latest arrival that a refresh has covered, of what was owed before these deliveries. Bounded
+    /// by the number of targets.
     pub(super) settled: HashMap<Target, Timestamp>,
     /// Bounded by the number of requests in the store.
     pub(super) done: Vec<IntakeId>,
@@ -67,8 +70,8 @@ impl Waiting {
         self.deliveries.len() + self.requests.len() + self.reads.len()
     }
 
-    /// Settles a target. What is owed after this stays, whatever its arrival, since no refresh can have covered it yet; so
-    /// the order of the calls is kept although one transaction writes them all.
+    /// Settles a target. What is owed after this stays, whatever its arrival, since no refresh can have covered it yet;
+    /// so the order of the calls is kept although one transaction writes them all.
     pub(super) fn settle(&mut self, target: &Target, up_to: Timestamp) {
         for (delivery, _) in &mut self.deliveries {
             if delivery.arrival <= up_to {
@@ -106,6 +109,8 @@ impl Queue {
         state.accepts_calls()?;
         let arriving = state.arriving.plus(cost);
         let total = state.stored.intake.plus(arriving);
+        // Small ones first: a few that are large must not keep out the thousands that registries send.
+        let limit = if cost.bytes > SMALL_REQUEST { Tally { bytes: limit.bytes / 2, ..limit } } else { limit };
         if total.requests > limit.requests || total.bytes > limit.bytes {
             return Err(SpoolError::IntakeFull);
         }

@@ -7,18 +7,20 @@
 //!     └── damaged ─▶ set aside ─▶ recreated┘
 //! ```
 //!
-//! So a full disk needs no restart, and what one call left behind cannot harm the next. Only what is found damaged while
-//! it is opened is set aside.
+//! So a full disk needs no restart, and what one call left behind cannot harm the next. Only what is found damaged
+//! while it is opened is set aside.
 //!
-//! Commits are in two phases, with two syncs: after a crash the last commit is then either whole or known to be damaged,
-//! where one phase would fall back to the one before without a word. Everything here blocks; only the worker calls it.
+//! Commits are in two phases, with two syncs: after a crash the last commit is then either whole or known to be
+//! damaged, where one phase would fall back to the one before without a word. Everything here blocks; only the worker
+//! calls it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use jiff::Timestamp;
-use redb::{Builder, Database, ReadableDatabase, ReadableTableMetadata};
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use tokio::sync::watch;
 
 use super::directory::Directory;
@@ -39,6 +41,14 @@ pub struct Counts {
     pub owed: u64,
     /// Requests taken in.
     pub intake: Tally,
+}
+
+impl Counts {
+    /// Whether anything that was acknowledged is not done.
+    #[must_use]
+    pub const fn holds_anything(&self) -> bool {
+        self.owed > 0 || self.intake.requests > 0
+    }
 }
 
 /// What one transaction does, in this order.
@@ -125,6 +135,21 @@ impl Store {
         self.run(|_, _| Ok(())).ok();
     }
 
+    /// Makes the file anew with what is owed alone, because freed pages still hold the requests, and credentials, that
+    /// were in them. Returns the old one, which has no name any more and is to be overwritten.
+    pub(super) fn renew(&mut self) -> Result<File, SpoolError> {
+        let database = self.opened()?;
+        let outcome = self.directory.begin_store().map_err(SpoolError::from).and_then(|made| {
+            guarded(|| make(&made, Some(&database)))?;
+            let old = self.directory.store_to_overwrite()?;
+            self.directory.place_store(&made)?;
+            Ok(old)
+        });
+        // The next call opens whichever has the name now.
+        guarded(|| Ok(database.close()?))?;
+        outcome
+    }
+
     /// Closes the file and gives the directory back.
     pub(super) fn close(mut self) {
         if let Some(database) = self.database.take()
@@ -186,10 +211,10 @@ impl Store {
     /// Opens the file, which is made if there is none, and verifies every page of it.
     fn open_file(&mut self) -> Result<Database, SpoolError> {
         let path = self.directory.store();
-        if !path.try_exists()? {
+        if !self.directory.has_store()? {
             // Under another name until it is whole: a file by the right name is always one that was complete.
             let made = self.directory.begin_store()?;
-            guarded(|| make(&made))?;
+            guarded(|| make(&made, None))?;
             self.directory.place_store(&made)?;
         }
         let (database, found) = guarded(|| {
@@ -208,12 +233,20 @@ fn builder() -> Builder {
     builder
 }
 
-/// Makes an empty store with its tables.
-fn make(path: &Path) -> Result<(), redb::Error> {
+/// Makes a store with its tables, and with what is owed in another one.
+fn make(path: &Path, from: Option<&Database>) -> Result<(), redb::Error> {
     let database = builder().create(path)?;
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
-    transaction.open_table(owed::TABLE)?;
+    {
+        let mut table = transaction.open_table(owed::TABLE)?;
+        if let Some(from) = from {
+            for entry in from.begin_read()?.open_table(owed::TABLE)?.iter()? {
+                let (key, row) = entry?;
+                table.insert(key.value(), row.value())?;
+            }
+        }
+    }
     transaction.open_table(intake::TABLE)?;
     transaction.commit()?;
     Ok(database.close()?)

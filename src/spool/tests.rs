@@ -79,7 +79,9 @@ async fn until(condition: impl Fn() -> bool) {
 fn idle(limits: Limits, metrics: &SpoolMetrics) -> (Spool, impl FnOnce(&Path)) {
     let queue = Arc::new(Queue::default());
     let (loss, losses) = watch::channel(0);
-    let handle = Handle { queue: Arc::clone(&queue), limits, metrics: metrics.clone(), losses };
+    let elsewhere = TempDir::new().unwrap();
+    let known = KnownPaths::load(Directory::prepare(elsewhere.path()).unwrap().folder()).unwrap();
+    let handle = Handle { queue: Arc::clone(&queue), limits, metrics: metrics.clone(), losses, known };
     let metrics = metrics.clone();
     let begin = move |parent: &Path| {
         let store = Store::new(Directory::prepare(parent).unwrap(), Clock::system(), metrics.clone(), loss);
@@ -304,4 +306,88 @@ async fn a_disk_that_hangs_keeps_nobody_waiting_for_ever() {
         }
         assert!(full.len() < 10_000, "what waits is bounded");
     }
+}
+
+#[tokio::test]
+async fn once_the_last_request_is_run_the_file_holds_nothing_of_any_and_what_is_owed_stays() {
+    let parent = TempDir::new().unwrap();
+    let spool = open(parent.path()).await;
+    spool.owe(&[warehouse("a")], at(1), "d1").await.unwrap();
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        ids.push(spool.take_in(request(&format!("d{number}"), b"a credential".repeat(1000))).await.unwrap());
+    }
+    let holds = || {
+        let file = std::fs::read(parent.path().join("spool/spool.redb")).unwrap();
+        ["a credential", "Basic Zm9v", "token=t"].iter().any(|text| memmem(&file, text.as_bytes()))
+    };
+    assert!(holds());
+    for id in ids {
+        spool.done(id);
+    }
+    until(|| spool.counts().intake.requests == 0).await;
+    until(|| !holds()).await;
+    let owed: Vec<_> = spool.owed().await.unwrap().into_iter().map(|owed| (owed.target, owed.deliveries)).collect();
+    assert_eq!(owed, [(warehouse("a"), 1)]);
+    spool.owe(&[warehouse("b")], at(2), "d2").await.unwrap();
+    spool.take_in(request("last", vec![])).await.unwrap();
+    spool.close().await;
+    let spool = open(parent.path()).await;
+    assert_eq!((spool.counts().owed, spool.counts().intake.requests), (2, 1));
+}
+
+fn memmem(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+#[tokio::test]
+async fn large_requests_leave_half_of_the_room_to_small_ones() {
+    let parent = TempDir::new().unwrap();
+    let large = || request("large", vec![0; 2 * 1024 * 1024]);
+    let intake = Tally { requests: 100, bytes: 4 * large().tally().bytes };
+    let spool = open_with(parent.path(), Limits { intake, ..limits() }, &SpoolMetrics::default()).await;
+    spool.take_in(large()).await.unwrap();
+    spool.take_in(large()).await.unwrap();
+    assert_eq!(spool.take_in(large()).await, Err(SpoolError::IntakeFull));
+    spool.take_in(request("small", vec![0; 1024])).await.unwrap();
+}
+
+#[tokio::test]
+async fn paths_are_remembered_and_the_disk_does_not_tell_which() {
+    let parent = TempDir::new().unwrap();
+    let spool = open(parent.path()).await;
+    let path = |text: &str| Zeroizing::new(text.to_owned());
+    assert_eq!(spool.knows("/quay/a"), None);
+    spool.remember(vec![path("/quay/a"), path("/quay/b")], Keep::Old).await.unwrap();
+    assert_eq!(spool.knows("/quay/a"), None, "some are missing, and nobody knows which");
+    spool.remember(vec![path("/quay/a"), path("/quay/b")], Keep::Nothing).await.unwrap();
+    spool.remember(vec![], Keep::Old).await.unwrap();
+    assert_eq!(spool.knows("/quay/b"), Some(true));
+    spool.remember(vec![path("/quay/a"), path("/quay/c")], Keep::Nothing).await.unwrap();
+    let id = spool.id();
+    spool.close().await;
+    let known = std::fs::read(parent.path().join("spool/known")).unwrap();
+    assert_eq!(known.len(), 2 * 16);
+    let spool = open(parent.path()).await;
+    assert_eq!(["/quay/a", "/quay/b", "/quay/c"].map(|path| spool.knows(path)), [Some(true), Some(false), Some(true)]);
+    assert_eq!(spool.id(), id, "the next process goes on with its note in the Lease");
+    spool.close().await;
+    std::fs::remove_file(parent.path().join("spool/key")).unwrap();
+    let spool = open(parent.path()).await;
+    assert_eq!(spool.knows("/quay/a"), None, "of another key nothing is known");
+}
+
+#[tokio::test]
+async fn the_first_folder_that_can_be_used_is_taken_else_a_temporary_one() {
+    let parent = TempDir::new().unwrap();
+    let file = parent.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let at = async |place| Spool::open_at(place, limits(), Clock::system(), SpoolMetrics::default()).await;
+    assert!(at(Place::Nowhere).await.unwrap().is_none());
+    assert!(at(Place::At(file.clone())).await.is_err(), "what was asked for must work");
+    let good = parent.path().join("good");
+    let spool = at(Place::FirstOf(vec![file.clone(), good.clone()])).await.unwrap().unwrap();
+    assert!(good.join("spool/key").is_file());
+    let other = at(Place::FirstOf(vec![good])).await.unwrap().unwrap();
+    assert_ne!(spool.id(), other.id(), "two processes on one machine share no folder");
 }

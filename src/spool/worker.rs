@@ -1,8 +1,11 @@
-//! The thread that owns the store: takes everything that waits, writes it in one transaction, answers, and begins again.
+//! The thread that owns the store: takes everything that waits, writes it in one transaction, answers, and begins
+//! again.
 //!
-//! That is group commit: a caller that comes while a transaction is being written shares the next one, so that a burst costs a
-//! few syncs of the disk and not one for each call.
+//! That is group commit: a caller that comes while a transaction is being written shares the next one, so that a burst
+//! costs a few syncs of the disk and not one for each call.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,7 +67,11 @@ impl Worker {
         }
         let (deliveries, owing): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
         let (requests, taking_in): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+        let held = self.store.counts().intake.requests;
         let written = self.write(Batch { deliveries, settled, requests, done });
+        if held > 0 && self.store.counts().intake.requests == 0 {
+            self.renew();
+        }
         // Before the answers, so that a caller that has one sees its effect.
         self.publish(arrived);
         let (owed, first) = match written {
@@ -114,6 +121,23 @@ impl Worker {
         written
     }
 
+    /// Leaves nothing of the requests that were in the file.
+    fn renew(&mut self) {
+        let outcome = self.store.renew().and_then(|old| {
+            // Apart, because callers wait for this thread and the file may be large.
+            let wipe = || {
+                if let Err(error) = overwrite(old) {
+                    tracing::warn!(%error, "the file that held early requests was removed but not overwritten");
+                }
+            };
+            std::thread::Builder::new().name("spool-wipe".to_owned()).spawn(wipe)?;
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "what was left of early requests in the spool could not be removed");
+        }
+    }
+
     fn publish(&self, arrived: Tally) {
         let counts = self.store.counts();
         let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -122,4 +146,11 @@ impl Worker {
         self.metrics.intake_bytes.set(gauge(counts.intake.bytes));
         self.queue.publish(counts, arrived);
     }
+}
+
+/// Overwrites a whole file that nobody uses any more.
+fn overwrite(mut file: File) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
+    file.sync_data()
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::RwLock;
+use zeroize::Zeroizing;
 
 use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
@@ -196,6 +197,12 @@ impl RouteTable {
     #[must_use]
     pub fn served(&self) -> Vec<Arc<Route>> {
         self.routes.read().by_path.values().filter_map(|claimants| winner(claimants)).cloned().collect()
+    }
+
+    /// Every path that has a route, as a sender would call it. They are credentials.
+    #[must_use]
+    pub fn expose_paths(&self) -> Vec<Zeroizing<String>> {
+        self.routes.read().by_path.keys().map(|path| Zeroizing::new(path.expose_path(&self.base))).collect()
     }
 
     /// The scopes that have a served route.

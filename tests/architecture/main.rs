@@ -96,7 +96,7 @@ const ROOMS: [Room; 20] = [
     room("admin", "tables refresh lease domain metrics process", "The second port: probes and metrics."),
     room(
         "cli",
-        "app controller delivery http journal views pursuit tables receiver refresh metrics api domain process",
+        "app controller delivery http journal views pursuit tables receiver refresh spool metrics api domain process",
         "One file per subcommand.",
     ),
     room(

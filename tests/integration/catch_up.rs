@@ -150,6 +150,40 @@ async fn a_warehouse_that_cannot_be_refreshed_keeps_no_other_from_the_catch_up_a
     assert_eq!(project.tokens().await.len(), 20);
 }
 
+#[tokio::test]
+async fn what_a_replica_owed_that_is_lost_with_its_disk_is_made_good_by_the_leader() {
+    let turn = LeaseTurn::take().await;
+    let disks = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [disk, other_disk] = disks.each_ref().map(|disk| disk.path().to_str().unwrap());
+    let leader = turn.replica(["--spool-dir", disk]);
+    leader.leading(SOON).await;
+    let proxy = FaultProxy::to_server_of(turn.plane.operator_kubeconfig());
+    let setup = Setup::on(turn.plane).kubeconfig(proxy.kubeconfig()).with(["--lease-namespace", LEASE_NAMESPACE]);
+    let lost = Operator::start(setup.with(["--spool-dir", other_disk, "--ack-deadline", "200ms"]));
+    lost.ready().await;
+    let project = project(&turn, &lost, "lost", 1).await;
+    let hook = project.quay(&lost).await;
+    project.settle(&hook).await;
+
+    proxy.set(Fault::Unavailable("/warehouses/w-00"));
+    assert_eq!(hook.push("quay.io/catch-up/app", &["1.0.0"]).status, 202);
+    wait_until("it is noted that it owes", SOON, async || {
+        turn.annotations().await.values().any(|note| note.ends_with(" owes")).then_some(())
+    })
+    .await;
+    lost.signal("-KILL");
+    lost.ended().await;
+    assert!(project.tokens().await.is_empty());
+    // It is missed for as long as a note may be late.
+    wait_until("the leader makes it good", Duration::from_secs(120), async || {
+        leader.logged("INFO", "catch-up complete").pop()
+    })
+    .await;
+    assert!(project.tokens().await.contains_key("w-00"));
+    let notes = turn.annotations().await.keys().filter(|key| key.starts_with("replica.")).count();
+    assert_eq!(notes, 1, "only the leader's own is left");
+}
+
 /// The name in a record of progress, which is in this project.
 fn position(at: &str, project: &Project) -> String {
     let (namespace, name) = at.split_once('/').unwrap();

@@ -136,6 +136,7 @@ async fn no_acknowledged_push_is_lost_and_none_is_given_up_whatever_fails() {
     let lasting = Duration::from_secs(setting("QUAYSIDE_CHAOS_SECONDS", SHORT));
     let wanted = usize::try_from(setting("QUAYSIDE_CHAOS_PUSHES", 0)).unwrap();
     let senders = usize::try_from(setting("QUAYSIDE_CHAOS_SENDERS", SENDERS)).unwrap();
+    let unhurried = Duration::from_millis(setting("QUAYSIDE_CHAOS_PAUSE_MS", 0));
     let turn = LeaseTurn::take().await;
     let project = Project::on(turn.plane, "chaos").await;
     project.keep_out_of_logs(SECRET);
@@ -160,6 +161,7 @@ async fn no_acknowledged_push_is_lost_and_none_is_given_up_whatever_fails() {
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     sender.push(sender.pushes.len() * 7 % BUSY);
+                    thread::sleep(unhurried);
                 }
                 sender.pushes
             })

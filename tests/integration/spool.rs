@@ -254,6 +254,43 @@ async fn what_arrives_before_the_api_server_answers_is_taken_in_and_run_later_ev
 }
 
 #[tokio::test]
+async fn after_the_first_start_only_paths_that_were_served_are_taken_in() {
+    let project = two_kinds("known").await;
+    let proxy = FaultProxy::to_server_of(ControlPlane::shared().operator_kubeconfig());
+    let spool = tempfile::tempdir().unwrap();
+    let first = Operator::start(setup(&proxy, spool.path()));
+    first.ready().await;
+    Early::at(&first, &project).authentic.served().await;
+    let known = || std::fs::metadata(spool.path().join("spool/known")).is_ok_and(|known| known.len() >= 2 * 16);
+    wait_until("the paths are remembered", RECOVERY, async || known().then_some(())).await;
+    first.signal("-KILL");
+    first.ended().await;
+
+    proxy.set(Fault::Reset);
+    let second = Operator::start(setup(&proxy, spool.path()));
+    listening(&second).await;
+    let Early { authentic, unsigned, unknown } = Early::at(&second, &project);
+    let statuses = [&authentic, &unsigned, &unknown].map(|hook| hook.post("{}").status);
+    assert_eq!(statuses, [202, 202, 503]);
+    assert_eq!(second.metric("quayside_spool_intake_requests"), 2.0);
+}
+
+#[tokio::test]
+async fn without_a_flag_the_spool_is_in_the_state_folder() {
+    let project = two_kinds("state-folder").await;
+    let proxy = FaultProxy::to_server_of(ControlPlane::shared().operator_kubeconfig());
+    let state = tempfile::tempdir().unwrap();
+    let setup = Setup::on(ControlPlane::shared()).kubeconfig(proxy.kubeconfig()).state_folder(state.path());
+    let operator = Operator::start(setup.with(["--ack-deadline", "200ms"]));
+    operator.ready().await;
+    let hook = Early::at(&operator, &project).authentic;
+    project.settle(&hook).await;
+    proxy.set(Fault::Reset);
+    assert_eq!(hook.push(REPOSITORY, &["1.0.0"]).status, 202);
+    assert!(state.path().join("quayside/spool/spool.redb").is_file());
+}
+
+#[tokio::test]
 async fn a_request_whose_end_arrives_when_everything_is_loaded_already_is_run_all_the_same() {
     let project = two_kinds("late-end").await;
     let proxy = FaultProxy::to_server_of(ControlPlane::shared().operator_kubeconfig());

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 
 use proptest::prelude::*;
 
+use super::super::members::Note;
 use super::*;
 
 const THRESHOLD: Duration = Duration::from_secs(60);
@@ -70,6 +71,8 @@ fn held_by(holder: &str, version: &str, renewed: &str) -> Record {
         renewed: Some(at(renewed)),
         transitions: 4,
         catch_up: None,
+        downtime: None,
+        notes: Notes::new(),
     }
 }
 
@@ -371,6 +374,7 @@ enum Event {
 enum Reply {
     Read(Option<Record>),
     Written(Record),
+    Noted(Record),
     Conflict,
 }
 
@@ -382,7 +386,10 @@ struct World {
     version: u64,
     events: BinaryHeap<Reverse<(u64, usize, Event)>>,
     count: usize,
-    requests: Vec<Record>,
+    /// And whether only the note is new.
+    requests: Vec<(Record, bool)>,
+    /// Lost for good, with their nodes.
+    lost: Vec<usize>,
     replies: Vec<Option<Reply>>,
 }
 
@@ -399,6 +406,7 @@ impl World {
             events: BinaryHeap::new(),
             count: 0,
             requests: Vec::new(),
+            lost: Vec::new(),
             replies: Vec::new(),
         };
         for replica in 0..world.replicas.len() {
@@ -408,7 +416,9 @@ impl World {
     }
 
     fn fresh(index: usize, life: u32, now: Moment) -> Election {
-        Election::new(Arc::from(format!("{index}.{life}")), now.wall, THRESHOLD)
+        let election = Election::new(Arc::from(format!("{index}.{life}")), now.wall, THRESHOLD);
+        // The disk stays where a process is started again.
+        election.with_spool(Arc::from(format!("disk-{index}")))
     }
 
     fn push(&mut self, time: u64, event: Event) {
@@ -432,7 +442,7 @@ impl World {
     }
 
     /// Sends a request, which may get lost either way; then the replica notices after two seconds.
-    fn send(&mut self, now: u64, replica: usize, write: Option<Record>, call: Call) {
+    fn send(&mut self, now: u64, replica: usize, write: Option<(Record, bool)>, call: Call) {
         let life = self.replicas[replica].1;
         let write = write.map(|record| {
             self.requests.push(record);
@@ -451,7 +461,7 @@ impl World {
 
     /// The API server: a write succeeds if the version is the one it names.
     fn serve(&mut self, write: Option<usize>) -> Reply {
-        let Some(request) = write.map(|index| self.requests[index].clone()) else {
+        let Some((request, is_note)) = write.map(|index| self.requests[index].clone()) else {
             return Reply::Read(self.lease.clone());
         };
         if request.version != self.lease.as_ref().and_then(|lease| lease.version.clone()) {
@@ -460,7 +470,7 @@ impl World {
         self.version += 1;
         let record = Record { version: Some(Arc::from(self.version.to_string())), ..request };
         self.lease = Some(record.clone());
-        Reply::Written(record)
+        if is_note { Reply::Noted(record) } else { Reply::Written(record) }
     }
 
     fn wake(&mut self, now: u64, replica: usize, call: Call) {
@@ -469,7 +479,7 @@ impl World {
             Fate::Ends => {
                 let moment = self.moment(replica, now);
                 if let Some(record) = self.replicas[replica].0.release(moment) {
-                    self.send(now, replica, Some(record), Call { fate: Fate::AnswerLost, ..call });
+                    self.send(now, replica, Some((record, false)), Call { fate: Fate::AnswerLost, ..call });
                 }
                 return self.restart(now, replica);
             }
@@ -482,7 +492,8 @@ impl World {
                 self.push(now + pause + 1, Event::Wake { replica, life });
             }
             Step::Read => self.send(now, replica, None, call),
-            Step::Write(record) => self.send(now, replica, Some(record), call),
+            Step::Write(record) => self.send(now, replica, Some((record, false)), call),
+            Step::Note(record) => self.send(now, replica, Some((record, true)), call),
         }
     }
 
@@ -492,7 +503,9 @@ impl World {
         match reply {
             Some(Reply::Read(found)) => election.read(moment, found),
             Some(Reply::Written(record)) => drop(election.written(sent, moment, record)),
-            Some(Reply::Conflict) | None => election.failed(moment),
+            Some(Reply::Noted(record)) => election.noted(sent, moment, record),
+            Some(Reply::Conflict) => election.conflicted(moment),
+            None => election.failed(moment),
         }
         self.push(now, Event::Wake { replica, life });
     }
@@ -501,6 +514,7 @@ impl World {
     fn advance(&mut self, call: Call) -> u64 {
         let Reverse((now, _, event)) = self.events.pop().unwrap();
         match event {
+            Event::Wake { replica, .. } | Event::Answer { replica, .. } if self.lost.contains(&replica) => {}
             Event::Wake { replica, life } if self.replicas[replica].1 == life => self.wake(now, replica, call),
             Event::Arrive { replica, life, write, answer_in, sent } => {
                 let reply = self.serve(write);
@@ -548,4 +562,111 @@ proptest! {
         }
         prop_assert!(world.leaders(now).len() == 1, "nobody leads at {now}");
     }
+}
+
+// ---- Replicas that are lost with their disks, on a well-behaved network that may be cut off from the API server.
+
+#[derive(Clone, Debug)]
+struct Loss {
+    replicas: usize,
+    /// Which one is lost, and when.
+    lost: (usize, u64),
+    /// From when on it owes.
+    owes_from: Option<u64>,
+    /// While the API server is away.
+    away: Option<(u64, u64)>,
+}
+
+fn loss() -> impl Strategy<Value = Loss> {
+    let away = prop::option::of((40_000..90_000_u64, 5_000..200_000_u64).prop_map(|(from, long)| (from, from + long)));
+    let owes_from = prop::option::of(20_000..150_000_u64);
+    (2..5_usize, 0..4_usize, 60_000..150_000_u64, owes_from, away).prop_map(|(replicas, lost, at, owes_from, away)| {
+        Loss { replicas, lost: (lost % replicas, at), owes_from, away }
+    })
+}
+
+/// Runs it until all that can be noticed is. Returns the catch-ups that were due in the end.
+fn after(loss: &Loss, is_lost: bool) -> Vec<Missed> {
+    let well = Clocks { speed: 1000, wrong_by: 0, set: (0, 0) };
+    let mut world = World::new(vec![well; loss.replicas]);
+    let (mut now, (replica, at)) = (0, loss.lost);
+    let end = at.max(loss.away.map_or(0, |(_, until)| until)) + 150_000;
+    while now < end {
+        if is_lost && now >= at && world.lost.is_empty() {
+            world.lost.push(replica);
+        }
+        let owes = loss.owes_from.is_some_and(|from| now >= from);
+        world.replicas[replica].0.owes(owes);
+        let is_away = loss.away.is_some_and(|(from, until)| (from..until).contains(&now));
+        let fate = if is_away { Fate::RequestLost } else { Fate::Arrives };
+        now = world.advance(Call { there: 5, back: 5, fate });
+    }
+    let leaders = world.leaders(now);
+    assert_eq!(leaders.len(), 1);
+    leaders.iter().filter_map(|leader| world.replicas[*leader].0.catch_up().cloned()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Whichever replica is lost, the leader or another: what it had noted that it owes is made good, and so is what it
+    /// may have acknowledged while the API server was away. While none is lost, nothing is, whatever they owe and
+    /// however often they note it.
+    #[test]
+    fn what_a_lost_replica_owed_is_made_good_and_nothing_else(loss in loss()) {
+        prop_assert_eq!(after(&loss, false), []);
+        let (_, at) = loss.lost;
+        // A note takes a look and a write, and a look may be of the moment before.
+        let noted = |from: u64| {
+            let is_heard = |(begin, end)| from + 15_000 < begin || end + 15_000 < at;
+            from + 15_000 < at && loss.away.is_none_or(is_heard)
+        };
+        let vanished = loss.away.is_some_and(|(begin, end)| begin + 5_000 < at && at + 5_000 < end);
+        let made_good = !after(&loss, true).is_empty();
+        if loss.owes_from.is_some_and(noted) || vanished {
+            prop_assert!(made_good, "lost for good");
+        }
+        let may_owe = loss.owes_from.is_some_and(|from| from < at);
+        let may_have_vanished = loss.away.is_some_and(|(begin, end)| begin < at + 60_000 && at < end + 15_000);
+        if !may_owe && !may_have_vanished {
+            prop_assert!(!made_good, "needless");
+        }
+    }
+}
+
+#[test]
+fn short_times_without_a_replica_are_added_up_until_they_are_worth_a_catch_up() {
+    let start = at("2026-08-21T11:00:00Z");
+    let mut lease = released("1", "2026-08-21T11:00:00Z");
+    let (mut now, mut lives) = (start, 0);
+    // Each process begins 20 s after the one before, lives for 2 s and crashes.
+    let due = loop {
+        now = now.saturating_add(Duration::from_secs(20)).unwrap();
+        let mut replica = Replica::new("a");
+        replica.wall = now;
+        replica.election = Election::new(Arc::from(format!("a.{lives}")), now, THRESHOLD);
+        replica.reads(0, Some(Record { holder: None, ..lease }));
+        lease = replica.writes(0, "2");
+        lives += 1;
+        assert!(lives < 10, "never");
+        if let Some(due) = lease.catch_up.clone() {
+            break due;
+        }
+        now = now.saturating_add(Duration::from_secs(2)).unwrap();
+    };
+    assert_eq!((lives, due), (3, Missed { since: start, at: None }), "20 s, 22 s and 22 s are more than a minute");
+    assert_eq!(lease.downtime, None, "it begins anew");
+    let fresh = Replica::new("b");
+    assert_eq!(fresh.election.catch_up(), None);
+}
+
+#[test]
+fn a_note_of_another_replica_means_that_there_was_no_downtime() {
+    let note = |time: &str| [(Arc::from("disk-b"), Note { at: at(time), owes: false })].into();
+    let mut replica = Replica::new("a");
+    let held = |notes| Record { notes, ..held_by("c", "1", "2026-08-21T11:58:00Z") };
+    replica.reads(0, Some(held(note("2026-08-21T11:58:00Z"))));
+    replica.reads(2, Some(held(note("2026-08-21T12:00:01Z"))));
+    replica.reads(15, Some(held(note("2026-08-21T12:00:11Z"))));
+    assert_eq!(replica.wants_to_write(15).catch_up, None, "it expires although its notes are renewed");
 }

@@ -218,8 +218,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// In every order of events: one PATCH of a target at a time and never too many in all, only a PATCH that began after a
-    /// request arrived answers it with success, each is answered exactly once, and in the end all are.
+    /// In every order of events: one PATCH of a target at a time and never too many in all, only a PATCH that began
+    /// after a request arrived answers it with success, each is answered exactly once, and in the end all are.
     #[test]
     fn every_request_is_answered_once_by_a_patch_that_began_after_it(steps in prop::collection::vec(step(), 1..300)) {
         const LIMIT: usize = 4;

@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     tls: Option<Arc<ClientConfig>>,
     /// What no file that it writes may exceed, in KiB.
     largest_file: Option<u32>,
+    /// The state folder, if it has one.
+    state: Option<PathBuf>,
 }
 
 impl Setup {
@@ -52,7 +54,7 @@ impl Setup {
     pub(crate) fn on(plane: &ControlPlane) -> Self {
         let kubeconfig = plane.operator_kubeconfig().to_owned();
         let (log_dir, hooks) = (plane.dir().to_owned(), free_address());
-        Self { log_dir, kubeconfig, hooks, arguments: Vec::new(), tls: None, largest_file: None }
+        Self { log_dir, kubeconfig, hooks, arguments: Vec::new(), tls: None, largest_file: None, state: None }
     }
 
     /// With TLS, from those files; tests reach it as that client.
@@ -74,6 +76,12 @@ impl Setup {
     /// With a spool in that directory.
     pub(crate) fn spool(self, directory: &Path) -> Self {
         self.with(["--spool-dir", directory.to_str().unwrap()])
+    }
+
+    /// With a spool by default, in this state folder.
+    pub(crate) fn state_folder(mut self, folder: &Path) -> Self {
+        self.state = Some(folder.to_owned());
+        self
     }
 
     /// On a disk that is full as soon as a file has that many KiB.
@@ -114,14 +122,29 @@ impl Operator {
         };
         command.arg("run").arg("--kubeconfig").arg(setup.kubeconfig).args(["--listen", &hooks.to_string()]);
         command.args(["--admin-listen", &admin.to_string(), "--base-url", &base_url()]);
-        for (flag, value) in
-            [("--drain-delay", "50ms"), ("--log-level", "trace"), ("--views-listen", &views.to_string())]
-        {
+        // A process that starts again is not late even where the machine is busy.
+        let views_at = views.to_string();
+        let usual = [
+            ("--drain-delay", "50ms"),
+            ("--log-level", "trace"),
+            ("--views-listen", &views_at),
+            ("--catch-up-after", "1m"),
+            ("--spool-dir", "none"),
+        ];
+        for (flag, value) in usual {
+            if setup.state.is_some() && flag == "--spool-dir" {
+                continue;
+            }
             if !setup.arguments.iter().any(|argument| argument == flag) {
                 command.args([flag, value]);
             }
         }
-        command.args(setup.arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .args(setup.arguments)
+            .env_clear()
+            .envs(setup.state.map(|state| ("XDG_STATE_HOME", state)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         let child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut guardian = Command::new("bash");
         guardian.args(["-c", GUARDIAN, "guardian", &child.id().to_string()]).stdin(Stdio::piped());
