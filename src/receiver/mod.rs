@@ -23,7 +23,7 @@ pub use settings::Settings;
 /// Why a request is the sender's fault. The text goes into the answer, so it never holds a value from the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// The credential is missing or wrong (401). An empty text gives an answer without one, as Kargo does for GitLab.
+    /// The credential is missing or wrong (401).
     Unauthorized(&'static str),
     /// The request is not what this kind sends (400); says what is wrong.
     Invalid(&'static str),

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks};
 use crate::domain::promotion::pull_request_urls;
+use crate::domain::repo::pull_request_identity;
 use crate::domain::scope::{ObjectKey, Scope, within_reach};
 
 /// The index. Readers take the lock for the time of one look-up; nobody holds it across an await.
@@ -23,7 +24,8 @@ pub struct PromotionIndex {
 struct Tables {
     /// In order, so that those of a project stand together.
     promotions: BTreeMap<ObjectKey, Promotion>,
-    by_pull_request: HashMap<Arc<str>, Vec<ObjectKey>>,
+    /// By what the spellings of a pull request's address have in common.
+    by_pull_request: HashMap<Box<str>, Vec<ObjectKey>>,
 }
 
 struct Promotion {
@@ -53,7 +55,8 @@ impl PromotionIndex {
     #[must_use]
     pub fn waiting_for(&self, scope: &Scope, url: &str) -> Vec<ObjectKey> {
         let tables = self.tables.read();
-        let waiting = tables.by_pull_request.get(url).into_iter().flatten();
+        let identity = pull_request_identity(url);
+        let waiting = tables.by_pull_request.get(&*identity).into_iter().flatten();
         let mut found: Vec<ObjectKey> = waiting.filter(|key| scope.covers(&key.namespace)).cloned().collect();
         found.sort_unstable();
         found.dedup();
@@ -82,7 +85,7 @@ impl PromotionIndex {
         let weight = |(_, promotion): &(&ObjectKey, &Promotion)| criterion.weight(promotion.pull_requests.len());
         let selected = match criterion.indexed_by(Index::PullRequestUrl) {
             Some(url) => {
-                let waiting = tables.by_pull_request.get(url).into_iter().flatten();
+                let waiting = tables.by_pull_request.get(&*pull_request_identity(url)).into_iter().flatten();
                 looks.select(waiting.filter_map(|key| tables.promotions.get_key_value(key)), weight, selects)?
             }
             None => looks.select(within_reach(&tables.promotions, scope), weight, selects)?,
@@ -107,17 +110,21 @@ impl Tables {
     fn insert(&mut self, key: &ObjectKey, labels: Labels, urls: Vec<String>) {
         let pull_requests: Box<[Arc<str>]> = urls.into_iter().map(Arc::from).collect();
         for url in &pull_requests {
-            self.by_pull_request.entry(Arc::clone(url)).or_default().push(key.clone());
+            let waiting = self.by_pull_request.entry(pull_request_identity(url).into()).or_default();
+            if waiting.last() != Some(key) {
+                waiting.push(key.clone());
+            }
         }
         self.promotions.insert(key.clone(), Promotion { labels, pull_requests });
     }
 
     fn remove(&mut self, key: &ObjectKey) {
         for url in self.promotions.remove(key).map(|promotion| promotion.pull_requests).unwrap_or_default() {
-            if let Some(waiting) = self.by_pull_request.get_mut(&url) {
+            let identity = pull_request_identity(&url);
+            if let Some(waiting) = self.by_pull_request.get_mut(&*identity) {
                 waiting.retain(|waiting| waiting != key);
                 if waiting.is_empty() {
-                    self.by_pull_request.remove(&url);
+                    self.by_pull_request.remove(&*identity);
                 }
             }
         }
@@ -145,5 +152,19 @@ mod tests {
         assert!(index.waiting_for(&Scope::Cluster, "https://h/pr/1").is_empty());
         assert!(index.tables.read().by_pull_request.is_empty());
         assert_eq!(index.keys(), [key]);
+    }
+
+    #[test]
+    fn a_pull_request_is_found_under_every_spelling_of_its_address() {
+        let (index, key) = (PromotionIndex::default(), ObjectKey::new("northwind", "p"));
+        index.apply(&key, Labels::new(), SPEC, &status("https://dev.azure.com/org/shop/_git/web/pullrequest/7"));
+        for spelling in [
+            "https://dev.azure.com/org/shop/_git/web/pullrequest/7#view=discussion",
+            "https://Org.visualstudio.com/DefaultCollection/shop/_git/web/pullrequest/7/",
+        ] {
+            assert_eq!(index.waiting_for(&Scope::Cluster, spelling), std::slice::from_ref(&key), "{spelling}");
+        }
+        index.remove(&key);
+        assert!(index.tables.read().by_pull_request.is_empty());
     }
 }

@@ -42,6 +42,7 @@ mod own_kinds;
 mod pursuit;
 mod quay_events;
 mod readiness;
+mod real_gitea;
 mod real_registry;
 mod receivers;
 mod registries;

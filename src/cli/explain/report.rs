@@ -74,6 +74,9 @@ impl Report {
                         &all(|event| event.changed_files.listed()),
                     ),
                     Self::about(objects, |warehouse, subscription| {
+                        if repositories.is_empty() {
+                            return (false, "not compared with the event, which names no repository".to_owned());
+                        }
                         let explain = || pushes.explain(subscription, &mut work.borrow_mut());
                         out_of_reach(route, warehouse).unwrap_or_else(explain)
                     }),

@@ -13,12 +13,14 @@ mod go_escape;
 pub(crate) mod go_url;
 mod identity;
 mod image;
+mod pull_request;
 mod sanitize;
 
 pub use chart::normalize_chart;
 pub use git::normalize_git;
 pub use identity::git_identity;
 pub use image::{DOCKER_HUB_NAMES, full_image_name, is_image_reference, normalize_image};
+pub use pull_request::pull_request_identity;
 
 #[cfg(test)]
 mod tests {

@@ -30,7 +30,6 @@ impl Answer {
     /// The request is at fault. The texts are Kargo's where it has one.
     fn rejected(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::Unauthorized("") => Self { outcome: Outcome::Unauthorized, body: Body::default() },
             Rejection::Unauthorized(error) => Self::fails(Outcome::Unauthorized, error.to_owned()),
             Rejection::Invalid(error) => Self::fails(Outcome::InvalidBody, error.to_owned()),
             Rejection::InvalidBody => Self::fails(Outcome::InvalidBody, "invalid request body".to_owned()),

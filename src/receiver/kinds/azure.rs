@@ -8,8 +8,9 @@ mod sample;
 
 use std::borrow::Cow;
 
-use crate::domain::event::{ChangedFiles, IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
+use crate::domain::event::{ChangedFiles, IgnoredEvent, PushEvent, Verdict};
 use crate::domain::repo::normalize_git;
+use crate::receiver::read::git;
 use crate::receiver::read::json::{self, Malformed, Object, Value};
 use crate::receiver::read::media_type;
 use crate::receiver::read::registry_event::{Meaning, NO_REPOSITORY, NOT_KNOWN, named, unlisted};
@@ -99,13 +100,21 @@ fn devops_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
     let status = resource.text("status")?;
     let web_url = resource.object("_links")?.object("web")?.text("href")?;
     let pushed = Refs::read(&resource)?;
-    let closed = |event| Verdict::PullRequest(PullRequestEvent::new(Cow::Borrowed(event), web_url));
+    let closed = |event| {
+        // The page of a pull request is below that of its repository.
+        let number = resource.last("pullRequestId").and_then(Value::number).filter(|_| !remote_url.is_empty());
+        let below = number.map(|number| format!("{}/pullrequest/{number}", remote_url.trim_end_matches('/')));
+        let url = if web_url.is_empty() { below.unwrap_or_default() } else { web_url.clone() };
+        git::closed(event, url, ALL_DETAILS_OF_PULL_REQUEST)
+    };
     Ok(match kind.as_str() {
         "git.push" => {
             let event = PushEvent::new(Cow::Borrowed("git.push"), vec![normalize_git(&remote_url)], pushed.names)
                 .with_git(ChangedFiles::Unknown, default_branch(&repository))
                 .with_ids(pushed.heads);
-            if pushed.only_deletions {
+            if event.repositories.is_empty() {
+                Verdict::Ignored(IgnoredEvent::about(event, ALL_DETAILS))
+            } else if pushed.only_deletions {
                 Verdict::Ignored(IgnoredEvent::about(event, "only branches or tags were deleted"))
             } else {
                 Verdict::Push(event)
@@ -115,12 +124,21 @@ fn devops_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
         "git.pullrequest.updated" if status == "abandoned" => closed("git.pullrequest.updated"),
         "git.pullrequest.updated" => ignored(
             "git.pullrequest.updated",
-            "the pull request was not abandoned; a completed one is announced as merged",
+            "the pull request was not abandoned; DevOps announces a completed one as merged",
         ),
         "git.pullrequest.created" => ignored("git.pullrequest.created", "the pull request is still open"),
-        _ => ignored("unknown", "this event of Azure DevOps changes no branch or tag"),
+        other => {
+            unlisted(other, "this event of Azure DevOps neither changes a branch or tag nor closes a pull request")
+        }
     })
 }
+
+/// What to do when DevOps leaves out the repository.
+const ALL_DETAILS: &str =
+    "the event does not name the repository: in the service hook, set \"Resource details to send\" to \"All\"";
+/// What to do when it leaves out the pull request.
+const ALL_DETAILS_OF_PULL_REQUEST: &str =
+    "the event does not name the pull request: in the service hook, set \"Resource details to send\" to \"All\"";
 
 /// The refs of a push.
 struct Refs {

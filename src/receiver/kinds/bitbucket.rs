@@ -4,7 +4,7 @@
 
 mod sample;
 
-use crate::domain::event::{ChangedFiles, PullRequestEvent, Verdict};
+use crate::domain::event::{ChangedFiles, Verdict};
 use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::check_prefixed;
 use crate::receiver::read::git::{self, Push};
@@ -50,6 +50,10 @@ impl Receiver for Bitbucket {
         git::sign(sample, secret, "x-hub-signature")
     }
 }
+
+/// Why an event of Bitbucket Server can lack every address.
+const OLD_SERVER: &str = "the event names no address of the repository: old versions of Bitbucket Server, such as 5, leave \
+                          out its links; update Bitbucket, or use a generic receiver";
 
 /// A ref that was changed.
 enum Change {
@@ -132,19 +136,20 @@ fn judged(push: Push, changes: Vec<Change>) -> Verdict {
     if any && arrived.is_empty() {
         return Push { refs: deleted, ..push }.deleted();
     }
-    Push { refs: arrived, heads, ..push }.arrived()
+    let push = Push { refs: arrived, heads, ..push };
+    if push.event == "repo:refs_changed" { push.arrived_or(OLD_SERVER) } else { push.arrived() }
 }
 
 fn cloud_pull_request(event: &'static str, body: &Object<'_>) -> Result<Verdict, Malformed> {
     let url = href(&body.object("pullrequest")?.object("links")?, "html")?;
-    Ok(Verdict::PullRequest(PullRequestEvent::new(event.into(), url)))
+    Ok(git::closed(event, url, git::NO_PULL_REQUEST))
 }
 
 fn data_center_pull_request(event: &'static str, body: &Object<'_>) -> Result<Verdict, Malformed> {
     let links = body.object("pullRequest")?.object("links")?.objects("self")?;
     let hrefs = links.iter().map(|link| link.text("href")).collect::<Result<Vec<_>, _>>()?;
     let url = hrefs.into_iter().next().unwrap_or_default();
-    Ok(Verdict::PullRequest(PullRequestEvent::new(event.into(), url)))
+    Ok(git::closed(event, url, OLD_SERVER))
 }
 
 fn href(links: &Object<'_>, name: &str) -> Result<String, Malformed> {

@@ -7,7 +7,7 @@ mod sample;
 
 use std::borrow::Cow;
 
-use crate::domain::event::{IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
+use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
 use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::check_prefixed;
 use crate::receiver::read::git::{self, Push};
@@ -81,7 +81,7 @@ fn pull_request(body: &Object<'_>, _: &Settings) -> Result<Verdict, Malformed> {
     if action != "closed" {
         return Ok(git::still_open("pull_request"));
     }
-    Ok(Verdict::PullRequest(PullRequestEvent::new("pull_request".into(), url)))
+    Ok(git::closed("pull_request", url, git::NO_PULL_REQUEST))
 }
 
 /// A version of a package, which Kargo does not read. The registry has the host of the web interface unless it is

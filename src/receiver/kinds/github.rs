@@ -5,7 +5,7 @@
 
 mod sample;
 
-use crate::domain::event::{IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
+use crate::domain::event::{IgnoredEvent, PushEvent, Verdict};
 use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::check_prefixed;
 use crate::receiver::read::git::{self, Push};
@@ -82,7 +82,7 @@ fn pull_request(body: &Object<'_>) -> Result<Verdict, Malformed> {
     if action != "closed" {
         return Ok(git::still_open("pull_request"));
     }
-    Ok(Verdict::PullRequest(PullRequestEvent::new("pull_request".into(), url)))
+    Ok(git::closed("pull_request", url, git::NO_PULL_REQUEST))
 }
 
 fn ping(_: &Object<'_>) -> Result<Verdict, Malformed> {
@@ -102,11 +102,16 @@ fn package(event: &'static str, body: &Object<'_>) -> Result<Verdict, Malformed>
     if !matches!(action.as_str(), "published" | "updated") {
         return ignored("only a published or updated version of a package brings something new");
     }
-    if package.last("package_version").is_none() {
+    if !body.has(event) {
         return Err(Malformed);
     }
-    if !matches!(kind.as_str(), "CONTAINER" | "docker") {
+    if !["container", "docker"].iter().any(|container| kind.eq_ignore_ascii_case(container)) {
         return ignored("the package is not in the container registry");
+    }
+    if url.is_empty() {
+        return ignored(
+            "the event does not name the version that was published: package_version or its package_url is null",
+        );
     }
     // An untagged version ends in a colon without a tag behind it.
     let url = url.strip_suffix(':').unwrap_or(&url);

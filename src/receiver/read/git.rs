@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use http::header::CONTENT_TYPE;
 
-use crate::domain::event::{ChangedFiles, IgnoredEvent, PushEvent, Verdict};
+use crate::domain::event::{ChangedFiles, IgnoredEvent, PullRequestEvent, PushEvent, Verdict};
 use crate::domain::repo::normalize_git;
 use crate::domain::secret::Secret;
 use crate::receiver::proof::signature::Algorithm;
@@ -66,7 +66,16 @@ impl Push {
 
     /// Something new is there.
     pub(in crate::receiver) fn arrived(self) -> Verdict {
-        Verdict::Push(self.event())
+        self.arrived_or("the event does not name the repository")
+    }
+
+    /// As [`Self::arrived`]; `remedy` says why the repository can be missing and what to do about it.
+    pub(in crate::receiver) fn arrived_or(self, remedy: &'static str) -> Verdict {
+        let event = self.event();
+        if event.repositories.is_empty() {
+            return Verdict::Ignored(IgnoredEvent::about(event, remedy));
+        }
+        Verdict::Push(event)
     }
 
     /// The refs are no longer there.
@@ -77,9 +86,31 @@ impl Push {
 
 /// An authentic event of a kind that concerns neither Warehouses nor Promotions.
 pub(in crate::receiver) fn unsupported(event: &str) -> Verdict {
-    let name = if event.is_empty() { "unnamed".to_owned() } else { event.chars().take(MAX_NAME).collect() };
-    Verdict::Ignored(IgnoredEvent::new(name.into(), "events of this kind change nothing that is subscribed to"))
+    let because = match event {
+        "" => "the request does not name its event",
+        "create" => "a new branch or tag is read from its push: register the webhook for pushes as well",
+        "delete" => "a deleted branch or tag brings nothing new",
+        "release" => "a release is read from the push of its tag: register the webhook for pushes as well",
+        _ => "events of this kind change nothing that is subscribed to",
+    };
+    Verdict::Ignored(IgnoredEvent::new(named(event).into(), because))
 }
+
+/// The name of an event that the sender chose, in a form that is short enough for answers and logs.
+fn named(event: &str) -> String {
+    if event.is_empty() { "unnamed".to_owned() } else { event.chars().take(MAX_NAME).collect() }
+}
+
+/// A pull request was merged or closed. `remedy` says why its address can be missing and what to do about it.
+pub(in crate::receiver) fn closed(event: &'static str, url: String, remedy: &'static str) -> Verdict {
+    match url.trim() {
+        "" => Verdict::Ignored(IgnoredEvent::new(event.into(), remedy)),
+        _ => Verdict::PullRequest(PullRequestEvent::new(event.into(), url)),
+    }
+}
+
+/// Why a pull request without an address asks for nothing.
+pub(in crate::receiver) const NO_PULL_REQUEST: &str = "the event does not name the address of the pull request";
 
 /// A change of a pull request that stays open.
 pub(in crate::receiver) fn still_open(event: &'static str) -> Verdict {

@@ -92,6 +92,23 @@ fn a_closed_pull_request_is_told_by_its_page() {
 }
 
 #[test]
+fn an_event_without_details_names_the_setting_and_a_page_can_be_put_together() {
+    let because = |body: &serde_json::Value| match receive(VSTS, &body.to_string()) {
+        Ok(Verdict::Ignored(event)) => event.because,
+        other => panic!("{body}: {other:?}"),
+    };
+    let pushed = json!({"eventType": "git.push", "resource": {"pushId": 14, "_links": {}}});
+    assert!(because(&pushed).contains("\"Resource details to send\" to \"All\""));
+    let mut merged = json!({"eventType": "git.pullrequest.merged", "resource": {"pullRequestId": 77}});
+    assert!(because(&merged).contains("\"Resource details to send\" to \"All\""));
+    merged["resource"]["repository"] = json!({"remoteUrl": "https://dev.azure.com/n/s/_git/r/"});
+    match receive(VSTS, &merged.to_string()) {
+        Ok(Verdict::PullRequest(event)) => assert_eq!(event.url, "https://dev.azure.com/n/s/_git/r/pullrequest/77"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn other_events_and_other_senders_are_named_and_ignored() {
     let ignored = |agent: &str, body: &str| match receive(agent, body) {
         Ok(Verdict::Ignored(event)) => event.event,
@@ -104,7 +121,8 @@ fn other_events_and_other_senders_are_named_and_ignored() {
     assert_eq!(ignored(ACR, r#"{}"#), "unknown");
     assert_eq!(ignored(ACR, r#"{"action":"push","target":{"repository":"storefront"}}"#), "push");
     assert_eq!(ignored(ACR, r#"{"action":"push","request":{"host":"northwind.azurecr.io"}}"#), "push");
-    assert_eq!(ignored(VSTS, r#"{"eventType":"build.complete"}"#), "unknown");
+    assert_eq!(ignored(VSTS, r#"{"eventType":"build.complete"}"#), "build.complete");
+    assert_eq!(ignored(VSTS, "{}"), "unknown");
     assert_eq!(ignored("curl/8", r#"{"action":"push"}"#), "unknown");
 }
 

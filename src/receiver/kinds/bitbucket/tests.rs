@@ -50,12 +50,15 @@ fn deletions_alone_ask_for_nothing() {
 
 #[test]
 fn without_any_change_nobody_can_tell_what_was_pushed() {
-    for body in
-        [json!({}), json!({"push": {"changes": []}}), json!({"push": {"changes": [{"new": null, "old": null}]}})]
-    {
+    let links =
+        json!({"html": {"href": "https://bitbucket.org/a/b"}, "clone": [{"href": "https://git.example.net/scm/a/b"}]});
+    let repository = json!({"links": links});
+    for pushed in [json!(null), json!({"changes": []}), json!({"changes": [{"new": null, "old": null}]})] {
+        let body = json!({"repository": repository, "push": pushed});
         assert!(push(deliver("repo:push", &body)).qualifiers.is_empty(), "{body}");
     }
-    assert!(push(deliver("repo:refs_changed", &json!({"changes": []}))).qualifiers.is_empty());
+    let body = json!({"repository": repository, "changes": []});
+    assert!(push(deliver("repo:refs_changed", &body)).qualifiers.is_empty());
 }
 
 #[test]
@@ -74,6 +77,18 @@ fn a_pull_request_is_reported_by_the_link_that_each_of_them_shows() {
         let url = "https://git.example.net/projects/NW/repos/storefront/pull-requests/12";
         assert_eq!((&*closed.event, closed.url.as_str()), (name, url));
     }
+}
+
+#[test]
+fn an_old_server_that_names_no_address_is_named_as_the_reason() {
+    let pushed = json!({"repository": {"slug": "storefront", "project": {"key": "NW"}},
+        "changes": [{"ref": {"id": "refs/heads/main"}, "type": "UPDATE"}]});
+    let ignored_push = ignored(deliver("repo:refs_changed", &pushed));
+    assert_eq!((ignored_push.because, &*ignored_push.qualifiers), (OLD_SERVER, &["refs/heads/main".to_owned()][..]));
+    let merged = json!({"pullRequest": {"id": 12, "links": {"self": [null]}}});
+    assert_eq!(ignored(deliver("pr:merged", &merged)).because, OLD_SERVER);
+    let cloud = json!({"pullrequest": {"id": 12, "links": null}});
+    assert_eq!(ignored(deliver("pullrequest:fulfilled", &cloud)).because, git::NO_PULL_REQUEST);
 }
 
 #[test]

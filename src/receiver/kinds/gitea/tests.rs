@@ -46,6 +46,15 @@ fn a_closed_pull_request_is_reported_and_an_open_one_is_not() {
     assert_eq!(closed.url, "https://gitea.example.com/northwind/storefront/pulls/12");
     body["action"] = json!("synchronized");
     ignored(deliver("pull_request", &body));
+    (body["action"], body["pull_request"]) = (json!("closed"), json!(null));
+    assert_eq!(ignored(deliver("pull_request", &body)).because, git::NO_PULL_REQUEST);
+}
+
+#[test]
+fn a_created_ref_says_that_pushes_have_to_be_registered() {
+    let created = ignored(deliver("create", &payload("gitea/push.json")));
+    assert_eq!(created.event, "create");
+    assert!(created.because.contains("register the webhook for pushes"), "{}", created.because);
 }
 
 #[test]
@@ -60,6 +69,43 @@ fn an_image_in_the_built_in_registry_has_the_configured_host_or_the_one_of_its_p
         push(receive(&Gitea, &sample, &settings)).repositories,
         ["images.example.com:8443/northwind/storefront"]
     );
+}
+
+#[test]
+fn what_a_real_gitea_sent_is_read_as_it_was_meant() {
+    let deliver = |event: &str, file: &str| deliver(event, &payload(&format!("gitea/captured/{file}.json")));
+    let repository = "https://gitea.example.com/northwind/storefront";
+    for (file, name, files) in [
+        ("push", "refs/heads/main", 1),
+        ("push_tag_created", "refs/tags/v1.4.0", 0),
+        ("push_branch_created", "refs/heads/release/1.9", 0),
+        // Nothing in it says that it was forced.
+        ("push_branch_forced", "refs/heads/release/1.9", 1),
+        ("push_cut_list", "refs/heads/main", 0),
+        ("push_merge", "refs/heads/main", 1),
+    ] {
+        let pushed = push(deliver("push", file));
+        assert!(pushed.repositories.contains(&repository.to_owned()), "{file}: {:?}", pushed.repositories);
+        assert_eq!(
+            (pushed.qualifiers.as_slice(), pushed.changed_files.listed().len()),
+            (&[name.to_owned()][..], files),
+            "{file}"
+        );
+    }
+    for (event, file) in [("create", "create_tag"), ("create", "create_branch"), ("delete", "delete_branch")] {
+        assert_eq!(ignored(deliver(event, file)).event, event);
+    }
+    let merged = pull_request(deliver("pull_request", "pull_request_merged"));
+    assert_eq!(merged.url, format!("{repository}/pulls/1"));
+    let image = push(deliver("package", "package_image"));
+    assert_eq!(
+        (image.repositories[0].as_str(), image.qualifiers[0].as_str()),
+        ("gitea.example.com/northwind/web", "1.4.0")
+    );
+    let chart = push(deliver("package", "package_chart"));
+    let names = (chart.repositories[0].as_str(), chart.qualifiers[0].as_str());
+    assert_eq!(names, ("gitea.example.com/northwind/harbour", "0.4.0_build.7"));
+    ignored(deliver("package", "package_chart_digest"));
 }
 
 #[test]

@@ -86,6 +86,38 @@ fn other_packages_actions_and_signatures_ask_for_nothing() {
 }
 
 #[test]
+fn what_the_schema_of_a_package_allows_to_be_null_is_no_mistake() {
+    let changed = |pointer: &str, value: Value| {
+        let mut body = payload("github/package_published.json");
+        *body.pointer_mut(pointer).unwrap() = value;
+        deliver("package", &body)
+    };
+    for pointer in ["/package/package_version", "/package/package_version/package_url"] {
+        assert!(ignored(changed(pointer, Value::Null)).because.contains("does not name the version"), "{pointer}");
+    }
+    for pointer in [
+        "/package/package_version/container_metadata",
+        "/package/package_version/container_metadata/tag",
+        "/package/package_version/container_metadata/tag/name",
+    ] {
+        let untagged = push(changed(pointer, Value::Null));
+        assert_eq!((untagged.repositories.len(), untagged.qualifiers.len()), (1, 0), "{pointer}");
+    }
+    push(changed("/package/package_version/container_metadata/manifest", Value::Null));
+    for kind in ["CONTAINER", "container", "Docker"] {
+        push(changed("/package/package_type", json!(kind)));
+    }
+    ignored(changed("/package/package_type", Value::Null));
+}
+
+#[test]
+fn a_pull_request_without_an_address_does_not_blame_promotions_and_created_refs_name_the_remedy() {
+    let closed = ignored(deliver("pull_request", &json!({"action": "closed", "pull_request": null})));
+    assert_eq!(closed.because, git::NO_PULL_REQUEST);
+    assert!(ignored(deliver("create", &json!({}))).because.contains("register the webhook for pushes"));
+}
+
+#[test]
 fn a_ping_and_unknown_events_are_acknowledged() {
     assert_eq!(ignored(deliver("ping", &payload("github/ping.json"))).event, "ping");
     assert_eq!(ignored(deliver("workflow_run", &json!("anything"))).event, "workflow_run");
