@@ -1,5 +1,7 @@
 //! Requests from field reports, given to the program as its users would.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -3,27 +3,35 @@
 //! Offline, and through the same code as the server: the same decoding, resolution, index, verdict and answer.
 
 mod actions;
+mod captured;
+mod guess;
+mod redact;
 mod report;
+mod sender;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, ValueEnum};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, header};
 
 use super::manifests::{Manifests, Resolved};
 use super::receivers::Receivers;
+use super::send::certificates;
 use super::{AliasArgs, Outcome, note, print, read};
 use crate::delivery;
-use crate::domain::client_cert::ClientIdentity;
+use crate::domain::client_cert::{ClientIdentity, Fingerprint};
 use crate::domain::owner::Owner;
 use crate::domain::work::Work;
 use crate::http::answer::{Answer, Ending};
+use crate::http::tls;
 use crate::process::clock::Clock;
 use crate::receiver::Request;
 use crate::tables::routes::Route;
+use captured::Captured;
 use report::Report;
+use sender::Sender;
 
 /// Explain offline what a request would do: the answer, the Warehouses it would refresh, and why not the others.
 ///
@@ -37,11 +45,28 @@ use report::Report;
 Examples:
   kubectl get projectconfigs,secrets,warehouses -n kargo-demo -o yaml | quayside explain -f -
   quayside explain -f examples/quay --body delivery.json
-  quayside explain -f manifests.yaml --receiver kargo-demo/quay --body delivery.json -o json")]
+  quayside explain -f manifests.yaml --receiver kargo-demo/quay --body delivery.json -o json
+  quayside explain -f manifests.yaml --request captured.txt
+  quayside explain --request captured.txt --secret-file secret
+  quayside explain --request captured.txt --redact > report.txt")]
 pub(super) struct Args {
     /// A file or folder of manifests, or - for standard input; can be given several times.
-    #[arg(short = 'f', long = "filename", value_name = "MANIFESTS", required = true)]
+    #[arg(short = 'f', long = "filename", value_name = "MANIFESTS", required_unless_present = "request")]
     manifests: Vec<PathBuf>,
+
+    /// A whole request as it was captured, or - for standard input: raw HTTP, the output of curl -v, what the delivery log of
+    /// a sender shows, or HAR. Its path, or else its sender, says which receiver gets it. Without manifests, a receiver of
+    /// the guessed kind gets it.
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+
+    /// Instead of an explanation, print the request of --request without credentials and names, to be attached to a report.
+    #[arg(long, requires = "request")]
+    redact: bool,
+
+    /// The file that holds the sender's secret, byte for byte, where no manifests are given.
+    #[arg(long, value_name = "FILE", requires = "request", conflicts_with = "manifests")]
+    secret_file: Option<PathBuf>,
 
     /// The receiver that gets the request. The project can be left out where the name is unique, and all of it where
     /// there is only one receiver.
@@ -64,6 +89,18 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
 
+    /// The client certificate (and its intermediates, in PEM) that the sender presents.
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+
+    /// The authorities of client certificates that the server trusts, as --tls-client-ca of quayside run.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// A client certificate that the server trusts whoever issued it, as --tls-client-fingerprint of quayside run.
+    #[arg(long = "tls-client-fingerprint", value_name = "SHA256", value_delimiter = ',', requires = "cert")]
+    tls_client_fingerprints: Vec<Fingerprint>,
+
     #[command(flatten)]
     receivers: Receivers,
 
@@ -84,17 +121,29 @@ enum Form {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let stdin = args.manifests.iter().chain(&args.body).filter(|path| path.as_os_str() == "-").count();
-    ensure!(stdin < 2, "standard input can be read once only: give - to one of -f and --body");
-    let manifests = Manifests::load(&args.manifests, args.aliases.all())?;
+    let files = args.manifests.iter().chain(&args.body).chain(&args.request).chain(&args.secret_file);
+    ensure!(
+        files.filter(|path| path.as_os_str() == "-").count() < 2,
+        "standard input can be read once only: give - to one of -f, --body, --request and --secret-file"
+    );
+    let request = args.captured()?;
+    if let (true, Some(request)) = (args.redact, &request) {
+        note(&format!("the redacted request is signed with the secret {}", redact::SECRET));
+        print(&redact::redact(request, guess::guess(request).map(|guess| guess.kind)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut manifests = Manifests::load(&args.manifests, args.aliases.all())?;
+    let sender = request.as_ref().filter(|_| args.request.is_some()).map(|request| args.sender(request)).transpose()?;
+    if let (true, Some(sender)) = (args.manifests.is_empty(), &sender) {
+        sender.declare(&mut manifests)?;
+    }
     let resolved = manifests.resolve(&args.receivers.system_namespace, &args.receivers.defaults())?;
     for (owner, problem) in resolved.iter().flat_map(|r| r.problems.iter().map(|p| (&r.owner, p))) {
         note(&format!("receiver {} is not served: {}", qualified(owner, &problem.receiver), problem.cause));
     }
-    let report = if args.has_request() {
-        args.explain(&manifests, &resolved)?
-    } else {
-        Report::listing(&resolved, manifests.tables())
+    let report = match request {
+        Some(request) => args.explain(request, sender.as_ref(), &manifests, &resolved)?,
+        None => Report::listing(&resolved, manifests.tables()),
     };
     print(&match args.output {
         Form::Json => format!("{:#}\n", report.json()),
@@ -104,26 +153,79 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 impl Args {
-    fn has_request(&self) -> bool {
-        self.body.is_some() || !self.headers.is_empty() || self.method.is_some() || self.query.is_some()
+    /// The request, from --request and what the other flags say besides.
+    fn captured(&self) -> anyhow::Result<Option<Captured>> {
+        let is_given = self.body.is_some() || !self.headers.is_empty() || self.method.is_some() || self.query.is_some();
+        let mut request = match &self.request {
+            Some(path) => captured::read(&read(path)?).with_context(|| path.display().to_string())?,
+            None if is_given => Captured::default(),
+            None => return Ok(None),
+        };
+        if let Some(path) = &self.body {
+            request.body = read(path)?;
+            request.headers.remove(header::CONTENT_LENGTH);
+        }
+        for (name, _) in &self.headers {
+            request.headers.remove(name);
+        }
+        for (name, value) in &self.headers {
+            request.headers.append(name, value.clone());
+        }
+        if let Some(method) = &self.method {
+            request.method = method.clone();
+        }
+        request.query = self.query.clone().or(request.query);
+        request.complete();
+        Ok(Some(request))
     }
 
-    fn explain(&self, manifests: &Manifests, resolved: &[Resolved]) -> anyhow::Result<Report> {
-        let body = self.body.as_deref().map(read).transpose()?.unwrap_or_default();
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            headers.append(name, value.clone());
-        }
-        let Some(route) = choose(resolved, self.receiver.as_deref())? else {
+    fn sender(&self, request: &Captured) -> anyhow::Result<Sender> {
+        let secret = self.secret_file.as_deref().map(read).transpose()?;
+        Ok(Sender::new(guess::guess(request), secret))
+    }
+
+    fn client(&self) -> anyhow::Result<ClientIdentity> {
+        let Some(path) = &self.cert else {
+            return Ok(ClientIdentity::None);
+        };
+        let authorities = self.tls_client_ca.as_deref().map(read).transpose()?;
+        let authorities = self.tls_client_ca.as_deref().zip(authorities.as_deref());
+        tls::identify(&certificates(path)?, authorities, self.tls_client_fingerprints.clone())
+    }
+
+    fn explain(
+        &self,
+        request: Captured,
+        sender: Option<&Sender>,
+        manifests: &Manifests,
+        resolved: &[Resolved],
+    ) -> anyhow::Result<Report> {
+        let route = match (&self.receiver, sender) {
+            (None, Some(sender)) => Some(sender.route(&request, resolved)?),
+            (wanted, _) => choose(resolved, wanted.as_deref())?,
+        };
+        let Some(route) = route else {
             return Ok(Report::answered(&Answer::unknown_path(), manifests.tables()));
         };
-        if let Some(answer) = Answer::refused(self.method.as_ref().unwrap_or(&Method::POST), body.len()) {
+        let (request, about) = match sender {
+            Some(sender) => sender.prove(request, route),
+            None => (request, None),
+        };
+        let report = self.judge(&request, route, manifests)?;
+        Ok(report.with_request(about))
+    }
+
+    fn judge(&self, request: &Captured, route: &Route, manifests: &Manifests) -> anyhow::Result<Report> {
+        if let Some(answer) = Answer::refused(&request.method, request.body.len()) {
             return Ok(Report::answered(&answer, manifests.tables()));
         }
-        let request =
-            Request { headers: &headers, query: self.query.as_deref(), body: &body, arrived: Clock::system().now() };
-        let judgement =
-            delivery::judge(route, &ClientIdentity::None, &request, manifests.tables(), &mut Work::default());
+        let request = Request {
+            headers: &request.headers,
+            query: request.query.as_deref(),
+            body: &request.body,
+            arrived: Clock::system().now(),
+        };
+        let judgement = delivery::judge(route, &self.client()?, &request, manifests.tables(), &mut Work::default());
         let ending = if delivery::is_dry_run(&request) { Ending::DryRun } else { Ending::Written };
         let answer = Answer::of(&judgement, ending);
         Ok(Report::judged(&answer, route, &judgement, manifests.tables()))

@@ -15,6 +15,7 @@ use crate::controller::secrets::{SecretData, SecretState};
 use crate::delivery::Lookup;
 use crate::domain::alias::HostAliases;
 use crate::domain::criterion::Labels;
+use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
 use crate::domain::path::BaseUrl;
 use crate::domain::project_filter::{PROJECT_SELECTOR, PROJECTS, ProjectFilter};
@@ -132,6 +133,15 @@ impl Manifests {
         self.filters.insert(owner.clone(), filter);
         self.configs.insert(owner, entries);
         Ok(())
+    }
+
+    /// Declares a receiver of that kind for a request that was captured, with that secret.
+    pub(super) fn declare_captured(&mut self, kind: ReceiverKind, secret: &[u8]) -> anyhow::Result<()> {
+        let key = ObjectKey::new("captured", "captured");
+        let data = SecretData::from([(kind.secret_key().to_owned(), Secret::new(secret.to_vec()))]);
+        self.secrets.insert(key.clone(), Arc::new(data));
+        let spec = serde_json::json!({kind.as_str(): {"secretRef": {"name": "captured"}}});
+        self.declare(Owner::Receiver(key), &serde_json::json!({"spec": spec}))
     }
 
     /// The tables, as the server uses them.

@@ -1,8 +1,12 @@
 //! The commands that need no cluster, as the binary runs them.
 
-use serde_json::{Value, json};
+use std::process::Command;
 
-use crate::harness::{Operator, Project, content, exchange, image, push_body, quayside};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::harness::{Authority, Operator, Project, Ran, content, exchange, image, push_body, quayside};
 
 #[test]
 fn the_crds_in_the_repository_are_the_ones_the_binary_prints() {
@@ -140,6 +144,92 @@ fn explain_finds_receivers_of_our_own_and_tells_of_a_path_that_is_claimed_twice(
         json!({"apiVersion": "notification.toolkit.fluxcd.io/v1", "kind": "Receiver", "metadata": {"name": "quay"}});
     std::fs::write(&config, foreign.to_string()).unwrap();
     assert!(quayside(["explain", "-f", config.to_str().unwrap()]).err.contains("Receiver quay skipped"));
+}
+
+/// A captured request to a receiver of Gitea, signed with that secret.
+fn captured(secret: &str) -> String {
+    let body = content("tests/fixtures/payloads/gitea/captured/push.json");
+    let body = body.trim_end();
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let signature = hex::encode(mac.finalize().into_bytes());
+    format!("POST / HTTP/1.1\nHost: h\nX-Gitea-Event: push\nX-Hub-Signature-256: sha256={signature}\n\n{body}\n")
+}
+
+#[test]
+fn a_captured_request_is_explained_with_its_sender_and_signature_and_redacted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let request = path("request", &captured("a secret that is long enough"));
+    let explain = |secret: &str| {
+        let secret = path("secret", secret);
+        let ran = quayside(["explain", "--request", &request, "--secret-file", &secret, "-o", "json"]);
+        serde_json::from_str::<Value>(&ran.success()).unwrap()
+    };
+    let fits = explain("a secret that is long enough");
+    assert_eq!((&fits["request"]["kind"], &fits["answer"]["status"]), (&json!("gitea"), &json!(200)));
+    assert_eq!(fits["request"]["signature"], "fits the secret");
+    assert_eq!(fits["delivery"]["qualifiers"], json!(["refs/heads/main"]));
+    let newline = explain("a secret that is long enough\n");
+    assert!(newline["request"]["signature"].as_str().unwrap().contains("line break"), "{newline}");
+    let wrong = explain("another secret that is long enough");
+    assert_eq!(wrong["answer"]["status"], 401);
+    assert!(wrong["request"]["signature"].as_str().unwrap().starts_with("does not fit"), "{wrong}");
+    let unknown = quayside(["explain", "--request", &request]).success();
+    assert!(unknown.contains("Signature: not checked") && unknown.contains("Event: push (gitea)"), "{unknown}");
+
+    let redacted = quayside(["explain", "--request", &request, "--redact"]).success();
+    assert!(!redacted.contains("northwind") && !redacted.contains("mira"), "{redacted}");
+    let report = path("report", &redacted);
+    let again = explain_of(&report, &path("public", "redacted-for-a-report"));
+    assert_eq!(again["request"]["signature"], "fits the secret");
+    assert_eq!(again["delivery"]["qualifiers"], json!(["refs/heads/main"]));
+}
+
+fn explain_of(request: &str, secret: &str) -> Value {
+    let ran = quayside(["explain", "--request", request, "--secret-file", secret, "-o", "json"]);
+    serde_json::from_str(&ran.success()).unwrap()
+}
+
+#[test]
+fn explain_adds_what_a_client_adds_and_judges_a_client_certificate_as_the_server_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let authority = Authority::new();
+    let pair = authority.issue();
+    let (cert, ca) = (path("cert.pem", &pair.certificate), path("ca.pem", &authority.pem()));
+    // Expressions do not see Host, as in Kargo.
+    let when = "request.header('Content-Length') == '2' && request.header('User-Agent') != ''";
+    let receiver = |rule: &str| {
+        let action = json!({"action": "Refresh", "whenExpression": when,
+            "targetSelectionCriteria": [{"kind": "Warehouse", "name": "w"}]});
+        let spec = json!({"generic": {"secretRef": {"name": "s"}, "actions": [action]}});
+        let secret = json!({"kind": "Secret", "metadata": {"name": "s", "namespace": "n"},
+            "stringData": {"secret": "a long enough secret", "client-certificate": rule}});
+        let receiver = json!({"apiVersion": "quayside.dev/v1alpha1", "kind": "Receiver",
+            "metadata": {"name": "hook", "namespace": "n"}, "spec": spec});
+        let warehouse = json!({"kind": "Warehouse", "metadata": {"name": "w", "namespace": "n"}, "spec": {}});
+        path("manifests.json", &format!("{receiver}\n{secret}\n{warehouse}"))
+    };
+    let body = path("body", "{}");
+    let explained = |manifests: &str, more: &[&str]| {
+        let arguments = [&["explain", "-f", manifests, "--body", &body, "-o", "json"][..], more].concat();
+        let ran = Ran::of(Command::new(env!("CARGO_BIN_EXE_quayside")).args(arguments), "");
+        let explained: Value = serde_json::from_str(&ran.success()).unwrap();
+        (explained["answer"]["status"].as_u64().unwrap(), explained["warehouses"][0]["refresh"].as_bool().unwrap())
+    };
+    let required = receiver("required");
+    assert_eq!(explained(&required, &[]), (401, false));
+    assert_eq!(explained(&required, &["--cert", &cert]), (401, false), "nobody vouches for it");
+    assert_eq!(explained(&required, &["--cert", &cert, "--tls-client-ca", &ca]), (200, true));
 }
 
 #[test]

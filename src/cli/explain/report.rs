@@ -25,6 +25,8 @@ pub(super) struct Report {
     receivers: Option<Vec<Value>>,
     warehouses: Vec<Value>,
     promotions: Vec<Value>,
+    /// Who sent a captured request, and whether it is proven.
+    request: Option<Value>,
 }
 
 /// What is reported on, and what of it would be refreshed (sorted).
@@ -107,7 +109,13 @@ impl Report {
             receivers: None,
             warehouses: objects.warehouses(judge),
             promotions: objects.promotions(),
+            request: None,
         }
+    }
+
+    /// The same, with what is known about the sender of a captured request.
+    pub(super) fn with_request(self, request: Option<Value>) -> Self {
+        Self { request, ..self }
     }
 
     /// The contract.
@@ -119,6 +127,9 @@ impl Report {
             "warehouses": self.warehouses,
             "promotions": self.promotions,
         });
+        if let Some(request) = &self.request {
+            report["request"] = request.clone();
+        }
         if let Some(receivers) = &self.receivers {
             report["receivers"] = receivers.clone().into();
         }
@@ -128,6 +139,11 @@ impl Report {
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
+        if let Some(request) = &self.request {
+            let part = |member: &str| text(&request[member]);
+            line(&mut out, &format!("Sender: {}, by {}", part("kind"), part("because")));
+            line(&mut out, &format!("Signature: {}", part("signature")));
+        }
         if let Some((status, body)) = &self.answer {
             line(&mut out, &format!("Answer: {status} {body}"));
         }

@@ -88,11 +88,8 @@ impl Material {
     pub(super) fn new(files: &Files, content: &Content) -> anyhow::Result<Self> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let algorithms = provider.signature_verification_algorithms;
-        let authorities = match (&files.client_ca, &content.client_ca) {
-            (Some(path), Some(pem)) => authorities(path, pem)?,
-            _ => RootCertStore::empty(),
-        };
-        let trust = Trust { authorities, pinned: files.client_fingerprints.clone(), algorithms };
+        let client_ca = files.client_ca.as_deref().zip(content.client_ca.as_deref());
+        let trust = trust(client_ca, files.client_fingerprints.clone())?;
 
         let chain = certificates(&files.certificate, &content.certificate)?;
         let not_after = not_after(&chain[0])
@@ -126,6 +123,13 @@ fn certificates(path: &Path, pem: &[u8]) -> anyhow::Result<Vec<CertificateDer<'s
         bail!("{} holds no certificate in PEM", path.display());
     }
     Ok(found)
+}
+
+/// What is trusted: the authorities in a PEM file, and pinned certificates.
+pub(super) fn trust(client_ca: Option<(&Path, &[u8])>, pinned: Vec<Fingerprint>) -> anyhow::Result<Trust> {
+    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+    let authorities = client_ca.map(|(path, pem)| authorities(path, pem)).transpose()?;
+    Ok(Trust { authorities: authorities.unwrap_or_else(RootCertStore::empty), pinned, algorithms })
 }
 
 fn authorities(path: &Path, pem: &[u8]) -> anyhow::Result<RootCertStore> {

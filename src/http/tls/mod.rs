@@ -7,6 +7,7 @@
 mod material;
 mod trust;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +20,20 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::material::Files;
 use self::material::{Content, Material};
-use crate::domain::client_cert::ClientIdentity;
+use crate::domain::client_cert::{ClientIdentity, Fingerprint};
 use crate::metrics::tls::{Reload, TlsMetrics};
+
+/// The identity that certificates prove, its owner's first, to a server that trusts these authorities and fingerprints.
+///
+/// # Errors
+/// When the file of the authorities, given with its content, cannot be used.
+pub fn identify(
+    certificates: &[CertificateDer<'_>],
+    client_ca: Option<(&Path, &[u8])>,
+    pinned: Vec<Fingerprint>,
+) -> anyhow::Result<ClientIdentity> {
+    Ok(material::trust(client_ca, pinned)?.identify(certificates, UnixTime::now()))
+}
 
 /// What TLS needs, as it is now.
 pub struct Tls {

@@ -42,6 +42,36 @@ fn a_push_names_its_repository_and_tags() {
     assert_eq!(event.qualifiers, ["2.7.1"]);
 }
 
+/// What a verdict asks for, as the captured deliveries have it.
+fn told(verdict: Result<Verdict, Rejection>) -> serde_json::Value {
+    match verdict {
+        Ok(Verdict::Push(event)) => json!({"push": event.event, "of": event.repositories, "tags": event.qualifiers}),
+        Ok(Verdict::Ignored(event)) => json!({"ignored": event.event}),
+        other => json!(format!("{other:?}")),
+    }
+}
+
+#[test]
+fn every_delivery_that_a_real_quay_made_has_its_verdict() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/payloads/quay/captured.jsonl");
+    let (mut wrong, mut triggers) = (Vec::new(), 0);
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let delivery: serde_json::Value = serde_json::from_str(line).unwrap();
+        triggers += 1;
+        let Some(body) = delivery["body"].as_str() else {
+            assert!(delivery["verdict"].is_null(), "Quay sends nothing: {line}");
+            continue;
+        };
+        let query = delivery["registered_for"].as_str().map(|event| format!("event={event}"));
+        let verdict = told(receive(query.as_deref(), body.as_bytes()));
+        if verdict != delivery["verdict"] {
+            wrong.push(format!("{}: {verdict}", delivery["trigger"]));
+        }
+    }
+    assert_eq!(triggers, 55);
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 #[test]
 fn a_port_and_a_nested_repository_stay_in_the_url() {
     let port = push(&fixture("variants/repo_push.self_hosted_with_port.json"));
