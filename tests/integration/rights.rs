@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, SOON, Setup, image, quay_receiver, wait_until};
+use crate::harness::{
+    ClusterTurn, ControlPlane, Kargo, Operator, Project, SOON, Setup, image, quay_receiver, wait_until,
+};
 
 const USER: &str = "system:serviceaccount:quayside:quayside";
 
@@ -74,6 +76,8 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     turn.status_with("Ready=False").await;
     turn.delete().await;
 
+    give_up_twice().await;
+
     let renewed = |event: &Value| right(event) == ("coordination.k8s.io".into(), "leases".into(), "update".into());
     wait_until("the Lease is renewed", SOON, async || requests(plane).iter().any(renewed).then_some(())).await;
 
@@ -84,6 +88,25 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     let refused: Vec<Value> =
         requests(plane).into_iter().filter(|event| event["responseStatus"]["code"] == 403).collect();
     assert!(refused.is_empty(), "{refused:?}");
+}
+
+/// Two pushes of one Warehouse that Kargo does not list: one Event is written, then it is counted up.
+async fn give_up_twice() {
+    let project = Project::new("rights-events").await;
+    let operator = Operator::start(Setup::on(project.plane).with(["--follow-up-pause", "200ms"]));
+    operator.ready().await;
+    let hook = project.quay(&operator).await;
+    let _kargo = Kargo::start(&project, Box::new(|_| Ok(Vec::new())));
+    project.warehouse("storefront", json!([image("quay.io/rights/events", "^1.0.0")])).await;
+    project.settle(&hook).await;
+    for (count, tag) in [(1.0, "1.0.0"), (2.0, "1.0.1")] {
+        assert_eq!(hook.push("quay.io/rights/events", &[tag]).says(), "refreshed 1 warehouse(s)");
+        let metric = "quayside_pursuit_outcomes_total{outcome=\"looked_not_listed\"";
+        wait_until("the push is given up", SOON, async || (operator.metric(metric) >= count).then_some(())).await;
+    }
+    let patched = |event: &Value| right(event) == ("events.k8s.io".into(), "events".into(), "patch".into());
+    wait_until("the Event is counted up", SOON, async || requests(project.plane).iter().any(patched).then_some(()))
+        .await;
 }
 
 /// The chart's rights for a take-over, and the ClusterRole that Kargo's RoleBindings refer to.
