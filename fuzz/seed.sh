@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 fixtures=../tests/fixtures
-for target in $(sed -n 's/^path = "fuzz_targets\/\(.*\)\.rs"$/\1/p' Cargo.toml); do mkdir -p "corpus/$target"; done
+while IFS= read -r target; do mkdir -p "corpus/$target"; done < <(sed -n 's/^path = "fuzz_targets\/\(.*\)\.rs"$/\1/p' Cargo.toml)
 
 kinds=$(grep -c '^pub mod ' ../src/receiver/kinds/mod.rs)
 count=0
@@ -26,11 +26,12 @@ fill regex patterns pattern
 fill path paths path
 fill expression expressions expr
 fill expression templates template
-fill glob paths pattern
+fill glob patterns pattern
 zcat $fixtures/vectors/subscriptions.jsonl.gz | sed -nE 's/.*"warehouse": \{.*"spec": (\{.*\})\}.*/\1/p' | sed -n 1,400p |
   split --lines=1 --suffix-length=4 --additional-suffix=-spec - corpus/warehouse/
 printf '%s\n%s' '{"keys":[{"kty":"RSA","kid":"k","n":"_","e":"AQAB"}]}' 'eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AAAA' >corpus/oidc/token
 printf '%s\n%s' 'required' 'sha256 Fingerprint=00:11' >corpus/client_certificate/rule
 printf '%s\n%s\n%s' 'user:password' 'Basic dXNlcjpwYXNzd29yZA==' '{"token":"user:password"}' >corpus/credentials/basic
+# shellcheck disable=SC2016 # the template is not the shell's
 printf '%s\n%s' '{"secretRef":{"name":"s"},"actions":[{"action":"Refresh","whenExpression":"request.body.a matches \"^b\"","targetSelectionCriteria":[{"kind":"Warehouse","name":"${{ request.body.a }}"}]}]}' '{"a":"b"}' >corpus/generic/action
 printf '/quay/0123\ncontent-type:application/json\n\0{"docker_url":"quay.io/a/b"}' >corpus/spool_row/request
