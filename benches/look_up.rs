@@ -1,4 +1,5 @@
-//! Finding and comparing the subscribers of a push, in memory: what it costs must not depend on how many others there are.
+//! Finding and comparing the subscribers of a push, in memory: what it costs must not depend on how many others there
+//! are.
 #![allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::print_stdout, reason = "a bench")]
 
 use std::hint::black_box;

@@ -1,4 +1,5 @@
-//! Credentials that a receiver demands: what is demanded in the first line, what is presented in the second, then a body.
+//! Credentials that a receiver demands: what is demanded in the first line, what is presented in the second, then a
+//! body.
 #![no_main]
 
 use http::{HeaderMap, HeaderValue, header};

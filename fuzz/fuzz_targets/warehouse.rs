@@ -1,4 +1,5 @@
-//! The spec of a Warehouse, in the first line, and a push that it is compared with: tags or refs in the second, files after it.
+//! The spec of a Warehouse, in the first line, and a push that it is compared with: tags or refs in the second, files
+//! after it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -72,8 +72,8 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
-/// Runs until SIGTERM or SIGINT, then drains. A second signal ends the process at once. When a part ends that should not, it
-/// drains as well as it can.
+/// Runs until SIGTERM or SIGINT, then drains. A second signal ends the process at once. When a part ends that should
+/// not, it drains as well as it can.
 ///
 /// # Errors
 /// When a part cannot be set up (no API server configured, an address in use) or has ended by itself.

@@ -54,13 +54,14 @@ pub(super) struct Args {
     #[arg(short = 'f', long = "filename", value_name = "MANIFESTS", required_unless_present = "request")]
     manifests: Vec<PathBuf>,
 
-    /// A whole request as it was captured, or - for standard input: raw HTTP, the output of curl -v, what the delivery log of
-    /// a sender shows, or HAR. Its path, or else its sender, says which receiver gets it. Without manifests, a receiver of
-    /// the guessed kind gets it.
+    /// A whole request as it was captured, or - for standard input: raw HTTP, the output of curl -v, what the delivery
+    /// log of a sender shows, or HAR. Its path, or else its sender, says which receiver gets it. Without manifests, a
+    /// receiver of the guessed kind gets it.
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
 
-    /// Instead of an explanation, print the request of --request without credentials and names, to be attached to a report.
+    /// Instead of an explanation, print the request of --request without credentials and names, to be attached to a
+    /// report.
     #[arg(long, requires = "request")]
     redact: bool,
 

@@ -1,8 +1,9 @@
-//! Serves the receivers of every `ProjectConfig`, of the `ClusterConfig`, and every `Receiver` and `ClusterReceiver`, and
-//! reports on them.
+//! Serves the receivers of every `ProjectConfig`, of the `ClusterConfig`, and every `Receiver` and `ClusterReceiver`,
+//! and reports on them.
 //!
 //! An owner is looked at when its object or one of its Secrets changes. The route is in force before its URL is in the
-//! status. Statuses are written by a queue of their own, so that slow writes never delay a route, and by the leader only.
+//! status. Statuses are written by a queue of their own, so that slow writes never delay a route, and by the leader
+//! only.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -39,7 +40,8 @@ const RESOLVERS: usize = 16;
 const STATUS_WRITERS: usize = 4;
 /// A status write that takes longer counts as failed.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long statuses wait for the tables to be filled; a list that never comes must not keep the URLs out of the statuses.
+/// How long statuses wait for the tables to be filled; a list that never comes must not keep the URLs out of the
+/// statuses.
 const STATUS_PATIENCE: Duration = Duration::from_secs(30);
 /// How often every status is compared with what it should say, because another client may have overwritten it.
 const RESYNC: Duration = Duration::from_secs(300);

@@ -1,7 +1,7 @@
 //! What the controller knows about each owner: the object as last seen, what came of it, and how often that failed.
 //!
-//! One map behind one lock, held for moments only. The watches write the objects, the workers the reports. The memory also
-//! knows which owners each readiness gate still waits for.
+//! One map behind one lock, held for moments only. The watches write the objects, the workers the reports. The memory
+//! also knows which owners each readiness gate still waits for.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

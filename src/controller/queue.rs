@@ -1,5 +1,5 @@
-//! A work queue of keys: a key is worked on by one worker at a time, and one that is added while it waits or is worked on
-//! is worked on once more, not many times.
+//! A work queue of keys: a key is worked on by one worker at a time, and one that is added while it waits or is worked
+//! on is worked on once more, not many times.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
@@ -59,8 +59,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Queue<K> {
         });
     }
 
-    /// Works on the keys with so many workers until `stop` is cancelled; work that has begun is finished. A key whose work
-    /// panics is handed to `panicked`.
+    /// Works on the keys with so many workers until `stop` is cancelled; work that has begun is finished. A key whose
+    /// work panics is handed to `panicked`.
     pub async fn run<F, W, P>(self: Arc<Self>, workers: usize, stop: CancellationToken, work: F, panicked: P)
     where
         F: Fn(K) -> W + Clone + Send + Sync + 'static,

@@ -148,8 +148,8 @@ impl State {
         }
     }
 
-    /// A GET that began after so many changes has ended. When there were more meanwhile, its answer may be older than they
-    /// are, so it does not count as current.
+    /// A GET that began after so many changes has ended. When there were more meanwhile, its answer may be older than
+    /// they are, so it does not count as current.
     fn fetched(&mut self, key: &ObjectKey, changes: u64, found: SecretState, resource_version: Option<String>) {
         if !self.referenced_by.contains_key(key) {
             self.known.remove(key);

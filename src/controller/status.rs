@@ -16,7 +16,8 @@ use crate::api::condition::{
 use crate::api::{ConfigStatus, ReceiverDetails, ReceiverStatus};
 use crate::domain::owner::Owner;
 
-/// Conditions of a single receiver have this prefix and the receiver's name; only receivers that need attention have one.
+/// Conditions of a single receiver have this prefix and the receiver's name; only receivers that need attention have
+/// one.
 pub(crate) const RECEIVER_CONDITION: &str = "receiver.quayside.dev/";
 
 /// What the last resolution found out about an owner.
@@ -117,8 +118,8 @@ fn desired_of_receiver(report: &Report, current: &ReceiverStatus, now: Timestamp
     status
 }
 
-/// The merge patch from `current` to `desired`, or `None` when they are equal. Lists are replaced as a whole, a list that
-/// became empty is removed, members that are not ours are not mentioned.
+/// The merge patch from `current` to `desired`, or `None` when they are equal. Lists are replaced as a whole, a list
+/// that became empty is removed, members that are not ours are not mentioned.
 fn merge_patch(current: &impl Serialize, desired: &impl Serialize) -> Option<Value> {
     let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
         (serde_json::to_value(current), serde_json::to_value(desired))

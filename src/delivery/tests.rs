@@ -81,10 +81,11 @@ const DEVIATIONS: &[Deviation] = &[
     ("empty-qualifiers", |_, _| false),
 ];
 
-/// Lines without a mark on which ours differs deliberately, each with what it has to be then; see docs/compatibility.md.
+/// Lines without a mark on which ours differs deliberately, each with what it has to be then; see
+/// docs/compatibility.md.
 const DIFFERENCES: &[(&[&str], Allows)] = &[
-    // Files unknown: Kargo takes those that are listed for all. Only the head commit is listed; most commits list none; what
-    // the ref was before is not said. Who filters by path is refreshed as well.
+    // Files unknown: Kargo takes those that are listed for all. Only the head commit is listed; most commits list none;
+    // what the ref was before is not said. Who filters by path is refreshed as well.
     (&["hnd-github-0020", "hnd-github-0060", "hnd-github-0085", "hnd-gitea-0233"], |kargo, ours| {
         let besides = ours.refreshed.iter().filter(|name| !kargo.refreshed.contains(name));
         ours.status == 200 && kargo.is_within(ours) && besides.eq(["northwind/charts-only"].iter())

@@ -57,8 +57,8 @@ pub struct PushEvent {
     pub changed_files: ChangedFiles,
     /// The repository's default branch, where the payload names it.
     pub default_branch: Option<String>,
-    /// The commit or digest to which what was pushed points now, where the payload names it. Nothing is selected by it; it
-    /// shows whether Kargo has come across the push.
+    /// The commit or digest to which what was pushed points now, where the payload names it. Nothing is selected by it;
+    /// it shows whether Kargo has come across the push.
     pub ids: Vec<String>,
 }
 

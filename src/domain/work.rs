@@ -4,8 +4,8 @@
 /// a quarter of a second on a slow machine.
 const REQUEST: u64 = 20_000_000;
 
-/// The steps that are left. What qualifiers, files, patterns and subscriptions cost is taken from the same number, so that
-/// no combination of them multiplies.
+/// The steps that are left. What qualifiers, files, patterns and subscriptions cost is taken from the same number, so
+/// that no combination of them multiplies.
 #[derive(Debug)]
 pub struct Work(u64);
 

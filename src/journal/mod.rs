@@ -1,7 +1,7 @@
 //! The journal: what was delivered to each receiver and what came of it.
 //!
-//! In memory only: it is a help, not a ledger; logs and metrics are the ledger. Writing a record never waits for anybody and
-//! costs a bounded time, whatever a sender sends.
+//! In memory only: it is a help, not a ledger; logs and metrics are the ledger. Writing a record never waits for
+//! anybody and costs a bounded time, whatever a sender sends.
 
 pub mod record;
 mod rings;

@@ -1,7 +1,7 @@
 //! What is kept of a delivery. The JSON form is a contract: see `docs/views.md`.
 //!
-//! A record names what was read out of a request and what came of it. It never holds a path, a header, a body, a secret or
-//! a client certificate, and every list and text in it is bounded, because a sender decides how long they are.
+//! A record names what was read out of a request and what came of it. It never holds a path, a header, a body, a secret
+//! or a client certificate, and every list and text in it is bounded, because a sender decides how long they are.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -193,7 +193,8 @@ impl Refresh {
         matches!(self.state, State::Seen | State::LookedNotListed | State::NotLooked)
     }
 
-    /// Notes a step and says whether that changed anything. Nothing ever goes back, and what has ended stays as it ended.
+    /// Notes a step and says whether that changed anything. Nothing ever goes back, and what has ended stays as it
+    /// ended.
     pub(crate) fn advance(&mut self, step: &Step, now: Timestamp) -> bool {
         if self.has_ended() {
             return false;

@@ -42,8 +42,8 @@ struct Ring {
     bytes: usize,
 }
 
-/// A ring per receiver. When the budget is spent, the largest ring gives up its oldest record, so a noisy receiver evicts
-/// its own records and never those of others.
+/// A ring per receiver. When the budget is spent, the largest ring gives up its oldest record, so a noisy receiver
+/// evicts its own records and never those of others.
 #[derive(Default)]
 pub(super) struct Rings {
     rings: HashMap<ReceiverKey, Ring>,

@@ -1,7 +1,7 @@
 //! Prometheus metrics. Every label value comes from a closed set; `docs/operations.md` has a row for each metric.
 //!
-//! Each subsystem has a file: what it counts, under which name, and the calls that count it. A clone counts into the same
-//! metrics, so each part is given its own and nothing else.
+//! Each subsystem has a file: what it counts, under which name, and the calls that count it. A clone counts into the
+//! same metrics, so each part is given its own and nothing else.
 
 pub mod connection;
 pub mod controller;
@@ -58,7 +58,8 @@ labels! {
     VersionLabel { version }
 }
 
-/// Everything that is counted; clones count into the same metrics. Gauges that mirror a table are set at each scrape, so they cannot drift.
+/// Everything that is counted; clones count into the same metrics. Gauges that mirror a table are set at each scrape,
+/// so they cannot drift.
 #[derive(Clone, Default)]
 pub struct Metrics {
     /// Requests on the webhook port.

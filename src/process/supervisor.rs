@@ -1,8 +1,8 @@
 //! Notices when a part of the process ends that should not, so that no replica goes on ready and deaf.
 //!
-//! A part (a watch, the accept loop, the elector) runs until it is asked to stop. When it ends or panics before that, the
-//! process ends, and whatever started it starts it again. Work for one request or one object is not a part: a panic there
-//! costs that one only, see [`caught`].
+//! A part (a watch, the accept loop, the elector) runs until it is asked to stop. When it ends or panics before that,
+//! the process ends, and whatever started it starts it again. Work for one request or one object is not a part: a panic
+//! there costs that one only, see [`caught`].
 
 use std::any::Any;
 use std::fmt;

@@ -89,7 +89,8 @@ impl Machine {
         }
     }
 
-    /// A record for an object that nobody here pursues yet: another replica wrote its token, or this one before it ended.
+    /// A record for an object that nobody here pursues yet: another replica wrote its token, or this one before it
+    /// ended.
     fn begin(&self, target: &Target, sighting: &Sighting<'_>, at: At, origin: Origin) -> Option<Record> {
         let token = sighting.annotation.filter(|_| target.kind == TargetKind::Warehouse)?;
         if sighting.handled != sighting.annotation {
@@ -112,7 +113,8 @@ impl Machine {
         }
     }
 
-    /// Lets time pass. Returns what is to be refreshed again; `leads` is whether this replica answers for those that are gone.
+    /// Lets time pass. Returns what is to be refreshed again; `leads` is whether this replica answers for those that
+    /// are gone.
     pub(super) fn tick(&mut self, at: At, leads: bool, out: &mut Vec<(Target, Report)>) -> Vec<Target> {
         let is_over = |(probe, since): &(Target, Moment)| {
             !self.records.contains_key(probe) || at.now >= *since + self.rules.pause(0)

@@ -1,9 +1,9 @@
 //! Pursues every push until Kargo has looked.
 //!
-//! A refresh is not done when the annotation is written: Kargo takes a token up, asks the repositories, and forgets the token
-//! even when they fail to answer. So each push is pursued from *written* over *handled* (`lastHandledRefresh`) and *looked*
-//! (`discoveredAt` moved) to *seen* (listed among the artifacts), from the Warehouse watch alone. Kargo is asked again
-//! when it took a token up without looking, and when it looked and does not list what was pushed.
+//! A refresh is not done when the annotation is written: Kargo takes a token up, asks the repositories, and forgets the
+//! token even when they fail to answer. So each push is pursued from *written* over *handled* (`lastHandledRefresh`)
+//! and *looked* (`discoveredAt` moved) to *seen* (listed among the artifacts), from the Warehouse watch alone. Kargo is
+//! asked again when it took a token up without looking, and when it looked and does not list what was pushed.
 //!
 //! [`machine`] and what it holds decide (pure), [`Pursuit`] is what the rest of the process uses.
 

@@ -1,8 +1,8 @@
 //! What is known about one object while a refresh of it has not been followed by a look.
 //!
-//! Owns the step from *written* over *handled* to *looked*. Values of the annotation are numbered in the order in which the
-//! watch shows them, so "our token or a later one" compares numbers, never clocks. A look is proven by `discoveredAt`
-//! moving after the token was handled.
+//! Owns the step from *written* over *handled* to *looked*. Values of the annotation are numbered in the order in which
+//! the watch shows them, so "our token or a later one" compares numbers, never clocks. A look is proven by
+//! `discoveredAt` moving after the token was handled.
 
 mod overdue;
 

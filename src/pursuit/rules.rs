@@ -16,8 +16,8 @@ pub struct Rules {
 impl Rules {
     /// The default of `--follow-up-for`.
     pub const FOLLOW_UP_FOR: Duration = Duration::from_secs(3600);
-    /// Two looks within one second of Kargo's clock bear the same date. The second of them begins and ends within it; the
-    /// rest is for the messages.
+    /// Two looks within one second of Kargo's clock bear the same date. The second of them begins and ends within it;
+    /// the rest is for the messages.
     pub(super) const SAME_SECOND: Duration = Duration::from_millis(1500);
     /// 5 s, 15 s, 45 s, 2 min, then every 5 min: most failures are short, and a registry that is down for long is not
     /// hammered.

@@ -19,7 +19,8 @@ impl Mark {
     }
 }
 
-/// The time in a token that Quayside wrote, by the clock of the replica that wrote it; `None` for a value of anybody else.
+/// The time in a token that Quayside wrote, by the clock of the replica that wrote it; `None` for a value of anybody
+/// else.
 pub(super) fn time_of(value: &str) -> Option<Timestamp> {
     let (_, fraction) = value.strip_suffix('Z')?.split_once('.')?;
     if fraction.len() != 9 {

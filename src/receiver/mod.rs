@@ -1,6 +1,6 @@
 //! One file per sender: how its requests are authenticated and what they say.
 //!
-//! A receiver is pure: bytes and headers in, a [`Verdict`] or a [`Rejection`] out. It never sees a Warehouse, the API
+//! A receiver is pure: bytes and headers in, a `Verdict` or a [`Rejection`] out. It never sees a Warehouse, the API
 //! server or a socket. `quayside send` uses the samples of the same file, so both ends of a kind stay together.
 
 mod kept;

@@ -123,7 +123,8 @@ impl RouteTable {
         self.replace_as(owner, routes, true)
     }
 
-    /// Replaces the routes of one owner, all at once. One that is not complete may have others, which are not known yet.
+    /// Replaces the routes of one owner, all at once. One that is not complete may have others, which are not known
+    /// yet.
     pub fn replace_as(&self, owner: &Owner, routes: Vec<Route>, is_complete: bool) -> Replaced {
         let routes: Vec<Arc<Route>> = routes.into_iter().map(Arc::new).collect();
         let mut table = self.routes.write();
@@ -227,9 +228,10 @@ impl RouteTable {
 
 /// Who of those that claim one path is served.
 ///
-/// Two owners can claim one path only when project, name and secret of both concatenate to the same bytes. Then neither is
-/// served, because the request does not say which is meant. Among Kargo's own kinds it is as in Kargo: a project goes before
-/// the cluster, and two projects leave the path to the cluster. Within one owner the order of the spec decides.
+/// Two owners can claim one path only when project, name and secret of both concatenate to the same bytes. Then neither
+/// is served, because the request does not say which is meant. Among Kargo's own kinds it is as in Kargo: a project
+/// goes before the cluster, and two projects leave the path to the cluster. Within one owner the order of the spec
+/// decides.
 fn winner(claimants: &[Arc<Route>]) -> Option<&Arc<Route>> {
     let first = claimants.first()?;
     if claimants.iter().all(|claimant| claimant.owner == first.owner) {

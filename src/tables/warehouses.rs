@@ -109,7 +109,7 @@ impl SubscriptionIndex {
     /// The Warehouses within reach that a criterion selects, in no particular order.
     ///
     /// # Errors
-    /// [`TooManyLooks`] when that takes more looks than there are.
+    /// `TooManyLooks` when that takes more looks than there are.
     pub fn selected_by(
         &self,
         scope: &Scope,
@@ -125,8 +125,8 @@ impl SubscriptionIndex {
         Ok(selected.into_iter().map(|warehouse| warehouse.key.clone()).collect())
     }
 
-    /// A few more than `most` of the Warehouses that a criterion could select. It uses the index that narrows most: project
-    /// and name, then repository, then a scan.
+    /// A few more than `most` of the Warehouses that a criterion could select. It uses the index that narrows most:
+    /// project and name, then repository, then a scan.
     fn candidates(&self, scope: &Scope, criterion: &Criterion, most: usize) -> Vec<Arc<Warehouse>> {
         let tables = self.tables.read();
         match (criterion.indexed_by(Index::SubscribedUrls), scope, &criterion.name) {

@@ -1,7 +1,7 @@
 //! The views: what the operator shows to the people who run it.
 //!
-//! They listen on the Pod's loopback by default, so that the right to port-forward to the Pod is the right to look. They
-//! only read, and they never show a receiver's URL, a secret or a body.
+//! They listen on the Pod's loopback by default, so that the right to port-forward to the Pod is the right to look.
+//! They only read, and they never show a receiver's URL, a secret or a body.
 
 mod api;
 mod filter;

@@ -1,4 +1,5 @@
-//! What the views say, in JSON. One set of types serves the page, the command line and scripts; `docs/views.md` documents it.
+//! What the views say, in JSON. One set of types serves the page, the command line and scripts; `docs/views.md`
+//! documents it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use source::{Crate, files_below, is_test, production, root};
+use source::{Crate, files_below, is_test, production, root, walk};
 
 /// A folder of `src`, or a file beside them.
 struct Room {
@@ -109,6 +109,9 @@ const ROOMS: [Room; 20] = [
 /// How many files of a folder still use each other in a circle. A folder leaves this list when its circles are open.
 /// What a file's own parents define is open to it, as in the privacy of Rust, and draws no arrow here.
 const CIRCLES: [(&str, usize); 0] = [];
+
+/// Columns of a comment line.
+const WIDEST_COMMENT: usize = 120;
 
 /// No file may have more lines of code in front of its tests.
 const LONGEST_FILE: usize = 400;
@@ -250,4 +253,20 @@ fn no_file_is_too_long() {
     );
     let short: Vec<_> = known.keys().filter(|file| !long.contains_key(**file)).collect();
     assert!(short.is_empty(), "no longer too long, take them out of TOO_LONG: {short:?}");
+}
+
+/// rustfmt sees to the width of code; on stable it leaves comments alone.
+#[test]
+fn no_comment_is_wider_than_the_code() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wide = Vec::new();
+    for folder in ["src", "tests", "benches", "fuzz/fuzz_targets", "fuzz/src"] {
+        for path in walk(&package.join(folder)) {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("//"));
+            let found = lines.filter(|(_, line)| line.chars().count() > WIDEST_COMMENT);
+            wide.extend(found.map(|(number, _)| format!("{}:{}", path.display(), number + 1)));
+        }
+    }
+    assert!(wide.is_empty(), "comments of more than {WIDEST_COMMENT} columns: {wide:#?}");
 }

@@ -33,15 +33,20 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Every `.rs` file below a folder, relative to `src`.
+/// Every `.rs` file below a folder of `src`, relative to `src`.
 pub fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
+    walk(folder).iter().map(|file| file.strip_prefix(root()).unwrap().to_owned()).collect()
+}
+
+/// Every `.rs` file below a folder.
+pub fn walk(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files_below(&path));
+            found.extend(walk(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.insert(path.strip_prefix(root()).unwrap().to_owned());
+            found.insert(path);
         }
     }
     found

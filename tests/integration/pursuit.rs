@@ -1,6 +1,7 @@
 //! Pushes are pursued until Kargo has looked, on a real API server, with a stand-in for Kargo's controller.
 //!
-//! All pauses are a tenth of what is shipped, except where the text says otherwise; `src/pursuit/tests.rs` has hours of it in simulated time.
+//! All pauses are a tenth of what is shipped, except where the text says otherwise; `src/pursuit/tests.rs` has hours of
+//! it in simulated time.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! A real Gitea, with a repository and webhooks that are made through its API, real pushes with `git`, a merged pull request,
-//! and its package registry.
+//! A real Gitea, with a repository and webhooks that are made through its API, real pushes with `git`, a merged pull
+//! request, and its package registry.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -187,8 +187,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// Does something; Gitea's log then has exactly these new deliveries, all answered with 200, and exactly these objects
-    /// are refreshed.
+    /// Does something; Gitea's log then has exactly these new deliveries, all answered with 200, and exactly these
+    /// objects are refreshed.
     async fn step(&self, what: &str, act: impl FnOnce(), events: &[&str], refreshed: &[&str]) {
         let (log, before) = (self.log(), self.tokens().await);
         act();

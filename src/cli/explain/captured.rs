@@ -1,5 +1,5 @@
-//! A request as somebody captured it: raw HTTP, what `curl -v` or the delivery log of a sender shows, or JSON (HAR, and the
-//! logs that some senders give through their API).
+//! A request as somebody captured it: raw HTTP, what `curl -v` or the delivery log of a sender shows, or JSON (HAR, and
+//! the logs that some senders give through their API).
 //!
 //! Lenient on purpose: what a person copies from a page has titles between the parts, and an editor adds a line break.
 

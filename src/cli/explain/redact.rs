@@ -1,8 +1,8 @@
 //! Takes credentials and names out of a captured request, so that it can be attached to a report.
 //!
-//! Every word that is not part of a sender's vocabulary is replaced by another, the same one wherever it stands, in its case.
-//! So the request still shows what it is about: which addresses are the same, which ref is the default branch. It is signed
-//! again, with a secret that everybody may know.
+//! Every word that is not part of a sender's vocabulary is replaced by another, the same one wherever it stands, in its
+//! case. So the request still shows what it is about: which addresses are the same, which ref is the default branch. It
+//! is signed again, with a secret that everybody may know.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;

@@ -94,7 +94,8 @@ fn named(path: &str) -> Option<ReceiverPath> {
     ReceiverPath::recognise(path[start..].trim_end_matches('/'), &base)
 }
 
-/// Whether the signature fits, and if it does not, whether it would with a secret or a body that differs by a line break.
+/// Whether the signature fits, and if it does not, whether it would with a secret or a body that differs by a line
+/// break.
 fn judged(sender: &dyn Receiver, request: &Captured, route: &Route) -> String {
     let rejected = |headers: &HeaderMap, body: &[u8], secret: &[u8]| {
         let mut settings = route.settings.clone();

@@ -20,8 +20,8 @@ use crate::views::model::Deliveries;
 
 /// List what was delivered, the newest first, over all replicas.
 ///
-/// Each line is a request to a receiver: what it was about, how it was answered and how far its refreshes have come. The
-/// records live in the memory of the replicas; metrics and logs keep what happened before they started.
+/// Each line is a request to a receiver: what it was about, how it was answered and how far its refreshes have come.
+/// The records live in the memory of the replicas; metrics and logs keep what happened before they started.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:

@@ -15,8 +15,8 @@ use crate::views::why;
 
 /// Tell the whole story of one delivery: the request, what it was judged to be, and what came of each refresh.
 ///
-/// The id is in the answer to the sender, in its header x-quayside-delivery, in the log and in quayside deliveries. Exit
-/// code 1 when no replica remembers it.
+/// The id is in the answer to the sender, in its header x-quayside-delivery, in the log and in quayside deliveries.
+/// Exit code 1 when no replica remembers it.
 #[derive(Debug, Parser)]
 pub(in crate::cli) struct Args {
     /// The delivery id.

@@ -29,8 +29,8 @@ const MEMORY: u64 = 16 * 1024 * 1024;
 
 /// Serve the page on this machine, over all replicas, and open it in the browser.
 ///
-/// It asks the replicas by port-forward with your kubeconfig and rights, and shows receivers, deliveries and Warehouses. It
-/// only reads. End it with Ctrl-C.
+/// It asks the replicas by port-forward with your kubeconfig and rights, and shows receivers, deliveries and
+/// Warehouses. It only reads. End it with Ctrl-C.
 #[derive(Debug, Parser)]
 pub(in crate::cli) struct Args {
     /// Address and port of the page.

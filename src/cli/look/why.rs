@@ -15,8 +15,8 @@ use crate::views::why::merge;
 
 /// Say why a Warehouse was or was not refreshed: one sentence first, then what it rests on.
 ///
-/// Shows the subscriptions as they are compared, the receivers that reach the Warehouse, and the last deliveries about its
-/// repositories with the reason why each did or did not refresh it, over all replicas.
+/// Shows the subscriptions as they are compared, the receivers that reach the Warehouse, and the last deliveries about
+/// its repositories with the reason why each did or did not refresh it, over all replicas.
 #[derive(Debug, Parser)]
 #[command(after_help = "\
 Examples:

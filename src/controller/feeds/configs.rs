@@ -19,8 +19,8 @@ use crate::process::readiness::Gate;
 pub trait Config: Resource<DynamicType = ()> + Send + Sync + 'static {
     /// The gate that opens when all objects of this kind are resolved.
     const GATE: Gate;
-    /// Whether a cluster without this kind is one without such objects. (Without ProjectConfigs there is nothing to serve, so
-    /// their list is waited for.)
+    /// Whether a cluster without this kind is one without such objects. (Without ProjectConfigs there is nothing to
+    /// serve, so their list is waited for.)
     const IS_OPTIONAL: bool = true;
     /// The object as an owner; `None` for one that counts for nothing.
     fn owner(namespace: Option<&str>, name: &str) -> Option<Owner>;

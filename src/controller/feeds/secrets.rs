@@ -1,8 +1,8 @@
-//! Feeds what the API server says about Secrets, by their metadata alone, into the cache, and sends affected owners back to
-//! work.
+//! Feeds what the API server says about Secrets, by their metadata alone, into the cache, and sends affected owners
+//! back to work.
 //!
-//! Where Secrets may be listed in the whole cluster, one watch is enough. Where they may not, each one that a receiver names
-//! is watched on its own, in the namespaces that grant it. The process finds out which it is.
+//! Where Secrets may be listed in the whole cluster, one watch is enough. Where they may not, each one that a receiver
+//! names is watched on its own, in the namespaces that grant it. The process finds out which it is.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::resume_unwind;

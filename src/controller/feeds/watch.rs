@@ -15,8 +15,8 @@ use crate::metrics::controller::ControllerMetrics;
 use crate::process::readiness::Readiness;
 use crate::process::supervisor::caught;
 
-/// How long one watch request lasts before the next takes over where it ended, in seconds. A connection that went silent
-/// without being closed is noticed at its end, so this bounds how long a change can go unnoticed.
+/// How long one watch request lasts before the next takes over where it ended, in seconds. A connection that went
+/// silent without being closed is noticed at its end, so this bounds how long a change can go unnoticed.
 pub const WATCH_SECONDS: u32 = 60;
 
 /// What a watch feeds. Calls come one at a time.
@@ -47,8 +47,8 @@ pub trait Sink<K>: Send {
 }
 
 /// Watches until `stop` is cancelled. A watch that held and was cut resumes at once, because load balancers close quiet
-/// connections all day; after a failed attempt there is a pause. Meanwhile the tables keep what they hold. `fields` narrows
-/// the watch down. Ends before only where the sink gives up.
+/// connections all day; after a failed attempt there is a pause. Meanwhile the tables keep what they hold. `fields`
+/// narrows the watch down. Ends before only where the sink gives up.
 pub async fn drive<K, S>(
     api: Api<K>,
     fields: Option<&str>,
@@ -207,8 +207,8 @@ impl Pauses {
     }
 }
 
-/// Whether the API server has said something of use; a list that begins is our own doing. That it cannot serve, or not now,
-/// says as much as silence.
+/// Whether the API server has said something of use; a list that begins is our own doing. That it cannot serve, or not
+/// now, says as much as silence.
 fn is_answer<K>(event: &watcher::Result<Event<K>>) -> bool {
     match event {
         Ok(event) => !matches!(event, Event::Init),

@@ -1,7 +1,8 @@
 //! The objects as the watches decode them: only what is used, and never failing on what others wrote.
 //!
-//! `spec` and `status` stay unparsed text until they are looked at one object at a time, so that one odd object can never
-//! break a list or a watch for all others, and the megabytes of statuses are copied, not built; most are never looked at.
+//! `spec` and `status` stay unparsed text until they are looked at one object at a time, so that one odd object can
+//! never break a list or a watch for all others, and the megabytes of statuses are copied, not built; most are never
+//! looked at.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -85,7 +85,8 @@ pub fn references(entries: &Entries, secret_namespace: &str) -> HashSet<ObjectKe
         .collect()
 }
 
-/// Resolves every entry on its own. `secret` looks up one of [`references`]; `namespaces` are the labels of all namespaces;
+/// Resolves every entry on its own. `secret` looks up one of [`references`]; `namespaces` are the labels of all
+/// namespaces;
 /// `before` are the routes served so far.
 #[must_use]
 pub fn resolve(

@@ -87,8 +87,8 @@ impl Problem {
         matches!(self.reason, Reason::SecretUnavailable | Reason::SecretForbidden)
     }
 
-    /// Whether the receiver has a URL that is not known yet. A missing right does not count, because it may stay missing for
-    /// good, and until then every unknown path would be taken for this one.
+    /// Whether the receiver has a URL that is not known yet. A missing right does not count, because it may stay
+    /// missing for good, and until then every unknown path would be taken for this one.
     #[must_use]
     pub const fn hides_a_path(&self) -> bool {
         matches!(self.reason, Reason::SecretUnavailable) && !self.served

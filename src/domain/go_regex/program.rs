@@ -1,7 +1,7 @@
 //! Compiled patterns, and the search for them.
 //!
-//! The program is the nondeterministic automaton of the `regex` crates; the search is the plain simulation of it, a set of
-//! states for each byte. It builds nothing that grows with the texts it has seen, so the size of a program is all it
+//! The program is the nondeterministic automaton of the `regex` crates; the search is the plain simulation of it, a set
+//! of states for each byte. It builds nothing that grows with the texts it has seen, so the size of a program is all it
 //! ever takes, and each step can be counted. Engines that are faster on long texts have neither property, and tags are
 //! short.
 
@@ -19,8 +19,8 @@ pub(super) const MAX_PROGRAM_SIZE: usize = 2 * 1024 * 1024;
 /// Deepest nesting that is compiled, as the compiler recurses. Go goes to 1000, but plain groups, the only thing
 /// that nests deeply in practice, do not count here because they are not written.
 const NEST_LIMIT: u32 = 250;
-/// What a Unicode class costs while it is compiled, as bytes of a program; and in any case, where each of its characters is
-/// looked up.
+/// What a Unicode class costs while it is compiled, as bytes of a program; and in any case, where each of its
+/// characters is looked up.
 const CLASS: usize = 4 * 1024;
 const CLASS_IN_ANY_CASE: usize = 64 * 1024;
 

@@ -1,7 +1,7 @@
 //! The patterns that are in use, and what they take.
 //!
-//! Patterns come from tenants, and a few bytes of one can be megabytes of program. Equal patterns share one program, and
-//! what programs take is counted by object, by project and for the process. What does not fit is refused for that
+//! Patterns come from tenants, and a few bytes of one can be megabytes of program. Equal patterns share one program,
+//! and what programs take is counted by object, by project and for the process. What does not fit is refused for that
 //! object alone; a small share of its own is kept for every project, so that none can take it away from the others.
 
 use std::collections::HashMap;
@@ -118,7 +118,8 @@ impl PatternBudget {
         if let Some(shared) = self.store.books().get(source) {
             return Ok(shared);
         }
-        // Compiled without the lock, so that a slow pattern holds up nobody; the second of two racing callers is dropped.
+        // Compiled without the lock, so that a slow pattern holds up nobody; the second of two racing callers is
+        // dropped.
         let limit = self.left.min(MAX_PROGRAM_SIZE);
         match Program::compile(source, limit) {
             Ok(program) => Ok(Arc::new(program)),

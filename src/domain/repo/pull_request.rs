@@ -1,15 +1,15 @@
-//! By what the spellings of a pull request's address are recognised as the same. This is the project's own; Kargo compares
-//! the texts.
+//! By what the spellings of a pull request's address are recognised as the same. This is the project's own; Kargo
+//! compares the texts.
 //!
-//! Two addresses with one identity are taken for one pull request. Where that is mistaken, the price is a refresh too many,
-//! never one too few.
+//! Two addresses with one identity are taken for one pull request. Where that is mistaken, the price is a refresh too
+//! many, never one too few.
 
 use super::git::normalize_git;
 use super::identity::git_identity;
 
 /// What the spellings of the address of one pull request have in common: host and path in the form that
-/// [`git_identity`](super::git_identity) gives to repositories, without the fragment and the query, which say only which
-/// view of the pull request is shown. An address that cannot be read is its own identity.
+/// [`git_identity`] gives to repositories, without the fragment and the query, which say only
+/// which view of the pull request is shown. An address that cannot be read is its own identity.
 #[must_use]
 pub fn pull_request_identity(address: &str) -> String {
     let address = address.trim();

@@ -5,8 +5,8 @@ use std::fmt;
 use super::SelectorError;
 use crate::domain::semver::{Constraint, Strictness, without_leading_zeros};
 
-/// The most characters of a name that a reason repeats. It may stand beside every subscription, and names may be as long
-/// as a body.
+/// The most characters of a name that a reason repeats. It may stand beside every subscription, and names may be as
+/// long as a body.
 const QUOTED: usize = 256;
 
 /// A name in quotes, cut where it is longer than any that is real.

@@ -60,9 +60,9 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether an event about this repository concerns the subscription, and why; see [`Selector::judge`]. With a mistake
-    /// in the subscription, only an event that names no qualifier does, as that one is not looked at any closer. Where
-    /// there was merely no room for its patterns, every event does.
+    /// Whether an event about this repository concerns the subscription, and why; see [`Selector::judge`]. With a
+    /// mistake in the subscription, only an event that names no qualifier does, as that one is not looked at any
+    /// closer. Where there was merely no room for its patterns, every event does.
     pub fn judge<'a>(
         &'a self,
         qualifiers: &'a [String],

@@ -1,8 +1,8 @@
 //! Azure: Container Registry (ACR) and DevOps, which Kargo serves with one kind.
 //!
-//! Neither signs anything: the unguessable path is the credential. The `User-Agent` tells which of the two sends. ACR names
-//! its host and one tag an event. DevOps names one of the URLs under which it knows a repository; the others have the same
-//! identity.
+//! Neither signs anything: the unguessable path is the credential. The `User-Agent` tells which of the two sends. ACR
+//! names its host and one tag an event. DevOps names one of the URLs under which it knows a repository; the others have
+//! the same identity.
 
 mod sample;
 

@@ -1,9 +1,9 @@
 //! Any sender that can post JSON, or nothing at all: what a request means is up to the actions of the receiver.
 //!
-//! Nothing is signed, so the unguessable path is the credential. Owns the compilation of actions, which happens when the
-//! configuration changes, and their evaluation, which is the only thing that a request causes. Both are bounded: actions
-//! come from tenants, and requests from strangers. The contract's source is Kargo's `generic` receiver; how expressions
-//! evaluate is a matter of [`expr`](crate::expr).
+//! Nothing is signed, so the unguessable path is the credential. Owns the compilation of actions, which happens when
+//! the configuration changes, and their evaluation, which is the only thing that a request causes. Both are bounded:
+//! actions come from tenants, and requests from strangers. The contract's source is Kargo's `generic` receiver; how
+//! expressions evaluate is a matter of [`expr`](crate::expr).
 
 mod action;
 mod criterion;

@@ -13,8 +13,8 @@ use crate::receiver::read::json::{Malformed, Object, Value};
 use crate::receiver::read::media_type;
 use crate::receiver::{Receiver, Rejection, Request, Sample, SamplePush, Settings};
 
-/// GitHub lists no more commits than this, and Enterprise Server of before 2022 fewer, so with exactly so many of them there
-/// may be others.
+/// GitHub lists no more commits than this, and Enterprise Server of before 2022 fewer, so with exactly so many of them
+/// there may be others.
 const MAX_COMMITS: [usize; 2] = [20, 2048];
 
 /// The GitHub receiver.

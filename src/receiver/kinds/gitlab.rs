@@ -1,8 +1,8 @@
 //! GitLab.
 //!
 //! The sender proves itself by the token it was given, in the clear. A header names the event; for a System Hook, which
-//! serves a whole instance, the body does. GitLab disables a webhook after four failures in a row, so everything authentic is
-//! acknowledged. It has no webhook for its container registry.
+//! serves a whole instance, the body does. GitLab disables a webhook after four failures in a row, so everything
+//! authentic is acknowledged. It has no webhook for its container registry.
 
 mod sample;
 

@@ -122,8 +122,8 @@ pub(in crate::receiver) fn is_null_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte == b'0')
 }
 
-/// The files that changed, if the event shows that it lists them all. It does not when the ref was created or forced, when
-/// commits may be missing (`all_listed` is false), or when a commit does not say which files it changed.
+/// The files that changed, if the event shows that it lists them all. It does not when the ref was created or forced,
+/// when commits may be missing (`all_listed` is false), or when a commit does not say which files it changed.
 ///
 /// # Errors
 /// [`Malformed`] when what a commit lists are not texts.

@@ -91,7 +91,8 @@ impl<'s> Selecting<'s> {
         }
     }
 
-    /// Once the work is used up, every subscriber is refreshed: a refresh too many is harmless, one too few loses a push.
+    /// Once the work is used up, every subscriber is refreshed: a refresh too many is harmless, one too few loses a
+    /// push.
     fn add_unseen(&mut self, about: &Repositories<'_>, found: &[Entries]) {
         for entries in found {
             if !self.unseen.insert(Arc::as_ptr(entries)) {

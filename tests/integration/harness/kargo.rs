@@ -1,8 +1,8 @@
 //! A stand-in for Kargo's Warehouse controller: it does with a refresh what Kargo does, and fails on demand.
 //!
-//! Per Warehouse, one after the other: a token that differs from the handled one starts a discovery, `Reconciling` is set, the
-//! repositories are asked, and the token is saved whether or not they answered. After a failure the retry finds the token
-//! handled and sets every condition green again.
+//! Per Warehouse, one after the other: a token that differs from the handled one starts a discovery, `Reconciling` is
+//! set, the repositories are asked, and the token is saved whether or not they answered. After a failure the retry
+//! finds the token handled and sets every condition green again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
