@@ -116,7 +116,7 @@ fn no_recorded_delivery_is_left_out() {
     let folders = [root.clone(), root.join("variants"), root.join("test_button")];
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     let present: BTreeSet<String> = files
-        .filter(|path| path.is_file())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned())
         .collect();
     assert_eq!(listed, present);

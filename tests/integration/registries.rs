@@ -29,7 +29,7 @@ const AZURE: [Delivery; 11] = [
     ("devops_pull_request_merged", "git.pullrequest.merged", "git.pullrequest.merged", &[]),
     ("devops_pull_request_abandoned", "git.pullrequest.updated", "git.pullrequest.updated", &[]),
     ("devops_pull_request_updated", "git.pullrequest.updated", "git.pullrequest.updated", &[]),
-    ("devops_build_complete", "git.push", "unknown", &[]),
+    ("devops_build_complete", "git.push", "build.complete", &[]),
 ];
 
 const DOCKERHUB: [Delivery; 2] = [

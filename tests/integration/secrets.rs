@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::harness::{
-    ControlPlane, Fault, FaultProxy, Operator, Project, SOON, Setup, base_url, image, quay_receiver, wait_until,
+    ControlPlane, Fault, FaultProxy, Operator, Project, SOON, Setup, base_url, exchange, image, quay_receiver,
+    wait_until,
 };
 
 #[tokio::test]
@@ -108,9 +109,12 @@ async fn every_byte_of_a_secret_counts() {
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_read_at_the_start_keeps_its_pushes_until_it_can() {
-    let (plane, shared) = (ControlPlane::shared(), Operator::shared().await);
-    let project = Project::new("unreadable").await;
-    let settled = project.quay(shared).await;
+    // Where few tests leave owners behind: each is looked at once, and a silent read takes its time limit.
+    let (plane, _turn) = ControlPlane::lawless().await;
+    let before = Operator::start(Setup::on(plane));
+    before.ready().await;
+    let project = Project::on(plane, "unreadable").await;
+    let settled = project.quay(&before).await;
     project.warehouse("storefront", json!([image("quay.io/unreadable/app", "^1.0.0")])).await;
     project.settle(&settled).await;
     let secret = format!("a long enough secret of {}", project.namespace);
@@ -118,7 +122,10 @@ async fn a_secret_that_cannot_be_read_at_the_start_keeps_its_pushes_until_it_can
         let (proxy, spool) = (FaultProxy::to_server_of(plane.operator_kubeconfig()), tempfile::tempdir().unwrap());
         proxy.set(fault);
         let operator = Operator::start(Setup::on(plane).kubeconfig(proxy.kubeconfig()).spool(spool.path()));
-        operator.ready().await;
+        wait_until("the operator is ready", SOON * 8, async || {
+            (exchange(operator.admin, "GET /readyz", &[], b"").ok()?.status == 200).then_some(())
+        })
+        .await;
         let held = || operator.metric("quayside_spool_intake_requests");
         wait_until("it is known that Secrets cannot be read", SOON, async || {
             (operator.metric("quayside_unresolved_owners") > 0.0).then_some(())
