@@ -383,6 +383,10 @@ kubectl patch projectconfigs "$project" -n "$project" --subresource=status --typ
    "observedGeneration": $generation, "lastTransitionTime": "2026-01-02T03:04:05Z"}]}}
 END
 )" >/dev/null
+# What Kargo's management controller binds in every project: Quayside reads Secrets by it, without a right in the cluster.
+kubectl create clusterrole kargo-project-secrets-reader --verb=get,list,watch --resource=secrets >/dev/null
+kubectl create rolebinding kargo-project-secrets-reader -n "$project" --clusterrole=kargo-project-secrets-reader \
+  --serviceaccount=kargo:kargo-external-webhooks-server >/dev/null
 before=$(revision)
 crds=$(crd_state)
 everything >"$work/before"
@@ -419,6 +423,7 @@ same "so are Kargo's CRDs" "$crds" "$(crd_state)"
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
   say "Clean up"
   helm uninstall kargo -n kargo >/dev/null 2>&1
+  kubectl delete clusterrole kargo-project-secrets-reader >/dev/null
   kubectl delete -f examples/quay/ --ignore-not-found >/dev/null
   kubectl delete namespace quayside kargo senders >/dev/null
   kubectl delete -f crds/ >/dev/null
