@@ -20,6 +20,8 @@ impl ControllerMetrics {
     /// Puts all of them into the registry.
     pub fn register(&self, r: &mut Registry) {
         r.register("reconciles", "Reconciliations of objects that declare receivers", self.reconciles.clone());
+        // There from the start, because an alert watches it, and Prometheus sees no increase in a first appearance.
+        drop(self.status_writes.get_or_create(&OutcomeLabel { outcome: "failed" }));
         r.register("status_writes", "Status writes by outcome", self.status_writes.clone());
         r.register("watch_restarts", "Watches that ended with an error", self.watch_restarts.clone());
         r.register("ready", "Readiness gates, 1 when open", self.ready.clone());

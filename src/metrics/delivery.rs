@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::{KindLabel, OutcomeLabel};
+use crate::domain::kind::ReceiverKind;
 use crate::domain::target::{Target, TargetKind};
 
 /// From a quick refusal to the acknowledgement deadline and beyond.
@@ -54,6 +55,11 @@ impl Default for DeliveryMetrics {
 impl DeliveryMetrics {
     /// Puts all of them into the registry.
     pub fn register(&self, r: &mut Registry) {
+        // There from the start, because an alert watches it, and Prometheus sees no increase in a first appearance.
+        for kind in ReceiverKind::ALL {
+            let labels = DeliveryLabels { kind: kind.as_str(), outcome: "unfinished" };
+            drop(self.deliveries.get_or_create(&labels));
+        }
         r.register("deliveries", "Webhook requests by receiver kind and outcome", self.deliveries.clone());
         r.register_with_unit(
             "delivery_duration",

@@ -40,6 +40,8 @@ impl RefreshMetrics {
     pub fn register(&self, registry: &mut Registry) {
         let r = registry.sub_registry_with_prefix("refresh");
         r.register("requests", "Refreshes asked for, before coalescing", self.requests.clone());
+        // There from the start, because an alert watches it, and Prometheus sees no increase in a first appearance.
+        drop(self.patches.get_or_create(&OutcomeLabel { outcome: "refused" }));
         r.register("patches", "Annotation PATCHes by outcome", self.patches.clone());
         r.register_with_unit(
             "patch_duration",

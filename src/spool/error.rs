@@ -34,6 +34,9 @@ pub enum SpoolError {
 }
 
 impl SpoolError {
+    /// Every value of the metric label `reason`.
+    pub(super) const REASONS: [&'static str; 7] = ["full", "io", "corrupt", "intake_full", "busy", "timeout", "closed"];
+
     /// The value of the metric label `reason`.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -95,4 +98,24 @@ pub enum OpenError {
     /// No thread could be started.
     #[error("the thread of the spool cannot be started: {0}")]
     Thread(io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_listed() {
+        let text: Arc<str> = "".into();
+        let all = [
+            SpoolError::DiskFull,
+            SpoolError::Io(Arc::clone(&text)),
+            SpoolError::Corrupt(text),
+            SpoolError::IntakeFull,
+            SpoolError::Busy,
+            SpoolError::TimedOut,
+            SpoolError::Closed,
+        ];
+        assert_eq!(all.map(|error| error.reason()), SpoolError::REASONS);
+    }
 }

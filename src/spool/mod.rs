@@ -166,6 +166,7 @@ impl Spool {
         clock: Clock,
         metrics: SpoolMetrics,
     ) -> Result<Self, OpenError> {
+        SpoolError::REASONS.iter().for_each(|reason| metrics.begin(reason));
         let queue = Arc::new(Queue::default());
         let (loss, losses) = watch::channel(0);
         let (opened, opening) = oneshot::channel();

@@ -117,6 +117,71 @@ fn every_metric_has_a_row() {
     assert_eq!(bare, found, "the rows of docs/operations.md against src/metrics");
 }
 
+/// Every name by which Prometheus knows a metric of the table.
+fn scraped_names() -> BTreeSet<String> {
+    let text = read("docs/operations.md");
+    let (_, table) = text.split_once("| metric | type | labels | meaning | what to do |\n").expect("the table of metrics");
+    let word = Regex::new("`(quayside_[a-z0-9_]+)`").unwrap();
+    let mut names = BTreeSet::new();
+    for line in table.lines().skip(1).take_while(|line| line.starts_with('|')) {
+        let mut cells = line.trim_start_matches("| ").split(" | ");
+        let (metrics, types) = (cells.next().unwrap(), cells.next().unwrap());
+        let types: Vec<_> = types.split(", ").collect();
+        for (index, metric) in word.captures_iter(metrics).enumerate() {
+            // One type for all of the row, or one for each.
+            match types[index.min(types.len() - 1)] {
+                "histogram" => names.extend(["bucket", "sum", "count"].map(|part| format!("{}_{part}", &metric[1]))),
+                "counter" | "gauge" => drop(names.insert(metric[1].to_owned())),
+                other => panic!("{other} is no type of a metric: {line}"),
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn alerts_and_the_dashboard_use_only_metrics_that_exist() {
+    let scraped = scraped_names();
+    // The kubelet's own, for what a replica costs.
+    let kubelet = BTreeSet::from(["container_cpu_usage_seconds_total", "container_memory_working_set_bytes"]);
+    let name = Regex::new(r"\b(?:quayside|container)_[a-z0-9_]+").unwrap();
+    for file in ["charts/quayside/files/alerts.yaml", "charts/quayside/files/dashboard.json"] {
+        let text = read(file);
+        let mut used = BTreeSet::new();
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            used.extend(name.find_iter(line).map(|found| found.as_str()));
+        }
+        assert!(used.len() > 15, "{file}: {used:?}");
+        let unknown: Vec<_> =
+            used.into_iter().filter(|name| !scraped.contains(*name) && !kubelet.contains(name)).collect();
+        assert!(unknown.is_empty(), "{file} uses {unknown:?}, which nothing exposes");
+    }
+}
+
+#[test]
+fn every_metric_of_quayside_is_on_the_dashboard() {
+    let dashboard = read("charts/quayside/files/dashboard.json");
+    for row in first_column("docs/operations.md", "| metric | type | labels | meaning | what to do |") {
+        assert!(dashboard.contains(&row), "{row} is on no panel");
+    }
+}
+
+#[test]
+fn every_alert_has_a_section_in_the_runbooks_and_a_case() {
+    let (rules, runbooks, cases) =
+        (read("charts/quayside/files/alerts.yaml"), read("docs/runbooks.md"), read("tests/alerts/cases.yaml"));
+    let names = |text: &str, before: &str| -> BTreeSet<String> {
+        let found = text.lines().filter_map(|line| Some(line.trim_start().strip_prefix(before)?.to_owned()));
+        found.collect()
+    };
+    let alerts = names(&rules, "- alert: ");
+    assert!(alerts.len() > 20, "{alerts:?}");
+    assert_eq!(names(&runbooks, "### "), alerts, "the sections of docs/runbooks.md");
+    for alert in alerts {
+        assert!(cases.contains(&format!(r#"alertname="{alert}""#)), "{alert} has no case in tests/alerts/cases.yaml");
+    }
+}
+
 #[test]
 fn the_crate_the_chart_and_the_changelog_have_one_version() {
     let version = env!("CARGO_PKG_VERSION");

@@ -177,6 +177,33 @@ for kind in Receiver ClusterReceiver; do known+=(--api-versions "quayside.dev/v1
 lacks CustomResourceDefinition "no CRDs where --api-versions names them" "${known[@]}"
 lacks CustomResourceDefinition "none with crds.install=false" --set crds.install=false
 
+# ---- alerts and the dashboard
+
+promtool=$(tests/alerts/tools.sh)/promtool
+mkdir "$dir/alerts"
+cp $chart/files/alerts.yaml tests/alerts/cases.yaml "$dir/alerts"
+"$promtool" check rules --lint=all --lint-fatal "$dir/alerts/alerts.yaml" >"$dir/says" 2>&1 || die "promtool check rules:" "$(cat "$dir/says")"
+"$promtool" test rules "$dir/alerts/cases.yaml" >"$dir/says" 2>&1 || die "promtool test rules:" "$(cat "$dir/says")"
+ok "each of the $(grep -c '^  - alert:' "$dir/alerts/alerts.yaml") alerts fires when it should, and all are quiet when all is well (promtool)"
+# A rule that is changed must be noticed, or the cases are worth nothing.
+sed -i 's/min_over_time(quayside_refresh_owed/max_over_time(quayside_refresh_owed/' "$dir/alerts/alerts.yaml"
+if "$promtool" test rules "$dir/alerts/cases.yaml" >/dev/null 2>&1; then die "the cases of the alerts do not notice a changed rule"; fi
+ok "and a changed rule is noticed"
+rules() { rendered --namespace here --set prometheusRule.enabled=true "$@" --show-only templates/prometheusrule.yaml | sed '1,/^spec:/d;s/^  //'; }
+rules >"$dir/alerts/rendered.yaml"
+"$promtool" check rules --lint=all --lint-fatal "$dir/alerts/rendered.yaml" >"$dir/says" 2>&1 || die "promtool check rules, of what is rendered:" "$(cat "$dir/says")"
+[[ $(grep -c 'alert: ' "$dir/alerts/rendered.yaml") == "$(grep -c '^  - alert:' $chart/files/alerts.yaml)" ]] || die "the PrometheusRule lacks alerts of files/alerts.yaml"
+ok "the PrometheusRule holds the same ones"
+says 'absent(quayside_build_info{namespace="here"})' "whether this installation is absent is asked about its namespace" --namespace here --set prometheusRule.enabled=true --show-only templates/prometheusrule.yaml
+says 'runbook_url: https://x.example/runbooks.md#quaysideabsent' "an alert leads to its runbook" --set prometheusRule.enabled=true,prometheusRule.runbookBaseUrl=https://x.example/runbooks.md --show-only templates/prometheusrule.yaml
+[[ $(rules --set prometheusRule.alertLabels.severity=low | grep -c 'severity: low') == 0 ]] || die "alertLabels changed a severity"
+[[ $(rules --set 'prometheusRule.disabled={QuaysideCrowded,QuaysideAbsent}' | grep -cE 'alert: Quayside(Crowded|Absent)') == 0 ]] || die "a disabled alert is rendered"
+ok "alerts can be left out, and their severity stays"
+refused "prometheusRule.disabled names QuaysideCrowd, which is no alert of the chart" --set prometheusRule.enabled=true --set 'prometheusRule.disabled={QuaysideCrowd}'
+rendered --set grafanaDashboard.enabled=true --show-only templates/grafana-dashboard.yaml | sed '1,/quayside.json: /d;s/^    //' | diff -B - $chart/files/dashboard.json ||
+  die "the ConfigMap does not hold files/dashboard.json"
+ok "the dashboard's ConfigMap holds files/dashboard.json"
+
 # ---- against an API server
 
 coproc PLANE { exec tests/controlplane/controlplane.sh run "$dir/controlplane"; }
@@ -201,10 +228,11 @@ dry_run() { # dry_run WHAT FLAG…: what is rendered passes the API server, whic
 }
 dry_run "with the required values" "${needed[@]}"
 dry_run "with everything on" --values "$fixtures/everything.yaml"
-for kind in ingress httproute networkpolicy servicemonitor podmonitor configmap/q-quayside-extra poddisruptionbudget horizontalpodautoscaler; do
+for kind in ingress httproute networkpolicy servicemonitor podmonitor prometheusrule configmap/q-quayside-dashboard configmap/q-quayside-extra \
+  poddisruptionbudget horizontalpodautoscaler; do
   grep -q "^$kind" "$dir/applied" || die "$kind is not among: $(cat "$dir/applied")"
 done
-ok "Ingress, HTTPRoute, NetworkPolicy, ServiceMonitor, PodMonitor, extra objects, PodDisruptionBudget and HorizontalPodAutoscaler among them"
+ok "Ingress, HTTPRoute, NetworkPolicy, ServiceMonitor, PodMonitor, PrometheusRule, dashboard, extra objects, PodDisruptionBudget and HorizontalPodAutoscaler among them"
 dry_run "with a disk for each replica" "${needed[@]}" --set spool.persistence.enabled=true --set spool.persistence.storageClassName=fast
 dry_run "for a take-over" "${needed[@]}" --set takeOver.enabled=true --set serviceMonitor.enabled=true --set ingress.enabled=true
 
