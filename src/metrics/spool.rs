@@ -62,8 +62,8 @@ impl SpoolMetrics {
         );
     }
 
-    /// Makes a failure visible before it happens, because an alert watches it, and Prometheus sees no increase in a first
-    /// appearance.
+    /// Makes a failure visible before it happens, because an alert watches it, and Prometheus sees no increase in a
+    /// first appearance.
     pub fn begin(&self, reason: &'static str) {
         drop(self.errors.get_or_create(&ReasonLabel { reason }));
     }

@@ -120,7 +120,8 @@ fn every_metric_has_a_row() {
 /// Every name by which Prometheus knows a metric of the table.
 fn scraped_names() -> BTreeSet<String> {
     let text = read("docs/operations.md");
-    let (_, table) = text.split_once("| metric | type | labels | meaning | what to do |\n").expect("the table of metrics");
+    let (_, table) =
+        text.split_once("| metric | type | labels | meaning | what to do |\n").expect("the table of metrics");
     let word = Regex::new("`(quayside_[a-z0-9_]+)`").unwrap();
     let mut names = BTreeSet::new();
     for line in table.lines().skip(1).take_while(|line| line.starts_with('|')) {

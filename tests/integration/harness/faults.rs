@@ -136,8 +136,8 @@ impl FaultProxy {
         });
     }
 
-    /// PATCHes of refreshes that arrived here. Those of statuses are not counted, because the leader also writes them for the
-    /// objects of other tests on the same control plane.
+    /// PATCHes of refreshes that arrived here. Those of statuses are not counted, because the leader also writes them
+    /// for the objects of other tests on the same control plane.
     pub(crate) fn patches(&self) -> usize {
         self.counts.patches.load(Ordering::Relaxed)
     }
