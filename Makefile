@@ -35,6 +35,8 @@ check: lint ## formatting, lints, documentation, generated files
 	cargo run --quiet --locked -- crd --output "$$new"; \
 	diff -ru crds "$$new" || { echo 'crds/ is out of step with the types: run `make generate` and commit the result' >&2; exit 1; }
 	@diff -ru crds charts/quayside/files/crds || { echo "the chart's CRDs are out of step with crds/: run \`make generate\` and commit the result" >&2; exit 1; }
+	cargo test --quiet --locked --lib reference
+	cargo test --quiet --locked --test architecture
 
 lint: ## dependencies against deny.toml, scripts, fuzz targets; installs cargo-deny if it is missing
 	@tests/lint.sh

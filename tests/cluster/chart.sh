@@ -28,7 +28,7 @@ ok() {
   printf 'ok: %s\n' "$*"
 }
 
-QUAYSIDE_TEST_TOOLS=${QUAYSIDE_TEST_TOOLS:-$(tests/controlplane/tools.sh)}
+if [[ ! -x ${QUAYSIDE_TEST_TOOLS:-}/kube-scheduler ]]; then QUAYSIDE_TEST_TOOLS=$(tests/controlplane/tools.sh kube-scheduler); fi
 export QUAYSIDE_TEST_TOOLS HELM_CACHE_HOME=$dir/helm HELM_CONFIG_HOME=$dir/helm HELM_DATA_HOME=$dir/helm
 PATH=$QUAYSIDE_TEST_TOOLS:$PATH
 chart=charts/quayside fixtures=tests/cluster/fixtures
@@ -38,7 +38,7 @@ needed=(--set baseUrl=https://hooks.example.com --set image.repository=registry.
 
 crate=$(awk -F '"' '/^version = / { print $2; exit }' Cargo.toml)
 for key in version appVersion; do
-  found=$(awk -v key="$key:" '$1 == key { print $2 }' $chart/Chart.yaml)
+  found=$(awk -v key="$key:" 'index($0, key) == 1 { print $2 }' $chart/Chart.yaml)
   [[ $found == "$crate" ]] || die "Chart.yaml has $key $found, but the crate is $crate: make them the same"
 done
 ok "chart and crate have the version $crate"
@@ -118,6 +118,16 @@ refused "at '/httpRoute/parentRefs/0': missing property 'name'" --set 'httpRoute
 refused "at '/extraArgs/0': 'run' does not match pattern '^--[a-z]'" --set 'extraArgs[0]=run'
 refused "commonLabels sets app.kubernetes.io/name, which the chart sets itself" --set 'commonLabels.app\.kubernetes\.io/name=other'
 refused "at '/dnsPolicy': value must be one of" --set dnsPolicy=Cluster
+refused "terminationGracePeriodSeconds is 30, but the drain may take 40" --set terminationGracePeriodSeconds=30
+refused "terminationGracePeriodSeconds is 40, but the drain may take 65" --set terminationGracePeriodSeconds=40,drain.delaySeconds=30
+refused "extraArgs holds --drain-timeout=60s, which terminationGracePeriodSeconds would not follow" --set 'extraArgs[0]=--drain-timeout=60s'
+refused "at '/serviceAccount/token/expirationSeconds': minimum: got 60, want 600" --set serviceAccount.token.expirationSeconds=60
+refused "at '/networkPolicy/egress/apiServerPorts': minItems: got 0, want 1" --set-json 'networkPolicy.egress.apiServerPorts=[]'
+refused "tls.certificate.issuerRef is required" --set tls.enabled=true,tls.certificate.enabled=true
+refused "but is not enabled: set tls.enabled=true, too" --set tls.certificate.enabled=true,tls.certificate.issuerRef.name=a
+refused "at '/service/ipFamilies/0': value must be one of 'IPv4', 'IPv6'" --set 'service.ipFamilies={ipv6}'
+refused "set listenAddress=[::], which takes both" --set service.ipFamilyPolicy=PreferDualStack
+refused "set listenAddress=[::], which takes both" --set 'service.ipFamilies={IPv6}'
 refused "extraEnv sets QUAYSIDE_LISTEN, which the chart sets itself" --set 'extraEnv[0].name=QUAYSIDE_LISTEN'
 refused "extraEnv sets POD_NAMESPACE, which the chart sets itself" --set 'extraEnv[0].name=POD_NAMESPACE'
 refused "at '/extraVolumeMounts/0': missing property 'mountPath'" --set 'extraVolumeMounts[0].name=authorities'
@@ -132,6 +142,7 @@ says() { # says TEXT WHAT FLAG…: what is rendered with these flags contains TE
 }
 says 'terminationGracePeriodSeconds: 40' "the grace period covers the drain"
 says 'terminationGracePeriodSeconds: 95' "also another one" --set drain.delaySeconds=10 --set drain.timeoutSeconds=40
+says 'terminationGracePeriodSeconds: 120' "or a longer one, if that is given" --set terminationGracePeriodSeconds=120
 says 'revisionHistoryLimit: 10' "the history is as long as that of Kubernetes"
 says 'example.com/team: platform' "commonLabels are on every object" --set 'commonLabels.example\.com/team=platform' --show-only templates/service.yaml
 if rendered --values "$fixtures/everything.yaml" | grep -A3 -E '^ *(matchLabels|selector):' | grep -q example.com/cost-centre; then
@@ -160,6 +171,33 @@ lacks() { # lacks TEXT WHAT FLAG…
 lacks subPath "certificates are mounted as folders, which change with the Secret" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
 lacks QUAYSIDE_TLS "without tls.enabled, plain HTTP" --show-only templates/deployment.yaml
 lacks promote "and not otherwise" --show-only templates/clusterrole.yaml
+says 'expirationSeconds: 3600' "the token for the API server expires" --show-only templates/deployment.yaml
+says 'audience: "vault"' "and has the audience that is given" --set serviceAccount.token.audience=vault --show-only templates/deployment.yaml
+lacks 'automountServiceAccountToken: true' "no other token is mounted anywhere"
+says 'secretName: q-quayside-tls' "a Certificate of cert-manager fills the Secret that is mounted" --set tls.enabled=true,tls.certificate.enabled=true,tls.certificate.issuerRef.name=a --show-only templates/deployment.yaml
+says '- hooks.example.com' "for the host of baseUrl" --set tls.enabled=true,tls.certificate.enabled=true,tls.certificate.issuerRef.name=a --show-only templates/certificate.yaml
+says 'ipAddresses: ["2001:db8::1"]' "or its address" --set 'baseUrl=https://[2001:db8::1]' --set tls.enabled=true,tls.certificate.enabled=true,tls.certificate.issuerRef.name=a --show-only templates/certificate.yaml
+says 'value: "[::]:8080"' "IPv6: both ports of the Pod take it" --set 'listenAddress=[::]' --set service.ipFamilyPolicy=PreferDualStack --show-only templates/deployment.yaml
+says 'ipFamilies: ["IPv6","IPv4"]' "and the Service has the families in that order" --set 'listenAddress=[::]' --set 'service.ipFamilies={IPv6,IPv4}' --show-only templates/service.yaml
+says 'policyTypes: [Ingress, Egress]' "a NetworkPolicy narrows down what goes out, too" --set networkPolicy.enabled=true --show-only templates/networkpolicy.yaml
+lacks 'Egress' "unless told otherwise" --set networkPolicy.enabled=true,networkPolicy.egress.enabled=false --show-only templates/networkpolicy.yaml
+lacks 'kind: ReferenceGrant' "a route in the namespace of the release needs no ReferenceGrant" --set httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=p' --set 'httpRoute.parentRefs[0].namespace=gateways'
+# OpenShift's restricted SCC assigns user and group, and refuses what names others.
+openshift=(--api-versions security.openshift.io/v1)
+for text in runAsUser runAsGroup fsGroup supplementalGroups; do
+  lacks "$text" "no fixed $text on OpenShift" "${openshift[@]}" --set spool.persistence.enabled=true
+done
+says 'fsGroup: 65532' "elsewhere a disk is made writable for the image's user" --set spool.persistence.enabled=true --show-only templates/deployment.yaml
+# helm test
+tests=(--show-only templates/tests/check.yaml)
+[[ $(rendered "${tests[@]}" | grep -c '^kind: ') == "$(rendered "${tests[@]}" | grep -c '  helm.sh/hook: test')" ]] || die "something of helm test is there without a test"
+ok "what helm test brings is there during a test only"
+if rendered "${tests[@]}" | grep -E 'verbs: .*(update|patch|delete|watch|\*)'; then die "the Pod of helm test may do more than look"; fi
+ok "and may look and nothing more"
+lacks 'helm.sh/hook' "without helmTest.enabled there is none" --set helmTest.enabled=false
+[[ $(awk '/artifacthub.io\/crds:/ { on = 1; next } /^  [a-z]/ { on = 0 } on && $1 == "name:" { print $2 }' $chart/Chart.yaml | sort) == \
+  "$(sed -n 's/^  name: \([a-z]*\.quayside\.dev\)$/\1/p' crds/quayside.dev_*.yaml | sort)" ]] || die "the annotation artifacthub.io/crds of Chart.yaml does not name the CRDs of quayside.dev"
+ok "Artifact Hub is told of every CRD of ours"
 for flags in "takeOver.enabled=true" "rbac.secrets=bindings"; do
   lacks 'resources: [secrets]' "no right to the Secrets of the whole cluster" --set "$flags" --show-only templates/clusterrole.yaml
 done
@@ -206,6 +244,7 @@ ok "the dashboard's ConfigMap holds files/dashboard.json"
 
 # ---- against an API server
 
+export CONTROLPLANE_APISERVER_ARGS=--service-cluster-ip-range=10.0.0.0/24,fd00:10::/112 # for both families
 coproc PLANE { exec tests/controlplane/controlplane.sh run "$dir/controlplane"; }
 # shellcheck disable=SC2153 # coproc sets PLANE_PID
 plane_pid=$PLANE_PID plane_in=${PLANE[1]}
@@ -218,6 +257,7 @@ kubectl apply -f "$fixtures/foreign-crds.yaml" >/dev/null
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
 kubectl create namespace strict >/dev/null
 kubectl label namespace strict pod-security.kubernetes.io/enforce=restricted >/dev/null
+kubectl create namespace gateways >/dev/null
 dry_run() { # dry_run WHAT FLAG…: what is rendered passes the API server, which checks every field
   local what=$1
   shift
@@ -228,12 +268,13 @@ dry_run() { # dry_run WHAT FLAG…: what is rendered passes the API server, whic
 }
 dry_run "with the required values" "${needed[@]}"
 dry_run "with everything on" --values "$fixtures/everything.yaml"
-for kind in ingress httproute networkpolicy servicemonitor podmonitor prometheusrule configmap/q-quayside-dashboard configmap/q-quayside-extra \
+for kind in ingress httproute referencegrant certificate flowschema networkpolicy servicemonitor podmonitor prometheusrule configmap/q-quayside-dashboard configmap/q-quayside-extra \
   poddisruptionbudget horizontalpodautoscaler; do
   grep -q "^$kind" "$dir/applied" || die "$kind is not among: $(cat "$dir/applied")"
 done
-ok "Ingress, HTTPRoute, NetworkPolicy, ServiceMonitor, PodMonitor, PrometheusRule, dashboard, extra objects, PodDisruptionBudget and HorizontalPodAutoscaler among them"
+ok "Ingress, HTTPRoute, ReferenceGrant, Certificate, FlowSchema, NetworkPolicy, ServiceMonitor, PodMonitor, PrometheusRule, dashboard, extra objects, PodDisruptionBudget and HorizontalPodAutoscaler among them"
 dry_run "with a disk for each replica" "${needed[@]}" --set spool.persistence.enabled=true --set spool.persistence.storageClassName=fast
+dry_run "for IPv6 alone" "${needed[@]}" --set 'listenAddress=[::]' --set 'service.ipFamilies={IPv6}' --set service.ipFamilyPolicy=SingleStack
 dry_run "for a take-over" "${needed[@]}" --set takeOver.enabled=true --set serviceMonitor.enabled=true --set ingress.enabled=true
 
 # A Deployment is taken whatever its Pods are like, so the Pod itself.
@@ -266,6 +307,26 @@ tests/cluster/rbac.sh rights q | kubectl apply -f - >/dev/null
   die "the ServiceAccount that rbac.sh prints has no right to its Lease"
 ok "examples/rbac.yaml grants the same"
 kubectl delete clusterrole/q-quayside clusterrolebinding/q-quayside namespace/rights --wait=false >/dev/null
+
+# With a FlowSchema, the API server itself says by which one it judged a request.
+flow() { kubectl get --raw /api/v1/namespaces -v=8 --as=system:serviceaccount:strict:q-quayside 2>&1 | sed -n 's/.*X-Kubernetes-Pf-Flowschema-Uid: *\([^ "]*\).*/\1/p;s/.*x-kubernetes-pf-flowschema-uid="\([^"]*\)".*/\1/p' | head -n 1; }
+helm template q "$chart" --namespace strict "${needed[@]}" --set flowSchema.enabled=true --show-only templates/flowschema.yaml | kubectl apply -f - >/dev/null
+uid=$(kubectl get flowschema q-quayside -o=jsonpath='{.metadata.uid}')
+deadline=$((SECONDS + 20))
+until [[ $(flow) == "$uid" ]]; do
+  ((SECONDS < deadline)) || die "the API server judges Quayside's requests by the FlowSchema '$(flow)', not by ours, $uid"
+  sleep 0.2
+done
+[[ $(kubectl get flowschema q-quayside -o=jsonpath='{.status.conditions[?(@.type=="Dangling")].status}') == False ]] || die "the FlowSchema names a priority level that is not there"
+ok "the API server judges Quayside's requests by the FlowSchema of the chart"
+kubectl delete flowschema q-quayside >/dev/null
+
+tests/cluster/spread.sh "$chart" "${needed[@]}" || die "the replicas are not spread; see above"
+ok "kube-scheduler spreads the replicas, and those of an upgrade, over zones and nodes that are unevenly full"
+nowhere='topologySpreadConstraints=[{"maxSkew": 1, "topologyKey": "example.com/none", "whenUnsatisfiable": "ScheduleAnyway"}]'
+said=$(tests/cluster/spread.sh "$chart" "${needed[@]}" --set-json "$nowhere" 2>&1 || true)
+[[ $said == *"both replicas share one value of topology"* ]] || die "without the chart's constraints the replicas are spread as well, so the check before is worth nothing:" "$said"
+ok "which it does not by itself"
 
 # CRDs, with a real installation: none there, ours there, those of another owner there.
 crds() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.generation}{"\n"}{end}' | grep -E '^[a-z]+\.(kargo\.akuity\.io|quayside\.dev) ' || true; }

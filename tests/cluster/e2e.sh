@@ -49,7 +49,7 @@ esac
 check
 archive=$2
 [[ -r $archive ]] || die "$archive cannot be read" "build it: make image"
-version=$(awk '$1 == "version:" { print $2 }' charts/quayside/Chart.yaml)
+version=$(awk '/^version:/ { print $2 }' charts/quayside/Chart.yaml)
 IMAGE=${IMAGE:-localhost/quayside:$version}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/quayside-e2e.XXXXXX")

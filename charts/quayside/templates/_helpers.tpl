@@ -86,6 +86,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- ternary "https" "http" .Values.tls.enabled }}
 {{- end }}
 
+{{/* The Secret with the certificate. */}}
+{{- define "quayside.tlsSecret" -}}
+{{- .Values.tls.secretName | default (printf "%s-tls" (include "quayside.fullname" .)) }}
+{{- end }}
+
+{{/* What the drain may take, and a little to end. */}}
+{{- define "quayside.drainSeconds" -}}
+{{- add (.Values.drain.delaySeconds | int) (mul 2 (.Values.drain.timeoutSeconds | int)) 5 }}
+{{- end }}
+
 {{/* Whether senders are asked for certificates of authorities; empty if not. */}}
 {{- define "quayside.clientCA" -}}
 {{- if and .Values.tls.enabled (or .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName) }}true{{ end }}
@@ -95,6 +105,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "quayside.volumeMounts" -}}
 - name: spool
   mountPath: /var/lib/quayside
+- name: token
+  mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+  readOnly: true
 {{- if .Values.tls.enabled }}
 - name: tls
   mountPath: /etc/quayside/tls
@@ -110,16 +123,35 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* What the kubelet would mount by itself, but with the audience and the expiry that were chosen. */}}
+{{- define "quayside.tokenVolume" }}
+- name: token
+  projected:
+    sources:
+    - serviceAccountToken:
+        path: token
+        expirationSeconds: {{ .token.expirationSeconds | int }}
+        {{- with .token.audience }}
+        audience: {{ . | quote }}
+        {{- end }}
+    - configMap:
+        name: kube-root-ca.crt
+        items: [{key: ca.crt, path: ca.crt}]
+    - downwardAPI:
+        items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]
+{{- end }}
+
 {{- define "quayside.volumes" -}}
 {{- if not .Values.spool.persistence.enabled }}
 - name: spool
   emptyDir:
     sizeLimit: {{ .Values.spool.sizeLimit | quote }}
 {{- end }}
+{{- include "quayside.tokenVolume" (dict "token" .Values.serviceAccount.token) }}
 {{- if .Values.tls.enabled }}
 - name: tls
   secret:
-    secretName: {{ .Values.tls.secretName }}
+    secretName: {{ include "quayside.tlsSecret" . }}
 {{- end }}
 {{- if include "quayside.clientCA" . }}
 - name: client-ca
@@ -191,6 +223,21 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* Of what `helm test` brings. Its Pod has another name than the replicas, or the Services would lead to it. */}}
+{{- define "quayside.testMetadata" -}}
+labels:
+  helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+  app.kubernetes.io/name: {{ include "quayside.name" . }}-test
+  app.kubernetes.io/instance: {{ .Release.Name }}
+  app.kubernetes.io/managed-by: {{ .Release.Service }}
+  {{- with .Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+annotations:
+  helm.sh/hook: test
+  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
 {{/* What the schema cannot say, or not in words that help. */}}
 {{- define "quayside.validate" -}}
 {{- if not .Values.baseUrl }}
@@ -220,17 +267,33 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .Values.ingress.enabled .Values.ingress.tls.enabled (not (hasPrefix "https://" .Values.baseUrl)) }}
 {{- fail "ingress.tls.enabled is true, but baseUrl begins with http://, and many Ingress controllers then redirect, which loses deliveries: give an https baseUrl, or set ingress.tls.enabled=false" }}
 {{- end }}
-{{- if and .Values.tls.enabled (not .Values.tls.secretName) }}
-{{- fail "tls.secretName is required with tls.enabled=true: the Secret of the type kubernetes.io/tls with the certificate" }}
+{{- if and .Values.tls.enabled (not .Values.tls.secretName) (not .Values.tls.certificate.enabled) }}
+{{- fail "tls.secretName is required with tls.enabled=true: the Secret of the type kubernetes.io/tls with the certificate, or tls.certificate.enabled=true for one of cert-manager's" }}
 {{- end }}
-{{- if and (not .Values.tls.enabled) (or .Values.tls.secretName .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName .Values.tls.clientFingerprints) }}
-{{- fail "tls has a Secret, a clientCA or clientFingerprints, but is not enabled: set tls.enabled=true, too" }}
+{{- if and .Values.tls.certificate.enabled (not .Values.tls.certificate.issuerRef.name) }}
+{{- fail "tls.certificate.issuerRef is required with tls.certificate.enabled=true: the Issuer or ClusterIssuer, for example --set tls.certificate.issuerRef.name=letsencrypt,tls.certificate.issuerRef.kind=ClusterIssuer" }}
+{{- end }}
+{{- if and (not .Values.tls.enabled) (or .Values.tls.secretName .Values.tls.certificate.enabled .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName .Values.tls.clientFingerprints) }}
+{{- fail "tls has a Secret, a certificate, a clientCA or clientFingerprints, but is not enabled: set tls.enabled=true, too" }}
 {{- end }}
 {{- if and .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName }}
 {{- fail "tls.clientCA has a secretName and a configMapName: give the one that holds the authorities" }}
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "httpRoute.parentRefs is required with httpRoute.enabled=true: the Gateways to attach to, for example --set 'httpRoute.parentRefs[0].name=public'" }}
+{{- end }}
+{{- with .Values.terminationGracePeriodSeconds }}
+{{- if lt (. | int) (include "quayside.drainSeconds" $ | int) }}
+{{- fail (printf "terminationGracePeriodSeconds is %d, but the drain may take %s: the delay, twice the time-out, and 5 s to end. Give as much, or shorten drain.delaySeconds or drain.timeoutSeconds" (. | int) (include "quayside.drainSeconds" $)) }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraArgs }}
+{{- if regexMatch "^--drain-(delay|timeout)" . }}
+{{- fail (printf "extraArgs holds %s, which terminationGracePeriodSeconds would not follow: use drain.delaySeconds and drain.timeoutSeconds" .) }}
+{{- end }}
+{{- end }}
+{{- if and (eq .Values.listenAddress "0.0.0.0") (or (has "IPv6" .Values.service.ipFamilies) (hasSuffix "DualStack" .Values.service.ipFamilyPolicy)) }}
+{{- fail "the Service may have IPv6, but listenAddress 0.0.0.0 takes IPv4 only: set listenAddress=[::], which takes both" }}
 {{- end }}
 {{- range $label, $_ := .Values.commonLabels }}
 {{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "app.kubernetes.io/component" "helm.sh/chart") }}

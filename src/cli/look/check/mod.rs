@@ -40,6 +40,10 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "NAMESPACE:NAME")]
     service_account: Option<String>,
 
+    /// Exit with code 0 although there are warnings, as `helm test` does.
+    #[arg(long)]
+    tolerate_warnings: bool,
+
     #[command(flatten)]
     source: Source,
 
@@ -57,6 +61,7 @@ pub(in crate::cli) fn run(args: &Args) -> Outcome {
     });
     Ok(match worst(&findings) {
         Verdict::Passed | Verdict::Skipped => ExitCode::SUCCESS,
+        Verdict::Warning if args.tolerate_warnings => ExitCode::SUCCESS,
         Verdict::Warning => ExitCode::from(FAILED),
         Verdict::Failed => ExitCode::from(UNUSABLE),
     })
