@@ -209,8 +209,10 @@ refused "does not match pattern '^(https?://.*)?\$'" --set baseUrl=hooks.example
 refused "baseUrl is required" --set baseUrl=
 same "nothing was installed" "" "$(helm list --all-namespaces --short; kubectl get all -n quayside -o name; kubectl get crd -o name | grep kargo || true)"
 
-say "Install, where there are no CRDs of Kargo"
-show "helm install quayside $chart -n quayside --set baseUrl=$base --wait --timeout=2m >$work/notes && tail -n +9 $work/notes | head -n 6"
+say "Install the chart of the release before this one, where there are no CRDs of Kargo"
+# As `helm package` made it from the release's chart. Its image is this one: that of the release is not at hand.
+released=tests/cluster/fixtures/released-0.1.0.tgz
+show "helm install quayside $released ${chart#charts/quayside} -n quayside --set baseUrl=$base --wait --timeout=2m >$work/notes && tail -n +9 $work/notes | head -n 6"
 show 'kubectl get pods -n quayside -o wide'
 same "both replicas are ready" "2" "$(kubectl get deployment quayside -n quayside -o=jsonpath='{.status.readyReplicas}')"
 same "the chart brought the five CRDs" \
@@ -278,12 +280,15 @@ load_pid=$!
 leader() { kubectl get lease quayside -n quayside -o=jsonpath='{.spec.holderIdentity}'; }
 led_by_another() { [[ -n $(leader) && $(leader) != "$1" ]]; }
 
-say "Upgrade"
+say "Upgrade from the release before this one, go back, and upgrade again"
 before=$(revision)
-old=$(pods quayside)
-show "helm upgrade quayside $chart -n quayside --set baseUrl=$base --set log.level=debug --wait --timeout=3m >/dev/null"
-until_true 60 "the old Pods are gone" pods_are_new "$old"
-same "helm upgrade left the ProjectConfig alone" "$before" "$(revision)"
+upgrade="helm upgrade quayside $chart -n quayside --set baseUrl=$base --set log.level=debug --wait --timeout=3m >/dev/null"
+for change in "$upgrade" 'helm rollback quayside 1 -n quayside --wait --timeout=3m >/dev/null' "$upgrade"; do
+  old=$(pods quayside)
+  show "$change"
+  until_true 60 "the old Pods are gone" pods_are_new "$old"
+done
+same "none of it changed the ProjectConfig" "$before" "$(revision)"
 
 say "Restart"
 old=$(pods quayside)
@@ -312,6 +317,24 @@ until_true 60 "there are two ready Pods again" two_are_ready
 show "kubectl delete pod $other -n quayside --wait=false"
 until_true 60 "the old Pods are gone" pods_are_new "$pod $other"
 show 'kubectl rollout status deployment/quayside -n quayside --timeout=180s | tail -n 1'
+
+say "Both Pods are evicted, as when their nodes are drained"
+until_true 60 "there are two ready Pods again" two_are_ready
+# As `kubectl drain` does: by the Eviction API, again and again while a PodDisruptionBudget forbids it.
+evict() {
+  kubectl create --raw "/api/v1/namespaces/quayside/pods/$1/eviction" -f - >"$work/evicted" 2>&1 <<END
+{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "$1", "namespace": "quayside"}}
+END
+}
+old=$(pods quayside)
+read -r first second <<<"$old"
+evict "$first" || die "the eviction of $first is refused: $(cat "$work/evicted")"
+if evict "$second"; then die "both Pods could be evicted at once, although there is a PodDisruptionBudget"; fi
+grep -q 'disruption budget' "$work/evicted" || die "the eviction of $second is refused for another reason: $(cat "$work/evicted")"
+ok "while one Pod is replaced, the other one may not be evicted"
+until_true 120 "the other Pod may be evicted" evict "$second"
+until_true 90 "the old Pods are gone" pods_are_new "$old"
+until_true 60 "there are two ready Pods again" two_are_ready
 touch "$work/stop"
 wait "$load_pid"
 load_pid=''
@@ -319,7 +342,43 @@ took=$((SECONDS - load_began))
 cat "$work"/load.* >"$work/load"
 failures=$(grep -v '^200 ' "$work/load" | sort | uniq -c || true)
 [[ -z $failures ]] || die "not every push was answered with 200 while Pods came and went:" "$failures"
-ok "$(wc -l <"$work/load") pushes in $took s ($(($(wc -l <"$work/load") / took)) a second) while it was upgraded and restarted and Pods were deleted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
+ok "$(wc -l <"$work/load") pushes in $took s ($(($(wc -l <"$work/load") / took)) a second) while it was upgraded, rolled back and restarted, and Pods were deleted and evicted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
+say "helm test"
+show "helm test quayside -n quayside --logs --timeout=2m"
+same "nothing of the test is left" "" "$(kubectl get pods,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings -A -o name | grep quayside-test || true)"
+
+say "From the Pod's own folder to a disk for each replica, and back"
+storage=
+if [[ -z ${E2E_KUBECONFIG:-} ]]; then
+  # Nothing here makes disks, so they are folders of the one node. A local volume, because it heeds fsGroup.
+  storage='--set spool.persistence.storageClassName=e2e'
+  for disk in 0 1; do
+    mkdir -p "$work/disks/$disk"
+    kubectl apply -f - >/dev/null <<END
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: e2e-$disk}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  storageClassName: e2e
+  persistentVolumeReclaimPolicy: Retain
+  local: {path: $work/disks/$disk}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node]}]}]}}
+END
+  done
+fi
+for change in "to a disk|--set spool.persistence.enabled=true $storage" "back to a folder|"; do
+  old=$(pods quayside)
+  show "helm upgrade quayside $chart -n quayside --set baseUrl=$base ${change#*|} --wait --timeout=3m >/dev/null"
+  until_true 90 "the old Pods are gone" pods_are_new "$old"
+  token=$(refresh_of storefront)
+  same "a push is answered" "200" "$(push n=0 | cut -d' ' -f1)"
+  [[ $(refresh_of storefront) != "$token" ]] || die "the push was answered, and the Warehouse was not refreshed"
+  ok "${change%|*}: a push refreshes"
+done
+kubectl delete persistentvolumeclaims --all -n quayside >/dev/null
+if [[ -n $storage ]]; then kubectl delete persistentvolume e2e-0 e2e-1 >/dev/null; fi
 if [[ -n $proxy_pid ]]; then
   kill "$proxy_pid"
   wait "$proxy_pid" 2>/dev/null || true
@@ -391,7 +450,8 @@ before=$(revision)
 crds=$(crd_state)
 everything >"$work/before"
 
-show "helm install quayside $chart -n kargo --set baseUrl=$base --set takeOver.enabled=true --wait --timeout=2m >/dev/null"
+# Under a user that a cluster might assign, as OpenShift does.
+show "helm install quayside $chart -n kargo --set baseUrl=$base --set takeOver.enabled=true --set podSecurityContext.runAsUser=1000690000 --wait --timeout=2m >/dev/null"
 same "it runs under the ServiceAccount of Kargo's server" "kargo-external-webhooks-server kargo-external-webhooks-server" \
   "$(kubectl get pods -n kargo --selector=app.kubernetes.io/name=quayside -o=jsonpath='{.items[*].spec.serviceAccountName}')"
 same "Kargo's CRDs were not touched" "$crds" "$(crd_state)"

@@ -39,6 +39,7 @@ mod leadership;
 mod manifests;
 mod outages;
 mod own_kinds;
+mod proxies;
 mod pursuit;
 mod quay_events;
 mod readiness;

@@ -19,7 +19,7 @@ pub(crate) use exchange::{Answer, Connection, chunked, exchange, exchange_on, ge
 pub(crate) use faults::{Fault, FaultProxy};
 pub(crate) use kargo::{Kargo, Tags};
 pub(crate) use lease::{LEASE_NAMESPACE, LeaseTurn};
-pub(crate) use operator::{Operator, Setup, base_url};
+pub(crate) use operator::{Operator, Setup, base_url, free_address};
 pub(crate) use project::{ClusterTurn, Hook, Project, git, image, quay_receiver};
 pub(crate) use proxy::Proxy;
 pub(crate) use tls::{Authority, Pair, Volume};

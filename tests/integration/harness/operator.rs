@@ -225,7 +225,7 @@ pub(crate) fn base_url() -> String {
 }
 
 /// An address that no other test in this process was given. Below the ports that the kernel hands out for connections.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
     loop {

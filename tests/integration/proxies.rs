@@ -1,0 +1,313 @@
+//! The configurations of `examples/proxies`, run by a real nginx and a real HAProxy in front of two operators.
+//!
+//! Where a proxy is not installed its tests say so and pass, unless `QUAYSIDE_TEST_PROXIES=required`, as in CI.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::harness::{
+    Authority, ControlPlane, Hook, Operator, Pair, Project, SOON, Setup, chunked, content, exchange_on, free_address,
+    head, image, push_body, wait_until,
+};
+
+const REPOSITORY: &str = "quay.io/proxies/app";
+/// The largest body that Quayside takes.
+const LARGEST: usize = 2 * 1024 * 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Nginx,
+    Haproxy,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+        }
+    }
+
+    const fn example(self) -> &'static str {
+        match self {
+            Self::Nginx => "examples/proxies/nginx.conf",
+            Self::Haproxy => "examples/proxies/haproxy.cfg",
+        }
+    }
+
+    /// What strips the prefix, if one wants that: a text of the example, and what takes its place.
+    const fn stripping(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Nginx => ("proxy_pass http://quayside;", "proxy_pass http://quayside/;"),
+            Self::Haproxy => (
+                "  default_backend quayside\n",
+                "  http-request replace-path /hooks/(.*) /\\1\n  default_backend quayside\n",
+            ),
+        }
+    }
+
+    fn program(self) -> Option<PathBuf> {
+        let found = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"]
+            .map(|folder| Path::new(folder).join(self.name()))
+            .into_iter()
+            .find(|path| path.exists());
+        let required = std::env::var("QUAYSIDE_TEST_PROXIES").is_ok_and(|value| value == "required");
+        assert!(found.is_some() || !required, "{} is not installed", self.name());
+        if found.is_none() {
+            println!("NOT TESTED: {} is not installed", self.name());
+        }
+        found
+    }
+}
+
+/// A proxy that serves as long as this lives.
+struct Front {
+    child: Child,
+    dir: TempDir,
+    address: SocketAddr,
+}
+
+/// Replaces a text that must be there.
+fn replace(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from:?} is not in the example");
+    text.replace(from, to)
+}
+
+impl Front {
+    /// The example, with what a user replaces replaced.
+    async fn start(kind: Kind, program: &Path, pair: &Pair, operators: [SocketAddr; 2], edit: (&str, &str)) -> Self {
+        let (dir, address) = (TempDir::new().unwrap(), free_address());
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path("tls.crt"), &pair.certificate).unwrap();
+        fs::write(path("tls.key"), &pair.key).unwrap();
+        fs::write(path("hooks.pem"), format!("{}{}", pair.certificate, pair.key)).unwrap();
+        let mut text = replace(&content(kind.example()), edit.0, edit.1);
+        text = replace(&text, "0.0.0.0:443", &address.to_string());
+        text = replace(&text, "127.0.0.1:8080", &operators[0].to_string());
+        text = replace(&text, "127.0.0.1:8081", &operators[1].to_string());
+        let mut command = Command::new(program);
+        match kind {
+            Kind::Nginx => {
+                text = replace(&text, "/etc/nginx/tls/", &path(""));
+                text = replace(&text, "/var/log/nginx/quayside.log", &path("access.log"));
+                text = replace(&text, "/var/log/nginx/error.log", &path("error.log"));
+                // The folders of Debian's package belong to another user.
+                let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+                    .map(|name| format!("  {name}_temp_path {};\n", path(name)))
+                    .concat();
+                text = replace(&text, "http {\n", &format!("http {{\n{folders}"));
+                let here = format!("daemon off; pid {}; user root;", path("pid"));
+                command.args(["-e", &path("error.log"), "-c", &path("config"), "-g", &here]);
+            }
+            Kind::Haproxy => {
+                text = replace(&text, "/etc/haproxy/tls/hooks.pem", &path("hooks.pem"));
+                command.args(["-db", "-f", &path("config")]);
+            }
+        }
+        fs::write(path("config"), text).unwrap();
+        let output = File::create(path("output")).unwrap();
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        let child = command.spawn().unwrap();
+        let mut front = Self { child, dir, address };
+        wait_until("the proxy listens", SOON, async || {
+            let ended = front.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{} ended with {ended:?}: {}", kind.name(), front.said());
+            std::net::TcpStream::connect(address).ok().map(drop)
+        })
+        .await;
+        front
+    }
+
+    /// Everything that it has logged.
+    fn said(&self) -> String {
+        let read = |name: &str| fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+        ["output", "access.log", "error.log"].map(read).concat()
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        // A master that is killed leaves its workers.
+        drop(Command::new("kill").arg(self.child.id().to_string()).status());
+        drop(self.child.wait());
+    }
+}
+
+/// Two operators, a proxy in front of them, and a receiver as it is reached through it.
+struct World {
+    front: Front,
+    operators: [Operator; 2],
+    project: Project,
+    hook: Hook,
+}
+
+impl World {
+    async fn of(kind: Kind, edit: (&str, &str)) -> Option<Self> {
+        let program = kind.program()?;
+        let operators =
+            [(); 2].map(|()| Operator::start(Setup::on(ControlPlane::shared()).with(["--drain-delay", "1s"])));
+        for operator in &operators {
+            operator.ready().await;
+        }
+        let project = Project::new(kind.name()).await;
+        let direct = project.quay(&operators[0]).await;
+        project.warehouse("storefront", json!([image(REPOSITORY, "^1.0.0")])).await;
+        project.settle(&direct).await;
+        let authority = Authority::new();
+        let addresses = [operators[0].hooks, operators[1].hooks];
+        let front = Front::start(kind, &program, &authority.issue(), addresses, edit).await;
+        let mut hook = direct.with_tls(&authority.client(None));
+        hook.address = front.address;
+        // The other operator is asked as well.
+        let mut other = direct.clone();
+        other.address = operators[1].hooks;
+        other.served().await;
+        project.settle(&other).await;
+        Some(Self { front, operators, project, hook })
+    }
+}
+
+/// Of that many bytes, the rest of them white space.
+fn body_of(length: usize) -> Vec<u8> {
+    let mut body = push_body(REPOSITORY, &["1.0.0"]).into_bytes();
+    body.resize(length, b' ');
+    body
+}
+
+async fn a_push_arrives(kind: Kind) {
+    let Some(world) = World::of(kind, ("", "")).await else { return };
+    let (hook, front) = (&world.hook, &world.front);
+    let answer = hook.push(REPOSITORY, &["1.0.0"]);
+    assert_eq!((answer.status, answer.says().as_str()), (200, "refreshed 1 warehouse(s)"));
+    assert_eq!(world.project.refreshed().await, ["storefront"]);
+    let delivery = answer.header("x-quayside-delivery").unwrap().to_owned();
+
+    // Bodies up to the limit, with their length or in chunks.
+    assert_eq!(hook.post(body_of(LARGEST)).status, 200);
+    match hook.try_post("", body_of(LARGEST + 1)) {
+        Ok(answer) => assert_eq!(answer.status, 413),
+        // It closes at once, so that the sender may find the connection reset before it has read the answer.
+        Err(error) => assert!(kind == Kind::Haproxy, "{error}"),
+    }
+    let headers = ["Content-Type: application/json", "Transfer-Encoding: chunked"];
+    let post = format!("POST {}", hook.path);
+    let answer = exchange_on(hook.connect().unwrap(), &post, &headers, &chunked(&body_of(200_000))).unwrap();
+    assert_eq!(answer.status, 200);
+
+    // Nothing that a redirect would end in is answered 2xx, and nothing redirects.
+    for (request, status) in
+        [(format!("GET {}", hook.path), 405), ("GET /".to_owned(), 404), (format!("POST {}/", hook.path), 404)]
+    {
+        assert_eq!(exchange_on(hook.connect().unwrap(), &request, &[], b"").unwrap().status, status, "{request}");
+    }
+
+    // One connection of a sender carries many pushes, and so do those behind it.
+    let mut connection = hook.connect().unwrap();
+    let body = push_body(REPOSITORY, &["1.0.0"]);
+    let mut request = head(&post, &["Content-Type: application/json", &format!("Content-Length: {}", body.len())]);
+    request = String::from_utf8(request).unwrap().replace("Connection: close\r\n", "").into_bytes();
+    request.extend_from_slice(body.as_bytes());
+    for _ in 0..50 {
+        connection.send(&request).unwrap();
+        assert_eq!(connection.next_answer().unwrap().status, 200);
+    }
+    let kept: f64 = world.operators.iter().map(|operator| operator.metric("quayside_connections")).sum();
+    assert!((1.0..20.0).contains(&kept), "{kept} connections are kept behind the proxy");
+
+    // The log of the proxy leads to the delivery, and never to the URL.
+    wait_until("the proxy has logged the delivery", SOON, async || front.said().contains(&delivery).then_some(()))
+        .await;
+    let said = front.said();
+    assert!(!said.contains(hook.digest()), "the URL is in the proxy's log: {said}");
+}
+
+async fn a_push_arrives_without_its_prefix(kind: Kind) {
+    let Some(world) = World::of(kind, kind.stripping()).await else { return };
+    let answer = world.hook.push(REPOSITORY, &["1.0.0"]);
+    assert_eq!((answer.status, answer.says().as_str()), (200, "refreshed 1 warehouse(s)"));
+    assert_eq!(world.project.refreshed().await, ["storefront"]);
+}
+
+/// Pushes without a pause while one of the two operators drains and ends.
+async fn no_push_fails_while_a_replica_ends(kind: Kind) {
+    const SENDERS: usize = 4;
+    let Some(world) = World::of(kind, ("", "")).await else { return };
+    let (stop, pushed) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let send = || {
+        let mut failures = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            match world.hook.try_post("", push_body(REPOSITORY, &["1.0.0"])) {
+                Ok(answer) if answer.status == 200 => drop(pushed.fetch_add(1, Ordering::Relaxed)),
+                other => failures.push(format!("{other:?}")),
+            }
+        }
+        failures
+    };
+    let more = |count: usize| {
+        let (enough, deadline) = (pushed.load(Ordering::Relaxed) + count, Instant::now() + SOON);
+        while pushed.load(Ordering::Relaxed) < enough {
+            assert!(Instant::now() < deadline, "the pushes do not go on");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let failures = thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(send)).collect();
+        more(100);
+        world.operators[0].signal("-TERM");
+        more(100);
+        let ended =
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(world.operators[0].ended()));
+        assert!(ended.success(), "the drain ended with {ended}");
+        more(100);
+        stop.store(true, Ordering::Relaxed);
+        senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect::<Vec<_>>()
+    });
+    println!("{}: {} pushes while a replica ended, {} failed", kind.name(), pushed.into_inner(), failures.len());
+    assert!(failures.is_empty(), "{failures:?}: {}", world.front.said());
+}
+
+#[tokio::test]
+async fn a_push_arrives_through_nginx() {
+    a_push_arrives(Kind::Nginx).await;
+    a_push_arrives_without_its_prefix(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn a_push_arrives_through_haproxy() {
+    a_push_arrives(Kind::Haproxy).await;
+    a_push_arrives_without_its_prefix(Kind::Haproxy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_push_fails_behind_nginx_while_a_replica_ends() {
+    no_push_fails_while_a_replica_ends(Kind::Nginx).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_push_fails_behind_haproxy_while_a_replica_ends() {
+    no_push_fails_while_a_replica_ends(Kind::Haproxy).await;
+}
+
+/// Quayside keeps an idle connection for 620 s. A proxy that keeps it for longer would now and then send a push into the
+/// closing.
+#[test]
+fn the_examples_let_go_of_idle_connections_before_quayside_does() {
+    for (kind, setting) in [(Kind::Nginx, "    keepalive_timeout "), (Kind::Haproxy, "pool-purge-delay ")] {
+        let text = content(kind.example());
+        let (_, rest) = text.split_once(setting).unwrap_or_else(|| panic!("{} lacks {setting:?}", kind.example()));
+        let seconds: u64 = rest.split_once('s').unwrap().0.parse().unwrap();
+        assert!(seconds < 620, "{}: {seconds} s", kind.example());
+    }
+    assert!(
+        content("src/http/limits.rs").contains("Duration::from_secs(620)"),
+        "the 620 s of these files and documents"
+    );
+}
