@@ -17,11 +17,11 @@ use crate::domain::scope::{ObjectKey, Scope, within_reach};
 /// The index. Readers take the lock for the time of one look-up; nobody holds it across an await.
 #[derive(Default)]
 pub struct PromotionIndex {
-    tables: RwLock<Tables>,
+    tables: RwLock<Waiting>,
 }
 
 #[derive(Default)]
-struct Tables {
+struct Waiting {
     /// In order, so that those of a project stand together.
     promotions: BTreeMap<ObjectKey, Promotion>,
     /// By what the spellings of a pull request's address have in common.
@@ -106,7 +106,7 @@ impl PromotionIndex {
     }
 }
 
-impl Tables {
+impl Waiting {
     fn insert(&mut self, key: &ObjectKey, labels: Labels, urls: Vec<String>) {
         let pull_requests: Box<[Arc<str>]> = urls.into_iter().map(Arc::from).collect();
         for url in &pull_requests {

@@ -23,11 +23,11 @@ use crate::domain::work::Work;
 /// The index. Readers take the lock for a look-up and compare without it; nobody holds it across an await.
 #[derive(Default)]
 pub struct SubscriptionIndex {
-    tables: RwLock<Tables>,
+    tables: RwLock<Subscribers>,
 }
 
 #[derive(Default)]
-struct Tables {
+struct Subscribers {
     /// In order, so that those of a project stand together.
     warehouses: BTreeMap<ObjectKey, Arc<Warehouse>>,
     /// By normalised URL. Images, charts and Git repositories share one space, as in Kargo: what was pushed to
@@ -172,7 +172,7 @@ impl SubscriptionIndex {
     }
 }
 
-impl Tables {
+impl Subscribers {
     fn insert(&mut self, warehouse: Arc<Warehouse>) {
         for (key, position) in warehouse.keys() {
             let entry = Entry { warehouse: Arc::clone(&warehouse), position };
