@@ -22,7 +22,7 @@ PUSHES ?= 0
 SENDERS ?= 32
 PAUSE_MS ?= 0
 
-.PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale image chart e2e ci clean
+.PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale bench-memory image chart e2e ci clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ bench: ## deliveries end to end against a real API server
 
 bench-scale: ## start, memory and latency with 100,000 Warehouses (minutes; several GB)
 	@$(TOOLS); cargo bench --locked --bench scale
+
+bench-memory: ## memory under load and the cost of hostile requests, beside their limits (minutes)
+	@$(TOOLS); cargo bench --locked --bench memory
 
 image: ## the container image, with docker, podman or buildah (first about 5 minutes: a static release build)
 	@[[ $$(uname -s) == Linux ]] || { echo 'image: error: the static binary is built on Linux; run this there, or in a container with Rust' >&2; exit 1; }

@@ -1,7 +1,8 @@
 //! What both benches need: a real control plane, the operator as a child process, and a load generator.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ pub const BASE_PORT: u16 = 18_080;
 pub struct ControlPlane {
     child: Child,
     stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
     pub dir: tempfile::TempDir,
 }
 
@@ -43,7 +45,6 @@ pub fn tools() -> PathBuf {
 
 impl ControlPlane {
     pub fn start(apiserver_args: &str, etcd_args: &str) -> Self {
-        use std::io::{BufRead, BufReader};
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut child = Command::new(repository().join("tests/controlplane/controlplane.sh"))
             .args(["run".as_ref(), dir.path().join("plane").as_os_str()])
@@ -53,11 +54,23 @@ impl ControlPlane {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the control plane's script");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().expect("piped")));
+        let mut plane = Self { child, stdin, stdout, dir };
+        let line = plane.line();
         assert!(line.starts_with("ready"), "the control plane did not start: {line}");
-        let stdin = child.stdin.take();
-        Self { child, stdin, dir }
+        plane
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("a line");
+        line
+    }
+
+    /// Asks its script for something, such as `kill-apiserver`, and waits until it is done.
+    pub fn command(&mut self, command: &str) {
+        writeln!(self.stdin.as_mut().expect("it runs"), "{command}").expect("a script that listens");
+        assert_eq!(self.line().trim_end(), "ok", "{command}");
     }
 
     pub fn kubeconfig(&self) -> PathBuf {
@@ -117,14 +130,19 @@ pub struct Operator {
 
 impl Operator {
     pub fn start(kubeconfig: &Path) -> Self {
+        // Nothing of a run before, and nothing that is left of this one.
+        Self::start_with(kubeconfig, &["--spool-dir", "none"])
+    }
+
+    pub fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
         let listen = format!("127.0.0.1:{BASE_PORT}");
-        let child = Command::new(env!("CARGO_BIN_EXE_quayside"))
+        let binary = std::env::var_os("QUAYSIDE_BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_quayside").into());
+        let child = Command::new(binary)
             .args(["run", "--base-url", "http://127.0.0.1", "--listen", &listen, "--admin-listen"])
             .arg(format!("127.0.0.1:{}", BASE_PORT + 1))
-            // Nothing of a run before, and nothing that is left of this one.
-            .args(["--spool-dir", "none"])
-            .arg("--kubeconfig")
+            .args(["--views-listen", "none", "--kubeconfig"])
             .arg(kubeconfig)
+            .args(arguments)
             .stderr(Stdio::null())
             .spawn()
             .expect("quayside");
@@ -150,6 +168,15 @@ impl Operator {
         resident(self.child.id())
     }
 
+    /// The largest resident memory since [`Self::forget_peak`], in MB.
+    pub fn peak(&self) -> f64 {
+        status_of(self.child.id(), "VmHWM:")
+    }
+
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a process of ours");
+    }
+
     /// Processor time used so far, in seconds.
     pub fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
@@ -169,8 +196,12 @@ impl Operator {
 }
 
 pub fn resident(pid: u32) -> f64 {
+    status_of(pid, "VmRSS:")
+}
+
+fn status_of(pid: u32, key: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("0");
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default() * 1024.0 / 1e6
 }
 
@@ -336,10 +367,15 @@ pub fn receiver(project: &str) -> [serde_json::Value; 2] {
 
 /// The path of that receiver.
 pub fn receiver_path(project: &str) -> String {
+    path_of(project, ReceiverKind::Quay)
+}
+
+/// The path of a receiver that is named after its kind.
+pub fn path_of(project: &str, kind: ReceiverKind) -> String {
     let scope = Scope::Project(Arc::from(project));
     let secret = Secret::new(SECRET.as_bytes().to_vec());
     let base = BaseUrl::parse("http://127.0.0.1").expect("a base URL");
-    ReceiverPath::derive(ReceiverKind::Quay, &scope, "quay", &secret).expose_path(&base)
+    ReceiverPath::derive(kind, &scope, kind.as_str(), &secret).expose_path(&base)
 }
 
 /// Creates objects, 32 at a time, saying how far it is.

@@ -331,6 +331,7 @@ impl<'a> Parts<'a> {
             Arc::clone(&self.readiness),
             self.leadership.clone(),
             self.metrics.controller.clone(),
+            self.pursuit.troubles(),
             Settings { system_namespace, defaults },
         ));
         self.spawn("the controller", Arc::clone(&configs).run(self.stop.clone()));

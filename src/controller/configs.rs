@@ -5,7 +5,7 @@
 //! status. Statuses are written by a queue of their own, so that slow writes never delay a route, and by the leader
 //! only.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use super::queue::Queue;
 use super::resolve::{self, Declaration, Defaults, Problem, Resolution};
 use super::secrets::{SecretCache, SecretState};
 use super::status::{self, Report};
+use super::unseen::Unseen;
 use crate::api::{CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, ProjectConfig, Receiver, ReceiverDetails};
 use crate::domain::owner::Owner;
 use crate::domain::project_filter::ProjectFilter;
@@ -31,11 +32,12 @@ use crate::lease::Leadership;
 use crate::metrics::controller::ControllerMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::{Gate, Readiness};
+use crate::pursuit::Troubles;
 use crate::refresh::patch::FIELD_MANAGER;
 use crate::tables::routes::{Replaced, RouteTable, Standing};
 
-/// Owners resolved at a time; each may have to read a few Secrets.
-const RESOLVERS: usize = 16;
+/// Owners resolved at a time. Each may have to read a few Secrets, and waits for them most of the time.
+const RESOLVERS: usize = 64;
 /// Statuses written at a time.
 const STATUS_WRITERS: usize = 4;
 /// A status write that takes longer counts as failed.
@@ -45,6 +47,9 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 const STATUS_PATIENCE: Duration = Duration::from_secs(30);
 /// How often every status is compared with what it should say, because another client may have overwritten it.
 const RESYNC: Duration = Duration::from_secs(300);
+/// How often the statuses follow what becomes of pushes, at most: a registry that comes and goes must not make a write
+/// of each time.
+const TROUBLES_PAUSE: Duration = Duration::from_secs(5);
 
 /// The configuration controller.
 pub struct Configs {
@@ -66,6 +71,8 @@ pub struct Configs {
     /// For transition times.
     clock: Clock,
     memory: Memory,
+    /// Warehouses whose pushes Kargo does not come across.
+    troubles: Arc<Troubles>,
     /// Owners whose status is to be compared with what it should say.
     statuses: Arc<Queue<Owner>>,
 }
@@ -96,6 +103,7 @@ impl Configs {
         readiness: Arc<Readiness>,
         leadership: Leadership,
         metrics: ControllerMetrics,
+        troubles: Arc<Troubles>,
         settings: Settings,
     ) -> Self {
         Self {
@@ -110,6 +118,7 @@ impl Configs {
             readiness,
             leadership,
             metrics,
+            troubles,
             clock: Clock::system(),
         }
     }
@@ -152,7 +161,8 @@ impl Configs {
         };
         let resyncing = stop.run_until_cancelled(self.resync());
         let succeeding = stop.run_until_cancelled(self.succeed());
-        tokio::join!(resolving, writing, resyncing, succeeding);
+        let following = stop.run_until_cancelled(self.follow_troubles());
+        tokio::join!(resolving, writing, resyncing, succeeding, following);
     }
 
     async fn resync(&self) {
@@ -169,6 +179,26 @@ impl Configs {
             term = self.leadership.next_term(term).await;
             self.compare_all();
         }
+    }
+
+    /// Compares the statuses of the objects whose receivers reach a project in which pushes come to nothing, or no
+    /// longer do.
+    async fn follow_troubles(&self) {
+        loop {
+            let projects = self.troubles.changed().await;
+            let reaches = |owner: &Owner| {
+                let routes = self.routes.of_owner(owner);
+                routes.iter().any(|route| projects.iter().any(|project| route.scope.covers(project)))
+            };
+            self.memory.reported().into_iter().filter(reaches).for_each(|owner| self.statuses.add(owner));
+            tokio::time::sleep(TROUBLES_PAUSE).await;
+        }
+    }
+
+    /// What the status of an owner says about pushes that Kargo does not come across.
+    fn unseen(&self, owner: &Owner) -> Option<Unseen> {
+        let routes = self.routes.of_owner(owner);
+        Unseen::of(self.troubles.within(|project| routes.iter().any(|route| route.scope.covers(project))))
     }
 
     /// Sends every status to be compared with what it should say.
@@ -224,11 +254,7 @@ impl Configs {
         let namespace = owner.secret_namespace(&self.settings.system_namespace);
         let needed = resolve::references(&entries, namespace);
         self.secrets.reference(&owner, needed.clone());
-        let mut secrets = HashMap::new();
-        for key in needed {
-            let found = self.secrets.get(&key).await;
-            secrets.insert(key, found);
-        }
+        let secrets = self.secrets.get_all(needed).await;
         let look_up = |key: &ObjectKey| secrets.get(key).cloned().unwrap_or(SecretState::Missing);
         // Asked before the labels are read: what is resolved with an incomplete list does not count for its gate.
         let knows_namespaces = self.namespaces.is_listed();
@@ -293,6 +319,7 @@ impl Configs {
         let Some((report, current)) = self.memory.status(&owner) else {
             return;
         };
+        let report = Report { unseen: self.unseen(&owner), ..Report::clone(&report) };
         let Some(patch) = status::patch(&owner, &report, &current, self.clock.now()) else {
             self.metrics.status_written("unchanged");
             self.memory.succeeded(&owner, Attempt::Status);

@@ -16,3 +16,4 @@ pub mod queue;
 pub mod resolve;
 pub mod secrets;
 pub mod status;
+mod unseen;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
@@ -16,6 +17,11 @@ use crate::domain::secret::Secret;
 
 /// A GET that takes longer counts as failed.
 const GET_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for the first one of a Secret. An API server that keeps silent about Secrets must not hold up the start:
+/// the tables are filled once each was tried, and until one is read its URL takes requests in.
+const FIRST_GET_TIMEOUT: Duration = Duration::from_secs(2);
+/// Secrets of one owner that are read at a time.
+const READS: usize = 16;
 
 /// The data of a Secret by key.
 pub type SecretData = BTreeMap<String, Secret>;
@@ -75,20 +81,30 @@ impl SecretCache {
         self.changed.notified().await;
     }
 
+    /// Secrets as they are now.
+    pub async fn get_all(&self, keys: HashSet<ObjectKey>) -> HashMap<ObjectKey, SecretState> {
+        let reads = stream::iter(keys).map(async |key| {
+            let found = self.get(&key).await;
+            (key, found)
+        });
+        reads.buffer_unordered(READS).collect().await
+    }
+
     /// The Secret as it is now: from memory while the watch reports no change, else from the API server.
-    pub async fn get(&self, key: &ObjectKey) -> SecretState {
-        let changes = match self.state.lock().look_up(key) {
+    async fn get(&self, key: &ObjectKey) -> SecretState {
+        let Unread { changes, is_first } = match self.state.lock().look_up(key) {
             Ok(known) => return known,
-            Err(changes) => changes,
+            Err(unread) => unread,
         };
-        let (found, resource_version) = self.fetch(key).await;
+        let limit = if is_first { FIRST_GET_TIMEOUT } else { GET_TIMEOUT };
+        let (found, resource_version) = self.fetch(key, limit).await;
         self.state.lock().fetched(key, changes, found.clone(), resource_version);
         found
     }
 
-    async fn fetch(&self, key: &ObjectKey) -> (SecretState, Option<String>) {
+    async fn fetch(&self, key: &ObjectKey, limit: Duration) -> (SecretState, Option<String>) {
         let api: Api<KubeSecret> = Api::namespaced(self.client.clone(), &key.namespace);
-        match timeout(GET_TIMEOUT, api.get_opt(&key.name)).await {
+        match timeout(limit, api.get_opt(&key.name)).await {
             Ok(Ok(Some(secret))) => {
                 let resource_version = secret.resource_version();
                 let data = secret.data.unwrap_or_default();
@@ -116,6 +132,15 @@ impl SecretCache {
     }
 }
 
+/// A Secret that has to be read.
+#[derive(Debug)]
+struct Unread {
+    /// How many changes there have been, for [`State::fetched`].
+    changes: u64,
+    /// Whether it was never tried.
+    is_first: bool,
+}
+
 impl Known {
     const fn unread() -> Self {
         Self { state: None, resource_version: None, changes: 0, stale: true }
@@ -139,12 +164,12 @@ impl State {
         changed
     }
 
-    /// What is known and has not changed since; else how many changes there have been, for [`State::fetched`].
-    fn look_up(&mut self, key: &ObjectKey) -> Result<SecretState, u64> {
+    /// What is known and has not changed since.
+    fn look_up(&mut self, key: &ObjectKey) -> Result<SecretState, Unread> {
         let known = self.known.entry(key.clone()).or_insert_with(Known::unread);
         match &known.state {
             Some(found) if !known.stale => Ok(found.clone()),
-            _ => Err(known.changes),
+            state => Err(Unread { changes: known.changes, is_first: state.is_none() }),
         }
     }
 
@@ -209,9 +234,27 @@ mod tests {
     fn read(version: &str) -> (State, ObjectKey) {
         let (mut state, key) = (State::default(), ObjectKey::new("n", "s"));
         state.reference(&owner("n"), HashSet::from([key.clone()]));
-        let changes = state.look_up(&key).err().unwrap();
+        let changes = state.look_up(&key).err().unwrap().changes;
         state.fetched(&key, changes, found(), Some(version.to_owned()));
         (state, key)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn secrets_of_which_the_api_server_says_nothing_are_waited_for_together_and_briefly_at_first() {
+        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            futures::future::pending::<Result<http::Response<kube::client::Body>, std::convert::Infallible>>()
+        });
+        let cache = SecretCache::new(Client::new(silent, "default"));
+        let keys: HashSet<ObjectKey> = (0..40).map(|n| ObjectKey::new("n", &n.to_string())).collect();
+        cache.reference(&owner("n"), keys.clone());
+        for limit in [FIRST_GET_TIMEOUT, GET_TIMEOUT] {
+            // The clock of the test stands still unless everything waits.
+            let began = tokio::time::Instant::now();
+            let found = cache.get_all(keys.clone()).await;
+            assert_eq!(found.len(), 40);
+            assert!(found.values().all(|state| matches!(state, SecretState::Unavailable(_))));
+            assert_eq!(began.elapsed().as_secs(), (limit * 3).as_secs(), "40 of them, 16 at a time");
+        }
     }
 
     #[test]
@@ -228,10 +271,10 @@ mod tests {
     fn an_answer_that_was_on_its_way_while_the_secret_changed_is_not_kept() {
         let (mut state, key) = read("7");
         state.seen(&key, Some("8"));
-        let changes = state.look_up(&key).err().unwrap();
+        let changes = state.look_up(&key).err().unwrap().changes;
         assert_eq!(state.seen(&key, Some("9")), [owner("n")]);
         state.fetched(&key, changes, found(), Some("8".to_owned()));
-        let changes = state.look_up(&key).err().unwrap();
+        let changes = state.look_up(&key).err().unwrap().changes;
         state.fetched(&key, changes, found(), Some("9".to_owned()));
         assert!(state.look_up(&key).is_ok());
     }
@@ -241,7 +284,7 @@ mod tests {
         for unread in [SecretState::Unavailable(String::new()), SecretState::Forbidden(String::new())] {
             let (mut state, key) = read("7");
             state.seen(&key, Some("8"));
-            let changes = state.look_up(&key).err().unwrap();
+            let changes = state.look_up(&key).err().unwrap().changes;
             state.fetched(&key, changes, unread, None);
             assert!(state.look_up(&key).is_err());
             assert_eq!(state.seen(&key, Some("8")), [owner("n")]);
@@ -252,7 +295,7 @@ mod tests {
     fn a_missing_secret_is_news_only_when_it_appears() {
         let (mut state, key) = read("7");
         state.seen(&key, None);
-        let changes = state.look_up(&key).err().unwrap();
+        let changes = state.look_up(&key).err().unwrap().changes;
         state.fetched(&key, changes, SecretState::Missing, None);
         assert!(state.seen(&key, None).is_empty());
         assert_eq!(state.seen(&key, Some("9")), [owner("n")]);
@@ -269,7 +312,7 @@ mod tests {
         assert!(state.known.is_empty() && state.referenced_by.is_empty() && state.references.is_empty());
         assert!(state.seen(&key, Some("8")).is_empty(), "of no concern to anyone");
         // A GET that ends after the last reference is gone leaves nothing behind.
-        let changes = state.look_up(&key).err().unwrap();
+        let changes = state.look_up(&key).err().unwrap().changes;
         state.fetched(&key, changes, found(), Some("8".to_owned()));
         assert!(state.known.is_empty());
     }

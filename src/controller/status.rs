@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::resolve::Problem;
+use super::unseen::{PUSHES_SEEN, Unseen};
 use crate::api::condition::{
     self, ConfigKind, READY, RECONCILING, SERVED, SERVED_MESSAGE, SYNC_WEBHOOK_RECEIVERS_FAILED, SYNCED,
     SYNCING_MESSAGE, SYNCING_WEBHOOKS, Wanted,
@@ -35,6 +37,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// Receivers that are served but deserve attention.
     pub warnings: Vec<Problem>,
+    /// Pushes that Kargo does not come across, as known when the status is written.
+    pub(super) unseen: Option<Unseen>,
 }
 
 /// The smallest patch that brings the status of an object up to date; `None` when it is already. `current` is the
@@ -94,7 +98,18 @@ fn desired(kind: ConfigKind, report: &Report, current: &ConfigStatus, now: Times
         // As Kargo does: only a generation without errors counts as observed.
         status.observed_generation = report.generation;
     }
+    set_unseen(&mut status.conditions, report, now);
     status
+}
+
+/// Says which pushes Kargo does not come across, or nothing of it.
+fn set_unseen(conditions: &mut Vec<Condition>, report: &Report, now: Timestamp) {
+    let Some(Unseen { reason, message }) = report.unseen.clone() else {
+        return condition::remove(conditions, PUSHES_SEEN);
+    };
+    let observed_generation = report.generation;
+    let wanted = Wanted { type_: PUSHES_SEEN.into(), status: false, reason, message, observed_generation };
+    condition::set(conditions, wanted, now);
 }
 
 /// What the status of a `Receiver` or `ClusterReceiver` should become.
@@ -115,6 +130,7 @@ fn desired_of_receiver(report: &Report, current: &ReceiverStatus, now: Timestamp
     let observed_generation = report.generation;
     let ready = Wanted { type_: READY.into(), status: served.is_some(), reason, message, observed_generation };
     condition::set(&mut status.conditions, ready, now);
+    set_unseen(&mut status.conditions, report, now);
     status
 }
 
@@ -154,7 +170,7 @@ mod tests {
             url: Some("https://h/quay/x".to_owned()),
         }];
         let refresh = Some("t1".to_owned());
-        Report { generation: Some(3), refresh, receivers, kind: Some("quay"), problems, warnings: vec![] }
+        Report { generation: Some(3), refresh, receivers, kind: Some("quay"), problems, warnings: vec![], unseen: None }
     }
 
     fn problem(receiver: &str) -> Problem {
@@ -182,6 +198,25 @@ mod tests {
         assert_eq!(failed.observed_generation, None);
         let healed = desired(ConfigKind::Project, &report(vec![]), &failed, now());
         assert_eq!(healed.conditions.len(), 1);
+    }
+
+    #[test]
+    fn pushes_that_kargo_does_not_come_across_have_a_condition_of_their_own_while_that_lasts() {
+        let unseen = Some(Unseen { reason: "DiscoveryFailed", message: "503".to_owned() });
+        let troubled = Report { unseen, ..report(vec![]) };
+        for owner in [Owner::ProjectConfig("p".into()), Owner::ClusterReceiver("hub".into())] {
+            let written = |report: &Report, current: &Value| patch(&owner, report, &current.to_string(), now());
+            let healthy = written(&report(vec![]), &Value::Null).unwrap()["status"].clone();
+            let status = written(&troubled, &healthy).unwrap()["status"].clone();
+            assert_eq!(status["conditions"][0], healthy["conditions"][0], "it says nothing about the receivers");
+            let condition = &status["conditions"][1];
+            assert_eq!(condition["type"], "quayside.dev/PushesSeen");
+            assert_eq!((&condition["status"], &condition["reason"]), (&json!("False"), &json!("DiscoveryFailed")));
+            let mut whole = healthy.clone();
+            whole["conditions"] = status["conditions"].clone();
+            assert!(written(&troubled, &whole).is_none());
+            assert_eq!(written(&report(vec![]), &whole).unwrap()["status"]["conditions"], healthy["conditions"]);
+        }
     }
 
     #[test]

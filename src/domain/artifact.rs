@@ -104,7 +104,8 @@ impl Artifacts {
                     self.images.iter().flatten().filter(|image| normalize_image(&image.repo_url) == *repository);
                 let mut tagged =
                     images.flat_map(|image| image.references.iter().flatten()).filter(|found| found.tag == qualifier);
-                let is_pushed = |found: &Reference| !names_digest(event) || event.ids.contains(&found.digest);
+                let has_any = subscription.caches_tags || !names_digest(event);
+                let is_pushed = |found: &Reference| has_any || event.ids.contains(&found.digest);
                 Some(tagged.any(is_pushed))
             }
             SubscriptionKind::Chart => {
@@ -200,6 +201,12 @@ mod tests {
         }}]);
         assert_eq!(listing(&digest, "quay.io/a/b", &["1.1.0"], &["sha256:11"]), Listing::Listed);
         assert_eq!(listing(&digest, "quay.io/a/b", &["1.1.0"], &["sha256:12"]), Listing::Missing);
+        let cached = json!([{"image": {"repoURL": "quay.io/a/b", "constraint": "^1.0.0", "cacheByTag": true}}]);
+        assert_eq!(
+            listing(&cached, "quay.io/a/b", &["1.1.0"], &["sha256:99"]),
+            Listing::Listed,
+            "Kargo keeps the first"
+        );
     }
 
     #[test]

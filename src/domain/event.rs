@@ -93,6 +93,14 @@ impl PushEvent {
         Self { ids: in_order(ids), ..self }
     }
 
+    /// The same event with the digests of its tags. They count only when there is one for each tag: otherwise a tag
+    /// without one would be taken for a tag that is not listed.
+    #[must_use]
+    pub fn with_digests(self, digests: Vec<String>) -> Self {
+        let has_all = digests.iter().all(|digest| is_digest(digest));
+        self.with_ids(if has_all { digests } else { Vec::new() })
+    }
+
     /// The same event with what only a Git push says.
     #[must_use]
     pub fn with_git(self, changed_files: ChangedFiles, default_branch: Option<String>) -> Self {
@@ -325,6 +333,19 @@ mod tests {
         assert_eq!(verdict(&[&signature, &digest]), Err((ONLY_SIGNATURES, 2)));
         assert_eq!(verdict(&[&digest]), Err((ONLY_DIGESTS, 1)));
         assert_eq!(verdict(&["sha256:abc"]), Ok(vec!["sha256:abc".to_owned()]));
+    }
+
+    #[test]
+    fn digests_count_only_when_every_tag_has_one() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let ids = |digests: &[&str]| {
+            let digests = digests.iter().map(|digest| (*digest).to_owned()).collect();
+            PushEvent::default().with_digests(digests).ids
+        };
+        assert_eq!(ids(&[&digest, &digest]), [&*digest]);
+        for lacking in ["", "latest", "sha256:abc"] {
+            assert_eq!(ids(&[&digest, lacking]), Vec::<String>::new(), "{lacking}");
+        }
     }
 
     #[test]

@@ -117,11 +117,11 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
 }
 
 /// Asks for all refreshes at once and waits until they are written or the deadline passes. Where a disk can keep what
-/// is owed, it does not wait while the API server is known to be away, or while too many requests of the receiver wait
+/// is owed, it does not wait while the API server is known to be away, or while the receiver waits for too much
 /// already. Returns those that are not done by then; they stay owed.
 async fn refresh(hooks: &Hooks, party: Party, targets: &[Target]) -> Vec<Target> {
     hooks.metrics.matched(targets);
-    let wait = hooks.memory.waits.begin(party);
+    let wait = hooks.memory.waits.begin(party, targets.len());
     // A sender that is serial, as Quay is, must not wait in vain for every event of an outage.
     let is_queued = hooks.spool.is_some() && (wait.is_beyond_share || hooks.refresher.is_away());
     let deadline = if is_queued { Duration::ZERO } else { hooks.ack_deadline };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::heads::Heads;
 use super::limits::{
     BODIES_SHARE, CONNECTION_BYTES, CONNECTIONS_SHARE, HEADS_SHARE, LARGE_HEAD_BYTES, MAX_BODY_BYTES, MAX_CONNECTIONS,
-    WAITS_SHARE,
+    REFRESH_BYTES, REFRESHES_SHARE, WAITS_SHARE,
 };
 use super::pool::Pool;
 use super::waits::Waits;
@@ -32,7 +32,7 @@ impl Memory {
         let connections = (budget / of * part / CONNECTION_BYTES).clamp(1, MAX_CONNECTIONS);
         Self {
             connections,
-            waits: Arc::new(Waits::new((connections / WAITS_SHARE).max(1))),
+            waits: Arc::new(Waits::new((connections / WAITS_SHARE).max(1), budget / REFRESHES_SHARE / REFRESH_BYTES)),
             heads: Heads::new((budget / HEADS_SHARE / LARGE_HEAD_BYTES).max(1)),
             // Two receivers can always have one of the largest each.
             bodies: Pool::new((budget / BODIES_SHARE).max(2 * MAX_BODY_BYTES)),
@@ -51,7 +51,8 @@ mod tests {
         for budget in [64 << 20, 256 << 20, 1 << 30] {
             let memory = Memory::new(budget);
             let heads = memory.heads.limit() * LARGE_HEAD_BYTES;
-            let taken = memory.connections * CONNECTION_BYTES + heads + memory.bodies.capacity();
+            let waits = memory.waits.refreshes() * REFRESH_BYTES;
+            let taken = memory.connections * CONNECTION_BYTES + heads + memory.bodies.capacity() + waits;
             assert!(taken as u64 <= budget * 6 / 10, "{taken} of {budget}");
         }
         assert!(Memory::new(0).connections > 0);

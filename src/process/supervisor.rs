@@ -105,7 +105,7 @@ pub async fn caught_async<T>(what: &'static str, work: impl Future<Output = T>) 
     logged(what, AssertUnwindSafe(work).catch_unwind().await)
 }
 
-/// The panic itself has been printed with its place; its payload may quote what made it.
+/// The panic itself is logged by the hook of `panics`, with its place.
 fn logged<T>(what: &'static str, result: Result<T, Box<dyn Any + Send>>) -> Option<T> {
     if result.is_err() {
         tracing::error!(what, "a panic was caught; nothing else is affected");

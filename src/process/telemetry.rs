@@ -9,6 +9,8 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
+use super::panics;
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -45,7 +47,7 @@ impl LogLevel {
     }
 }
 
-/// Installs the subscriber of the process.
+/// Installs the subscriber of the process, and lets it log panics as well.
 ///
 /// # Errors
 /// When there is one already.
@@ -59,5 +61,7 @@ pub fn install(format: LogFormat, level: LogLevel) -> anyhow::Result<()> {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
         LogFormat::Text => builder.with_ansi(false).try_init(),
     };
-    installed.map_err(|error| anyhow::anyhow!("failed to install the log subscriber: {error}"))
+    installed.map_err(|error| anyhow::anyhow!("failed to install the log subscriber: {error}"))?;
+    panics::log_all();
+    Ok(())
 }

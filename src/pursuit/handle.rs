@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::events::{GivenUp, WAITING};
 use super::machine::Machine;
 use super::message::presentable;
-use super::{At, Moment, Origin, Outcome, Push, Report, Rules, Sighting};
+use super::{At, Moment, Origin, Outcome, Push, Report, Rules, Sighting, Trouble, Troubles, Why};
 use crate::domain::artifact::{Artifacts, Listing};
 use crate::domain::event::PushEvent;
-use crate::domain::target::Target;
+use crate::domain::target::{Target, TargetKind};
 use crate::journal::Journal;
 use crate::journal::record::{State, Step};
 use crate::lease::Leadership;
@@ -44,6 +44,7 @@ struct Shared {
     metrics: PursuitMetrics,
     journal: Journal,
     given_up: Sender<GivenUp>,
+    troubles: Arc<Troubles>,
 }
 
 impl Pursuit {
@@ -60,7 +61,14 @@ impl Pursuit {
         Outcome::ALL.iter().for_each(|outcome| metrics.begin(outcome.as_str()));
         let machine = Mutex::new(Machine::new(rules));
         let began = Instant::now();
-        (Self(Arc::new(Shared { machine, began, clock, index, metrics, journal, given_up })), receiver)
+        let troubles = Arc::default();
+        (Self(Arc::new(Shared { machine, began, clock, index, metrics, journal, given_up, troubles })), receiver)
+    }
+
+    /// The Warehouses whose pushes Kargo does not come across.
+    #[must_use]
+    pub fn troubles(&self) -> Arc<Troubles> {
+        Arc::clone(&self.0.troubles)
     }
 
     /// Now, by both clocks.
@@ -108,6 +116,9 @@ impl Pursuit {
             _ => Listing::Unknown,
         };
         self.0.machine.lock().observe(target, sighting, (at, origin), &mut lists, &mut out);
+        if target.kind == TargetKind::Warehouse {
+            self.0.troubles.observe(&target.key, sighting);
+        }
         self.report(target, out);
     }
 
@@ -115,6 +126,9 @@ impl Pursuit {
     pub fn gone(&self, target: &Target) {
         let (at, mut out) = (self.at(), Vec::new());
         self.0.machine.lock().gone(target, at, &mut out);
+        if target.kind == TargetKind::Warehouse {
+            self.0.troubles.gone(&target.key);
+        }
         self.report(target, out);
     }
 
@@ -133,6 +147,7 @@ impl Pursuit {
             let due = self.0.machine.lock().tick(at, leadership.is_leader(), &mut out);
             out.into_iter().for_each(|(target, report)| self.report(&target, vec![report]));
             let (objects, oldest) = self.0.machine.lock().pursued();
+            self.0.troubles.tick(at.wall);
             self.0.metrics.pursues(objects, oldest.map(|since| at.now.saturating_sub(since)));
             if readiness.is_draining() {
                 continue;
@@ -163,6 +178,13 @@ impl Pursuit {
         self.0.journal.advance(target, up_to, step, now);
     }
 
+    fn not_listed(&self, target: &Target, after: Moment) {
+        let now = self.0.clock.now();
+        let since = now.checked_sub(after).unwrap_or(now);
+        let trouble = Trouble { why: Why::NotListed, since, message: String::new(), discovered: None };
+        self.0.troubles.begin(&target.key, trouble);
+    }
+
     fn report(&self, target: &Target, reports: Vec<Report>) {
         for report in reports {
             match report {
@@ -182,12 +204,21 @@ impl Pursuit {
                         "Kargo does not take a refresh up; is its controller running, and is it the one for this shard?"
                     );
                 }
+                Report::Troubled { why, since, message, discovered } => {
+                    let message = message.as_deref().map(presentable).unwrap_or_default();
+                    self.0.troubles.begin(&target.key, Trouble { why, since, message, discovered });
+                }
                 Report::Ended { push, outcome, after, message } => {
                     self.0.metrics.ended(outcome.as_str(), after);
                     let reason = message.as_deref().map(presentable).unwrap_or_default();
                     log_end(target, &push, outcome, after, &reason);
                     if let Some(state) = ended_as(outcome) {
                         self.note(target, after, &Step::Ended(state, reason.clone()));
+                    }
+                    match outcome {
+                        Outcome::Seen => self.0.troubles.seen(&target.key),
+                        Outcome::LookedNotListed => self.not_listed(target, after),
+                        _ => {}
                     }
                     if matches!(outcome, Outcome::NotLooked | Outcome::NotHandled | Outcome::LookedNotListed) {
                         // When too many wait, the log has it.

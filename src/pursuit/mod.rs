@@ -15,6 +15,7 @@ mod record;
 mod rules;
 mod skew;
 mod token;
+mod troubles;
 mod want;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 
 pub use handle::Pursuit;
 pub use rules::Rules;
+pub use troubles::{Trouble, Troubles, Why};
 pub use want::{Outcome, Push};
 
 /// Time since the process began; it never steps.
@@ -79,6 +81,17 @@ pub enum Report {
     },
     /// Kargo has not taken a refresh up for a while. It is not asked again, because the annotation stays.
     NotHandled,
+    /// Kargo has not taken a refresh up, or not looked after it, for so long that it deserves attention.
+    Troubled {
+        /// Which of both.
+        why: Why,
+        /// Since when.
+        since: Timestamp,
+        /// Kargo's message about its last failure, as it gives it.
+        message: Option<Box<str>>,
+        /// When Kargo had looked last.
+        discovered: Option<i64>,
+    },
     /// The pursuit of a push has ended.
     Ended {
         /// Which.

@@ -14,7 +14,7 @@ pub(super) use self::overdue::Due;
 use super::skew::{Followed, Skew};
 use super::token::{Mark, time_of};
 use super::want::{Early, Outcome, Push, Want};
-use super::{At, Moment, Origin, Report, Rules, Sighting};
+use super::{At, Moment, Origin, Report, Rules, Sighting, Why};
 use crate::domain::artifact::Listing;
 use crate::domain::event::PushEvent;
 use crate::domain::target::TargetKind;
@@ -48,6 +48,8 @@ pub(super) struct Record {
     since: Moment,
     /// Whether it was reported that Kargo does not take the token up.
     reported: bool,
+    /// The trouble that was reported last, while it goes on.
+    troubled: Option<Why>,
     attempt: usize,
     /// Whether a nudge was asked for and is not written yet.
     nudged: bool,
@@ -102,6 +104,7 @@ impl Record {
             failure: None,
             since: now,
             reported: false,
+            troubled: None,
             attempt: 0,
             nudged: false,
             resumed: false,
@@ -249,6 +252,7 @@ impl Record {
         let number = sighting.handled.and_then(|handled| self.number_of(Mark::of(handled)));
         let newly = number.filter(|number| self.taken.is_none_or(|taken| taken.number < *number));
         if let Some(number) = newly {
+            self.troubled = self.troubled.filter(|why| *why != Why::NotHandled);
             if self.wants.is_empty() && at.now >= self.since + rules.bound() {
                 // Kargo has been away for long, and what it takes up now deserves as much patience as ever.
                 self.since = at.now;
@@ -292,14 +296,14 @@ impl Record {
         if let Some(taken) = &mut self.taken {
             (taken.idle, taken.same_second) = (None, false);
         }
-        self.looked = self.looked.max(Some(up_to));
+        (self.looked, self.troubled) = (self.looked.max(Some(up_to)), None);
         let is_promotion = self.kind == TargetKind::Promotion;
+        let mut listings = self.listings(lists).into_iter();
         self.wants.retain_mut(|want| {
-            let is_covered = covered(want, up_to);
+            let (is_covered, listing) = (covered(want, up_to), listings.next().unwrap_or(Listing::Unknown));
             if !is_covered && !want.looked && want.token.is_some() {
                 return true;
             }
-            let listing = lists(&want.push.events);
             if !is_covered && want.token.is_none() {
                 want.early = Some(Early { number: up_to, at: when, listing });
             }
@@ -309,6 +313,20 @@ impl Record {
             }
             !(is_covered || want.looked) || want.look(is_covered, listing, when, rules, out)
         });
+    }
+
+    /// What a look found for each push. A tag that was pushed again is listed with its newest digest only, which stands
+    /// for the pushes before as well.
+    fn listings(&self, lists: Lists<'_>) -> Vec<Listing> {
+        let mut listings: Vec<Listing> = self.wants.iter().map(|want| lists(&want.push.events)).collect();
+        let listed = |(want, listing): (&'_ Want, &Listing)| (*listing == Listing::Listed).then(|| want.push.clone());
+        let listed: Vec<Push> = self.wants.iter().zip(&listings).filter_map(listed).collect();
+        for (want, listing) in self.wants.iter().zip(&mut listings).filter(|(_, found)| **found == Listing::Missing) {
+            if listed.iter().any(|push| push.is_like(&want.push)) {
+                *listing = Listing::Listed;
+            }
+        }
+        listings
     }
 
     /// The object was deleted.

@@ -2,10 +2,19 @@
 
 mod world;
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use self::world::{Act, Ms, Setup, UNIT, World, minutes, shipped};
-use super::{Outcome, Rules};
+use super::machine::Machine;
+use super::{At, Origin, Outcome, Push, Report, Rules, Sighting, Why};
+use crate::domain::artifact::Listing;
+use crate::domain::event::PushEvent;
+use crate::domain::scope::ObjectKey;
+use crate::domain::target::{Target, TargetKind};
+use crate::refresh::token::token;
 
 fn setup(skew: i64, saves_early: bool, replicas: usize) -> Setup {
     Setup { skew, saves_early, replicas, rules: shipped() }
@@ -76,6 +85,144 @@ fn the_pauses_between_nudges_are_those_of_the_design() {
     assert_eq!(world.pushes[0].message.as_deref(), Some("registry down"));
     assert!((minutes(60)..minutes(61)).contains(&(world.pushes[0].outcome_at - 10_000)));
     assert!(world.nudges.iter().all(|at| *at < minutes(61)));
+}
+
+#[test]
+fn what_goes_on_for_a_minute_is_reported_once_by_every_replica_and_a_short_failure_by_none() {
+    let troubled = |setup, act| {
+        let world = run(setup, vec![(9_500, act), (10_000, PUSH)], minutes(20));
+        world.troubles.iter().map(|(at, replica, why)| (at / 1000, *replica, *why)).collect::<Vec<_>>()
+    };
+    for setup in all_setups(2) {
+        assert_eq!(troubled(setup, Act::RegistryDown(4_000)), []);
+        let (down, away) = (Act::RegistryDown(minutes(10)), Act::KargoRestarts(minutes(10)));
+        for (act, expected) in [(down, Why::NotLooked), (away, Why::NotHandled)] {
+            let troubles = troubled(setup, act);
+            let of = |replica| troubles.iter().filter(move |(_, by, _)| *by == replica).collect::<Vec<_>>();
+            for replica in [0, 1] {
+                let [(second, _, why)] = of(replica)[..] else { panic!("{setup:?}: {troubles:?}") };
+                assert!((70..90).contains(second) && *why == expected, "{setup:?}: {troubles:?}");
+            }
+        }
+    }
+}
+
+/// One replica and one object, step by step.
+struct Steps {
+    machine: Machine,
+    target: Target,
+    out: Vec<Report>,
+    listed: fn(&[PushEvent]) -> Listing,
+}
+
+impl Steps {
+    fn of(target: Target, listed: fn(&[PushEvent]) -> Listing) -> Self {
+        Self { machine: Machine::new(shipped()), target, out: Vec::new(), listed }
+    }
+
+    fn at(ms: Ms) -> At {
+        let (now, start) = (Duration::from_millis(ms), "2026-08-21T17:51:41Z".parse::<Timestamp>().unwrap());
+        At { now, wall: start + now }
+    }
+
+    fn want(&mut self, ms: Ms, push: &Push) {
+        self.machine.want(&self.target, push, Self::at(ms), &mut self.out);
+    }
+
+    /// Writes a token, and returns it.
+    fn write(&mut self, ms: Ms) -> String {
+        let token = token(Self::at(ms).wall);
+        self.machine.written(&self.target, &token, Self::at(ms).wall, Self::at(ms + 10), &mut self.out);
+        token
+    }
+
+    fn show(&mut self, ms: Ms, annotation: &str, handled: Option<&str>, discovered: i64) {
+        let (annotation, discovered) = (Some(annotation), Some(discovered));
+        let sighting = Sighting { annotation, handled, discovered, ..Sighting::default() };
+        let mut listed = self.listed;
+        self.machine.observe(&self.target, &sighting, (Self::at(ms), Origin::Live), &mut listed, &mut self.out);
+    }
+
+    /// Lets time pass; returns how many nudges are due.
+    fn tick(&mut self, ms: Ms) -> usize {
+        let mut out = Vec::new();
+        let due = self.machine.tick(Self::at(ms), true, &mut out);
+        self.out.extend(out.into_iter().map(|(_, report)| report));
+        due.iter().for_each(|target| self.machine.nudged(target, Self::at(ms)));
+        due.len()
+    }
+
+    fn ended(&self) -> Vec<(String, Outcome)> {
+        let ended = |report: &Report| match report {
+            Report::Ended { push, outcome, .. } => Some((push.delivery.as_deref().unwrap_or("").to_owned(), *outcome)),
+            _ => None,
+        };
+        self.out.iter().filter_map(ended).collect()
+    }
+}
+
+fn storefront() -> Target {
+    Target::warehouse(ObjectKey::new("northwind", "storefront"))
+}
+
+#[test]
+fn a_tag_that_was_pushed_again_is_seen_with_its_newest_digest() {
+    let mut steps =
+        Steps::of(
+            storefront(),
+            |events| {
+                if events[0].ids == ["sha256:2"] { Listing::Listed } else { Listing::Missing }
+            },
+        );
+    let push = |digest: &str| {
+        let event = PushEvent::new("push".into(), vec!["quay.io/a/b".to_owned()], vec!["latest".to_owned()]);
+        Push::new(&[event.with_ids(vec![digest.to_owned()])], digest)
+    };
+    steps.want(0, &push("sha256:1"));
+    let first = steps.write(10);
+    steps.want(100, &push("sha256:2"));
+    let second = steps.write(110);
+    steps.show(130, &first, None, 1);
+    steps.show(140, &second, Some(&second), 1);
+    steps.show(5_000, &second, Some(&second), 2);
+    assert_eq!(steps.ended(), ["sha256:1", "sha256:2"].map(|digest| (digest.to_owned(), Outcome::Seen)));
+}
+
+#[test]
+fn what_a_catch_up_or_a_generic_receiver_refreshes_is_pursued_until_kargo_has_looked() {
+    for delivery in [None, Some("generic")] {
+        let mut steps = Steps::of(storefront(), |events| {
+            assert!(events.is_empty());
+            Listing::Unknown
+        });
+        if let Some(delivery) = delivery {
+            steps.want(0, &Push::new(&[], delivery));
+        }
+        let first = steps.write(10);
+        steps.show(20, &first, None, 1);
+        steps.show(3_000, &first, Some(&first), 1);
+        assert_eq!((steps.tick(7_000), steps.tick(8_000), steps.tick(60_000)), (0, 1, 0));
+        let second = steps.write(60_010);
+        steps.show(60_020, &second, Some(&first), 1);
+        steps.show(63_000, &second, Some(&second), 2);
+        assert_eq!(steps.ended(), [(delivery.unwrap_or_default().to_owned(), Outcome::Looked)]);
+        assert_eq!(steps.tick(minutes(120)), 0);
+    }
+}
+
+#[test]
+fn a_promotion_is_pursued_until_it_is_handled_and_never_asked_again() {
+    let promotion = Target { kind: TargetKind::Promotion, ..storefront() };
+    let mut steps = Steps::of(promotion, |_| Listing::Unknown);
+    steps.want(0, &Push::new(&[], "pull-request"));
+    let token = steps.write(10);
+    steps.show(20, &token, None, 0);
+    assert_eq!(steps.tick(minutes(30)), 0);
+    let says = |is: fn(&Report) -> bool| steps.out.iter().filter(|report| is(report)).count();
+    assert_eq!(says(|report| matches!(report, Report::NotHandled)), 1);
+    assert_eq!(says(|report| matches!(report, Report::Troubled { .. })), 0, "its Warehouse is not in trouble");
+    steps.show(minutes(31), &token, Some(&token), 0);
+    assert_eq!(steps.ended(), [("pull-request".to_owned(), Outcome::Handled)]);
 }
 
 #[test]

@@ -80,6 +80,14 @@ impl Push {
         let events = if is_small { Arc::from(events) } else { Arc::default() };
         Self { events, delivery: Some(delivery.into()) }
     }
+
+    /// Whether another push is about the same tags, versions or refs of the same repositories.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let subjects = |push: &Self| {
+            push.events.iter().map(|event| (event.repositories.clone(), event.qualifiers.clone())).collect::<Vec<_>>()
+        };
+        !self.events.is_empty() && subjects(self) == subjects(other)
+    }
 }
 
 /// A push that has not come to its end.

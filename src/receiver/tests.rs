@@ -96,6 +96,38 @@ proptest! {
     }
 }
 
+/// The pushes that name a tag and neither digest nor commit, because their senders do not know it.
+fn names_no_id(kind: ReceiverKind, event: &str) -> bool {
+    use ReceiverKind::{DockerHub, Gitea, Msr, Nexus, Quay};
+    matches!((kind, event), (Quay | DockerHub | Nexus, _) | (Gitea, "package") | (Msr, "CHART_PUSH"))
+}
+
+#[test]
+fn a_push_names_the_digest_of_its_tag_or_the_commit_of_its_ref_where_the_sender_gives_it() {
+    let tags = ["1.4.2".to_owned()];
+    let mut seen = std::collections::BTreeMap::new();
+    for (kind, receiver) in kinds() {
+        let push = SamplePush { repository: receiver.sample_repository(), qualifiers: &tags, changed_files: &[] };
+        for event in receiver.events() {
+            let sample = receiver.sign(receiver.sample(event, &push).unwrap(), &secret());
+            let pushes = match receive(receiver, sample) {
+                Ok(Verdict::Push(push)) => vec![push],
+                Ok(Verdict::Pushes(pushes)) => pushes,
+                _ => continue,
+            };
+            for push in pushes {
+                let is_id = |id: &String| crate::domain::event::is_digest(id) || id.len() == 40;
+                let expected = usize::from(!names_no_id(kind, event));
+                assert_eq!(push.ids.iter().filter(|id| is_id(id)).count(), expected, "{kind} {event}: {push:?}");
+                assert_eq!(push.ids.len(), expected, "{kind} {event}: {push:?}");
+                *seen.entry(kind.as_str()).or_insert(0) += expected;
+            }
+        }
+    }
+    let silent: Vec<_> = seen.iter().filter(|(_, count)| **count == 0).map(|(kind, _)| *kind).collect();
+    assert_eq!(silent, ["dockerhub", "nexus", "quay"]);
+}
+
 #[test]
 fn the_first_sample_of_every_kind_is_a_push_of_the_given_tags() {
     let tags = ["1.4.2".to_owned()];

@@ -1,5 +1,5 @@
-//! Pushes to two replicas while everything around them fails in turn: no push that was acknowledged is lost, and none
-//! has to be given up by its sender.
+//! Pushes to two replicas while everything around them fails in turn, the registry and Kargo's controller included: no
+//! push that was acknowledged is lost, Kargo comes across each, and none has to be given up by its sender.
 //!
 //! `make chaos` runs it for as long as one likes; `make test` runs it for a quarter of a minute.
 
@@ -8,6 +8,7 @@ mod replica;
 mod sender;
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,11 +16,12 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, stream};
 use serde_json::json;
 use tokio::task::block_in_place;
+use tokio::time::timeout;
 
 use self::history::History;
 use self::replica::Replica;
 use self::sender::{Push, Sender};
-use crate::harness::{Fault, LeaseTurn, Project, image, wait_until};
+use crate::harness::{Fault, Hook, Kargo, LeaseTurn, Project, Tagged, image, wait_until};
 
 /// In seconds, unless the environment says otherwise.
 const SHORT: u64 = 15;
@@ -32,6 +34,8 @@ const SENDERS: u64 = 32;
 /// The longest back-off, and a PATCH on a connection that stays silent.
 const RECOVERY: Duration = Duration::from_secs(90);
 const CALM: Duration = Duration::from_millis(500);
+/// Pushes after everything is well again, one at a time.
+const QUIET: usize = 100;
 
 const SECRET: &str = "a long enough secret of the chaos";
 
@@ -55,15 +59,27 @@ enum Trouble {
     ApiServerKilled,
     /// A replica is killed and started again while Secrets cannot be read, although everything else can.
     KilledWithoutSecrets(usize),
+    /// The registry answers errors.
+    RegistryDown,
+    /// The registry answers errors, and a replica is killed and started again.
+    RegistryDownAndKilled(usize),
+    /// Kargo's controller is away.
+    ControllerDown,
+    /// Kargo's controller is killed in the middle of its looks, and another one is there at once.
+    ControllerKilled,
 }
 
 /// In this order, over and over. A short run has to see the worst.
-const TROUBLES: [Trouble; 19] = [
+const TROUBLES: [Trouble; 24] = [
     Trouble::Everywhere(Fault::Reset),
+    Trouble::RegistryDown,
     Trouble::Killed(0),
+    Trouble::ControllerKilled,
     Trouble::At(1, Fault::LostAnswers),
     Trouble::KilledWhileAway(1),
+    Trouble::RegistryDownAndKilled(0),
     Trouble::Everywhere(Fault::Status(429, Some(1))),
+    Trouble::ControllerDown,
     Trouble::At(0, Fault::HalfOpen),
     Trouble::ApiServerKilled,
     Trouble::Everywhere(Fault::Slow(Duration::from_millis(700))),
@@ -78,12 +94,16 @@ const TROUBLES: [Trouble; 19] = [
     Trouble::KilledWithoutSecrets(1),
     Trouble::Everywhere(Fault::CutWatches),
     Trouble::KilledWithoutSecrets(0),
+    Trouble::RegistryDownAndKilled(1),
 ];
 
 /// Everything that fails.
 struct Stage<'a> {
     turn: &'a LeaseTurn,
     replicas: [Replica; 2],
+    kargo: Kargo,
+    /// Whether the registry answers errors.
+    registry_down: Arc<AtomicBool>,
 }
 
 impl Stage<'_> {
@@ -103,6 +123,19 @@ impl Stage<'_> {
                 self.replicas[replica].proxy.set(Fault::SecretReads(429));
                 self.replicas[replica].restart("-KILL", self.turn).await;
             }
+            Trouble::RegistryDown => self.registry(false),
+            Trouble::RegistryDownAndKilled(replica) => {
+                self.registry(false);
+                tokio::time::sleep(lasting / 2).await;
+                self.replicas[replica].restart("-KILL", self.turn).await;
+            }
+            Trouble::ControllerDown => self.kargo.behave(|kargo| kargo.up = false),
+            Trouble::ControllerKilled => {
+                self.kargo.behave(|kargo| kargo.slow = lasting / 2);
+                tokio::time::sleep(lasting / 2).await;
+                self.kargo.behave(|kargo| kargo.up = false);
+                self.kargo.behave(|kargo| (kargo.up, kargo.slow) = (true, Duration::ZERO));
+            }
             Trouble::ApiServerKilled => block_in_place(|| {
                 self.turn.plane.command("kill-apiserver");
                 self.turn.plane.command("start-apiserver");
@@ -110,8 +143,60 @@ impl Stage<'_> {
         }
         tokio::time::sleep(lasting).await;
         set(Fault::None);
+        self.registry(true);
+        self.kargo.behave(|kargo| kargo.up = true);
         tokio::time::sleep(CALM).await;
     }
+
+    fn registry(&self, up: bool) {
+        self.registry_down.store(!up, Ordering::Relaxed);
+    }
+
+    /// The pushes that were acknowledged and that no look of Kargo has followed.
+    fn unseen<'p>(&self, pushes: &'p [Push]) -> Vec<&'p Push> {
+        let is_followed = |push: &Push| self.kargo.looked(&warehouse(push.warehouse)).is_some_and(|at| at >= push.sent);
+        pushes.iter().filter(|push| push.is_acknowledged() && !is_followed(push)).collect()
+    }
+
+    fn patches(&self) -> usize {
+        self.replicas.iter().map(|replica| replica.proxy.patches()).sum()
+    }
+
+    fn nudges(&self) -> f64 {
+        self.replicas.iter().map(|replica| replica.metric("quayside_pursuit_nudges_total")).sum()
+    }
+
+    /// Pushes that nothing disturbs, and how many PATCHes and nudges they cost.
+    async fn quiet(&self, hooks: [Hook; 2]) -> (usize, f64) {
+        for replica in &self.replicas {
+            replica.pursues_nothing(RECOVERY).await;
+        }
+        let before = (self.patches(), self.nudges());
+        let mut sender = Sender::new(hooks, 0);
+        block_in_place(|| (0..QUIET).for_each(|number| sender.push(number % BUSY)));
+        assert_eq!(sender.pushes.len(), QUIET, "each was acknowledged at once");
+        wait_until("Kargo has looked", RECOVERY, async || self.unseen(&sender.pushes).is_empty().then_some(())).await;
+        for replica in &self.replicas {
+            replica.pursues_nothing(RECOVERY).await;
+        }
+        (self.patches() - before.0, self.nudges() - before.1)
+    }
+}
+
+/// A registry that lists the only tag there is, or answers errors.
+fn kargo(project: &Project, registry_down: &Arc<AtomicBool>) -> Kargo {
+    let is_down = Arc::clone(registry_down);
+    let kargo = Kargo::start(
+        project,
+        Box::new(move |_| {
+            let is_down = is_down.load(Ordering::Relaxed);
+            let tag = Tagged { tag: "1.0.0".to_owned(), digest: String::new() };
+            if is_down { Err("503 Service Unavailable".to_owned()) } else { Ok(vec![tag]) }
+        }),
+    );
+    // There are many objects, and the machine has other work.
+    kargo.behave(|kargo| kargo.pause = Duration::from_millis(250));
+    kargo
 }
 
 /// The Warehouses, in the order in which they are pushed to: first those that are busy.
@@ -145,10 +230,14 @@ async fn no_acknowledged_push_is_lost_and_none_is_given_up_whatever_fails() {
     // A line for each of very many pushes would be most of the work.
     let log_level = if wanted > 0 { "warn" } else { "info" };
     let replicas = [Replica::start(&turn, log_level), Replica::start(&turn, log_level)];
-    let stage = Stage { turn: &turn, replicas };
+    let registry_down = Arc::default();
+    let kargo = kargo(&project, &registry_down);
+    let stage = Stage { turn: &turn, replicas, kargo, registry_down };
     for replica in &stage.replicas {
         replica.serves(&project, SECRET).await;
     }
+    let discovered = || (0..BUSY + single).all(|number| stage.kargo.looked(&warehouse(number)).is_some());
+    wait_until("Kargo has discovered everything", RECOVERY, async || discovered().then_some(())).await;
     let history = History::watch(project.api("Warehouse")).await;
 
     let hooks = stage.replicas.each_ref().map(|replica| replica.hook(&project, SECRET));
@@ -198,16 +287,30 @@ async fn no_acknowledged_push_is_lost_and_none_is_given_up_whatever_fails() {
     for replica in &stage.replicas {
         replica.owes_nothing(RECOVERY).await;
     }
+    let seen = async {
+        while !stage.unseen(&pushes).is_empty() {
+            tokio::time::sleep(CALM).await;
+        }
+    };
+    // What is not seen by then is counted below.
+    timeout(RECOVERY, seen).await.ok();
+    let unseen = stage.unseen(&pushes).len();
     wait_until("the history has arrived", RECOVERY, async || history.is_current().await.then_some(())).await;
 
     let history = history.end();
     let lost: Vec<&Push> = pushes.iter().filter(|push| !history.confirms(push)).collect();
     let given_up = sender::given_up(&pushes);
     println!("{}", report(&pushes, &troubles, &history, lost.len(), given_up, took, &stage));
+    println!("  pushes that no look of Kargo followed: {unseen}");
+    println!("  looks of Kargo that succeeded and failed: {:?}", stage.kargo.looks());
     assert!(lost.is_empty(), "{} pushes are lost, such as {:?}", lost.len(), &lost[..lost.len().min(5)]);
     // With very many senders the intake may be full, and says so.
     assert!(given_up == 0 || wanted > 0, "after three attempts Quay turns a hook off: {given_up}");
     assert!(pushes.iter().any(|push| push.status == 202), "nothing was ever queued");
+    assert_eq!(unseen, 0, "pushes that no look of Kargo followed, such as {:?}", stage.unseen(&pushes).first());
+    let (patches, nudges) = stage.quiet(hooks).await;
+    println!("  undisturbed: {patches} PATCHes for {QUIET} pushes, {nudges} nudges");
+    assert!(patches * 100 < QUIET * 105, "{patches} PATCHes and {nudges} nudges for {QUIET} pushes");
 }
 
 /// The figures.

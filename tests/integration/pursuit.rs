@@ -14,7 +14,7 @@ use kube::api::ListParams;
 use serde_json::json;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
-use crate::harness::{Hook, Kargo, Operator, Project, SOON, Setup, Tags, image, wait_until};
+use crate::harness::{Hook, Kargo, Operator, Project, SOON, Setup, Tagged, Tags, image, wait_until};
 
 /// A pause of the shipped length may pass, and an idle machine is rare.
 const PURSUED: Duration = Duration::from_secs(90);
@@ -43,7 +43,8 @@ impl Registry {
                     "GET https://robot:hunter2hunter2@{repository}/tags/list: 503 Service Unavailable"
                 ));
             }
-            Ok(registry.tags.lock().unwrap().get(repository).cloned().unwrap_or_default())
+            let tags = registry.tags.lock().unwrap().get(repository).cloned().unwrap_or_default();
+            Ok(tags.into_iter().map(|tag| Tagged { tag, digest: String::new() }).collect())
         })
     }
 }
@@ -233,6 +234,27 @@ async fn a_push_that_kargo_cannot_look_for_is_given_up_and_named_without_the_reg
         .event("PushNotLookedFor", "Kargo cannot discover what was pushed: error discovering images: GET https://…@")
         .await;
     assert!((2..=4).contains(&scene.nudges()), "{}", scene.nudges());
+}
+
+#[tokio::test]
+async fn a_registry_that_stays_away_is_told_on_the_object_with_the_receiver_until_kargo_has_looked() {
+    let scene = Scene::set("pursuit-told").await;
+    scene.registry.list(&scene.repository, "1.0.0");
+    scene.registry.down(true);
+    scene.push("1.0.0");
+    let told = scene.project.condition("quayside.dev/PushesSeen=False").await;
+    let message = told["message"].as_str().unwrap();
+    let begins = format!("Warehouse {}/storefront, since 20", scene.project.namespace);
+    assert_eq!(told["reason"], "DiscoveryFailed");
+    assert!(message.starts_with(&begins) && message.contains("503") && !message.contains("hunter2"), "{message}");
+    scene.registry.down(false);
+    scene.ended("seen", 1.0).await;
+    wait_until("the condition is gone", PURSUED, async || {
+        let status = scene.project.status().await;
+        let conditions = status["conditions"].as_array()?.clone();
+        conditions.iter().all(|condition| condition["type"] != "quayside.dev/PushesSeen").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

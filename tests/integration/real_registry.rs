@@ -1,86 +1,13 @@
 //! The real CNCF Distribution, with a receiver as its notification endpoint, and real pushes.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::harness::{Hook, Operator, Project, Ran, SOON, file, image, wait_until};
+use crate::harness::{Hook, Kargo, Operator, Project, Registry, SOON, Setup, image, tags_at, wait_until};
 
 /// A registry repeats a notification that was not answered in time after a pause.
 const DELIVERED: Duration = Duration::from_secs(60);
-
-/// Where `registry` and `crane` are; the first time they are built.
-fn tools() -> &'static Path {
-    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
-    TOOLS.get_or_init(|| {
-        let printed = Ran::of(&mut Command::new(file("tests/registry/tools.sh")), "").success();
-        PathBuf::from(printed.trim_end())
-    })
-}
-
-/// A registry that serves as long as this lives.
-struct Registry {
-    child: Child,
-    dir: TempDir,
-    port: u16,
-}
-
-impl Registry {
-    async fn start(endpoint: &str) -> Self {
-        let dir = TempDir::new().unwrap();
-        let config = json!({
-            "version": "0.1",
-            "log": {"level": "info", "accesslog": {"disabled": true}},
-            "storage": {"filesystem": {"rootdirectory": dir.path().join("data")}, "delete": {"enabled": true}},
-            "http": {"addr": "127.0.0.1:0", "secret": "of no use with one replica"},
-            "notifications": {"endpoints": [
-                {"name": "quayside", "url": endpoint, "timeout": "1s", "threshold": 10, "backoff": "1s"},
-            ]},
-        });
-        let (path, log) = (dir.path().join("config.yml"), dir.path().join("log"));
-        std::fs::write(&path, config.to_string()).unwrap();
-        let child = Command::new(tools().join("registry"))
-            .arg("serve")
-            .arg(path)
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut registry = Self { child, dir, port: 0 };
-        registry.port = wait_until("the registry listens", SOON, async || {
-            let log = std::fs::read_to_string(&log).unwrap();
-            let (_, address) = log.split_once("listening on 127.0.0.1:")?;
-            address.split_once(|c: char| !c.is_ascii_digit())?.0.parse().ok()
-        })
-        .await;
-        registry
-    }
-
-    fn host(&self) -> String {
-        format!("localhost:{}", self.port)
-    }
-
-    /// Runs crane there; `REGISTRY` is the host.
-    fn crane(&self, line: &str) {
-        let line = line.replace("REGISTRY", &self.host());
-        let mut command = Command::new(tools().join("crane"));
-        command.args(line.split(' ')).current_dir(self.dir.path());
-        Ran::of(&mut command, "").success();
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
 
 async fn refreshed_anew(project: &Project, name: &str, act: impl FnOnce()) {
     let before = project.tokens().await;
@@ -114,13 +41,7 @@ async fn images_that_are_pushed_to_a_real_registry_refresh_their_warehouses() {
         hook.would_refresh(1, &["--repository", &repository, "--tag", tag]).await;
     }
 
-    std::fs::write(registry.dir.path().join("hello.txt"), "hello\n").unwrap();
-    let mut tar = Command::new("tar");
-    Ran::of(tar.args(["-cf", "layer.tar", "hello.txt"]).current_dir(registry.dir.path()), "").success();
-    refreshed_anew(&project, "storefront", || {
-        registry.crane("append --oci-empty-base -f layer.tar -t REGISTRY/northwind/storefront:2.7.1");
-    })
-    .await;
+    refreshed_anew(&project, "storefront", || registry.push("northwind/storefront", "2.7.1", "hello")).await;
     assert_eq!(project.refreshed().await, ["storefront"]);
 
     // The platforms come by digest, the index by its tag.
@@ -139,4 +60,88 @@ async fn images_that_are_pushed_to_a_real_registry_refresh_their_warehouses() {
     })
     .await;
     assert_eq!(project.refreshed().await, ["storefront", "storefront-next"]);
+}
+
+/// A project whose Warehouses a stand-in for Kargo discovers in a real registry, and an operator that pursues its pushes
+/// with the pauses that are shipped.
+struct Scene {
+    project: Project,
+    operator: Operator,
+    registry: Registry,
+    kargo: Kargo,
+}
+
+impl Scene {
+    async fn set(name: &str, subscription: impl FnOnce(&str) -> serde_json::Value) -> Self {
+        let project = Project::new(name).await;
+        let operator = Operator::start(Setup::on(project.plane));
+        operator.ready().await;
+        let hook = project.receiver(&operator, "distribution", "secret", json!({})).await;
+        let registry = Registry::start(&hook.url()).await;
+        let repository = format!("{}/northwind/storefront", registry.host());
+        registry.push("northwind/storefront", "1.0.0", "first");
+        let address = registry.address;
+        let kargo = Kargo::start(&project, Box::new(move |repository| tags_at(address, repository)));
+        project.warehouse("storefront", json!([subscription(&repository)])).await;
+        hook.would_refresh(1, &["--repository", &repository, "--tag", "1.0.0"]).await;
+        wait_until("Kargo has discovered the first image", DELIVERED, async || {
+            kargo.listed("storefront").await.contains(&"1.0.0".to_owned()).then_some(())
+        })
+        .await;
+        Self { project, operator, registry, kargo }
+    }
+
+    fn outcomes(&self, outcome: &str) -> f64 {
+        self.operator.metric(&format!("quayside_pursuit_outcomes_total{{outcome=\"{outcome}\""))
+    }
+
+    async fn seen(&self, count: u32) {
+        wait_until("the push is seen", DELIVERED, async || (self.outcomes("seen") >= f64::from(count)).then_some(()))
+            .await;
+    }
+
+    fn nudges(&self) -> usize {
+        let object = format!("\"object\":\"{}/storefront\"", self.project.namespace);
+        self.operator.log().lines().filter(|line| line.contains("asking it again") && line.contains(&object)).count()
+    }
+}
+
+#[tokio::test]
+async fn pushes_are_seen_although_the_registry_is_away_for_4_seconds_while_kargo_looks() {
+    /// What a registry needs to restart.
+    const AWAY: Duration = Duration::from_secs(4);
+    let scene = Scene::set("registry-away", |repository| image(repository, "^1.0.0")).await;
+    let Scene { registry, kargo, .. } = &scene;
+    for trial in 1..=3 {
+        let (tag, taken, failed) = (format!("1.{trial}.0"), kargo.taken("storefront"), kargo.looks().1);
+        kargo.behave(|kargo| kargo.slow = Duration::from_secs(1));
+        registry.push("northwind/storefront", &tag, &tag);
+        wait_until("Kargo takes the refresh up", DELIVERED, async || (kargo.taken("storefront") > taken).then_some(()))
+            .await;
+        registry.stop();
+        tokio::time::sleep(AWAY).await;
+        assert!(kargo.looks().1 > failed, "Kargo looked in vain");
+        kargo.behave(|kargo| kargo.slow = Duration::ZERO);
+        assert!(!kargo.listed("storefront").await.contains(&tag), "nothing else would find it");
+        registry.resume().await;
+        scene.seen(trial).await;
+        assert!(kargo.listed("storefront").await.contains(&tag), "{tag}");
+        assert_eq!(scene.nudges(), usize::try_from(trial).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_is_moved_is_seen_by_its_digest_without_a_nudge() {
+    let scene = Scene::set("registry-moved", |repository| {
+        json!({"image": {"repoURL": repository, "imageSelectionStrategy": "Digest", "constraint": "1.0.0"}})
+    })
+    .await;
+    for (trial, content) in (1..).zip(["second", "third", "fourth"]) {
+        scene.registry.push("northwind/storefront", "1.0.0", content);
+        scene.seen(trial).await;
+        let repository = format!("{}/northwind/storefront", scene.registry.host());
+        let [now] = &tags_at(scene.registry.address, &repository).unwrap()[..] else { panic!("one tag") };
+        assert_eq!(scene.kargo.digest("storefront", "1.0.0").await.as_deref(), Some(now.digest.as_str()));
+    }
+    assert_eq!((scene.nudges(), scene.outcomes("looked_not_listed")), (0, 0.0));
 }

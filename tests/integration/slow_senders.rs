@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Connection, Operator, Project, head, wait_until};
+use crate::harness::{Connection, ControlPlane, Operator, Project, Setup, head, push_body, wait_until};
 
 /// The limit for a head as well as for a body, and some time on top for a busy machine.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -63,4 +63,27 @@ async fn a_head_that_drips_is_cut_off_and_a_connection_that_rests_is_kept() {
     // Proxies keep their connections for a minute and more.
     rests.send(request.as_bytes()).unwrap();
     assert_eq!(rests.next_answer().unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn large_bodies_that_trickle_keep_no_other_receivers_from_being_read() {
+    // An eighth of it is for large bodies, which is four of the largest.
+    let operator = Operator::start(Setup::on(ControlPlane::shared()).with(["--memory-budget", "64Mi"]));
+    operator.ready().await;
+    let (trickling, prompt) = (Project::new("trickling").await, Project::new("prompt").await);
+    let (trickles, hook) = (trickling.quay(&operator).await, prompt.quay(&operator).await);
+    let head = head(&format!("POST {}", trickles.path), &["Content-Length: 2000000"]);
+    let open = |_| {
+        let mut connection = Connection::open(trickles.address).unwrap();
+        connection.send(&[&head[..], &[b' '; 50_000]].concat()).unwrap();
+        connection
+    };
+    let slow: Vec<Connection> = (0..32).map(open).collect();
+    let body = format!("{}{}", push_body("quay.io/a/b", &["1.0.0"]), " ".repeat(1_900_000));
+    for _ in 0..3 {
+        assert_eq!(hook.post(&body).status, 200);
+    }
+    for connection in slow {
+        assert_eq!(connection.answer().unwrap().status, 408);
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::entry::{MisnamedConstraint, Subscription, SubscriptionKind};
 use super::error::SubscriptionProblem;
 use super::fields::Fields;
@@ -79,7 +81,9 @@ pub(super) fn image(fields: &Fields<'_>, budget: &mut PatternBudget) -> Decoded 
             }
         }))
     };
-    Ok(subscription(SubscriptionKind::Image, url, normalize_image, misnamed(fields, "constraint"), selector))
+    let decoded = subscription(SubscriptionKind::Image, url, normalize_image, misnamed(fields, "constraint"), selector);
+    let caches_tags = fields.get("cacheByTag").and_then(Value::as_bool).unwrap_or_default();
+    Ok(decoded.map(|subscription| Subscription { caches_tags, ..subscription }))
 }
 
 pub(super) fn chart(fields: &Fields<'_>) -> Decoded {
@@ -114,7 +118,7 @@ fn subscription(
     }
     let repository = normalize(url);
     let identity = if kind == SubscriptionKind::Git { git_identity(&repository).map(Into::into) } else { None };
-    Some(Subscription { kind, repository, identity, misnamed, selector: selector() })
+    Some(Subscription { kind, repository, identity, misnamed, caches_tags: false, selector: selector() })
 }
 
 /// A constraint under another name than `meant`, when there is none under that.

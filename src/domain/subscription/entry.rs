@@ -55,6 +55,8 @@ pub struct Subscription {
     pub identity: Option<Box<str>>,
     /// A constraint that Kargo does not read.
     pub(super) misnamed: Option<MisnamedConstraint>,
+    /// Whether Kargo keeps the digest that a tag had when it was first found.
+    pub caches_tags: bool,
     /// What qualifies for it, unless it has a mistake.
     pub selector: Result<Selector, SelectorError>,
 }

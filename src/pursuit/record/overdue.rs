@@ -7,8 +7,8 @@ use crate::domain::artifact::Listing;
 use crate::domain::event::PushEvent;
 use crate::domain::target::TargetKind;
 use crate::pursuit::skew::{Followed, Skew};
-use crate::pursuit::want::{Push, Want};
-use crate::pursuit::{At, Moment, Report, Rules};
+use crate::pursuit::want::{Outcome, Push, Want};
+use crate::pursuit::{At, Moment, Report, Rules, Why};
 
 /// Whether Kargo is to be asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,7 @@ impl Record {
     ) -> Due {
         self.end_what_is_over(at, rules, skew, out);
         self.report_unhandled(at, rules, out);
+        self.report_trouble(at, rules, skew, out);
         if let Some(taken) = self.taken.filter(|taken| taken.same_second)
             && let Some(idle) = taken.idle.filter(|idle| at.now >= *idle + rules.pause(0))
         {
@@ -86,14 +87,15 @@ impl Record {
     }
 
     fn end_what_is_over(&mut self, at: At, rules: &Rules, skew: &Skew, out: &mut Vec<Report>) {
-        let failure = &self.failure;
-        self.wants.retain(|want| {
-            let is_over = want.is_over(at.now, rules.bound());
-            if is_over {
-                out.push(want.end(want.outcome(), at.now, failure.clone()));
+        let over: Vec<Want> = self.wants.extract_if(.., |want| want.is_over(at.now, rules.bound())).collect();
+        for want in over {
+            out.push(want.end(want.outcome(), at.now, self.failure.clone()));
+            match want.outcome() {
+                Outcome::NotLooked => self.trouble(Why::NotLooked, want.arrived, at, out),
+                Outcome::NotHandled => self.trouble(Why::NotHandled, want.arrived, at, out),
+                _ => {}
             }
-            !is_over
-        });
+        }
         self.writes.retain(|write| at.now < write.since + rules.bound());
         let Some(debt) = self.debt.filter(|debt| self.has_taken(debt.number)) else { return };
         // One that waits to be taken up goes on waiting, at the cost of this record: Kargo may be down for hours.
@@ -111,5 +113,31 @@ impl Record {
             self.reported = true;
             out.push(Report::NotHandled);
         }
+    }
+
+    /// What has gone on for so long that whoever set the receiver up should know, whichever replica wrote the token.
+    fn report_trouble(&mut self, at: At, rules: &Rules, skew: &Skew, out: &mut Vec<Report>) {
+        let Some(debt) = self.debt.filter(|_| !self.looking) else { return };
+        let is_late = |since: Moment| at.now >= since + rules.not_handled_after();
+        let is_unsure = self.resumed && skew.followed(debt.time, self.discovered, at.wall) == Followed::Unsure;
+        let why = if !self.has_taken(debt.number) {
+            is_late(debt.seen).then_some(Why::NotHandled)
+        } else {
+            (is_late(self.since) && !is_unsure).then_some(Why::NotLooked)
+        };
+        if let Some(why) = why.filter(|why| self.troubled != Some(*why)) {
+            self.trouble(why, self.since, at, out);
+        }
+    }
+
+    fn trouble(&mut self, why: Why, since: Moment, at: At, out: &mut Vec<Report>) {
+        if self.kind == TargetKind::Promotion {
+            return;
+        }
+        self.troubled = Some(why);
+        // A span that leaves the calendar began at its beginning.
+        let since = at.wall.checked_sub(at.now.saturating_sub(since)).unwrap_or(at.wall);
+        let (message, discovered) = (self.failure.clone(), self.discovered);
+        out.push(Report::Troubled { why, since, message, discovered });
     }
 }

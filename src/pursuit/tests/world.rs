@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::machine::Machine;
-use super::super::{At, Origin, Outcome, Push, Report, Rules, Sighting};
+use super::super::{At, Origin, Outcome, Push, Report, Rules, Sighting, Why};
 use crate::domain::artifact::Listing;
 use crate::domain::event::PushEvent;
 use crate::domain::scope::ObjectKey;
@@ -149,6 +149,8 @@ pub(super) struct World {
     /// By replica.
     pub(super) nudges: Vec<Ms>,
     pub(super) unhandled: usize,
+    /// What was reported to be wrong, when and by which replica.
+    pub(super) troubles: Vec<(Ms, usize, Why)>,
     /// When the last look began that succeeded.
     pub(super) looked: Ms,
 }
@@ -171,6 +173,7 @@ impl World {
             pushes: Vec::new(),
             nudges: Vec::new(),
             unhandled: 0,
+            troubles: Vec::new(),
             looked: 0,
         };
         world.object.discovered = Some(world.kargo_second());
@@ -445,6 +448,7 @@ impl World {
             match report {
                 Report::NotHandled => self.unhandled += 1,
                 Report::Handled { .. } | Report::Looked { .. } => {}
+                Report::Troubled { why, .. } => self.troubles.push((now, replica, why)),
                 Report::Ended { push, outcome, message, .. } => {
                     let Some(id) = push.delivery.and_then(|id| id.parse::<usize>().ok()) else { continue };
                     let pushed = &mut self.pushes[id];

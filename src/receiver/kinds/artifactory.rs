@@ -91,6 +91,8 @@ struct Delivery {
     path: String,
     image_type: String,
     tag: String,
+    /// Of the manifest, without the name of the algorithm; empty when it is not given.
+    sha256: String,
 }
 
 impl Delivery {
@@ -104,6 +106,7 @@ impl Delivery {
             path: data.text("path")?,
             image_type: data.text("image_type")?,
             tag: data.text("tag")?,
+            sha256: data.last("sha256").and_then(Value::string).unwrap_or_default(),
         })
     }
 
@@ -131,7 +134,8 @@ impl Delivery {
             Err(rejection) => return Err(rejection),
         };
         let repositories = normalize.iter().map(|normalize| normalize(&repository)).collect();
-        Ok(Verdict::of_tags(PushEvent::new(event.into(), repositories, vec![self.tag])))
+        let digest = format!("sha256:{}", self.sha256);
+        Ok(Verdict::of_tags(PushEvent::new(event.into(), repositories, vec![self.tag]).with_digests(vec![digest])))
     }
 
     /// As in the "repository path" method of access: host, repository and image. `None` when no host is known.

@@ -74,7 +74,11 @@ fn judge(message: &Object<'_>) -> Verdict {
     let name = text(message, "action");
     let Some((action, meaning)) = named(&EVENTS, &name) else { return unlisted(&name, NOT_KNOWN) };
     let (tagged, digest) = (text(message, "tag"), text(message, "digest"));
-    let artifact = artifact(if tagged.is_empty() { &digest } else { &tagged });
+    let by_digest = artifact(&digest);
+    let artifact = match tagged.as_str() {
+        "" => by_digest,
+        tagged => Artifact { digest: by_digest.digest, ..artifact(tagged) },
+    };
     if artifact.host.is_empty() {
         return ignored(
             action,
@@ -93,6 +97,7 @@ fn artifact(full: &str) -> Artifact {
         repository: repository.to_owned(),
         media_type: String::new(),
         reference: reference.to_owned(),
+        digest: reference.to_owned(),
     }
 }
 

@@ -81,11 +81,12 @@ fn registry_event(body: &Object<'_>) -> Result<Verdict, Malformed> {
     let host = body.object("request")?.text("host")?;
     let target = body.object("target")?;
     let (repository, tag, media_type) = (target.text("repository")?, target.text("tag")?, target.text("mediaType")?);
+    let digest = target.last("digest").and_then(Value::string).unwrap_or_default();
     Ok(match named(&REGISTRY_EVENTS, &action) {
         Some((event, Meaning::Push)) if host.is_empty() || repository.is_empty() => ignored(event, NO_REPOSITORY),
         Some((event, Meaning::Push)) => {
             let repositories = media_type::repositories(&format!("{host}/{repository}"), &media_type);
-            Verdict::of_tags(PushEvent::new(event.into(), repositories, vec![tag]))
+            Verdict::of_tags(PushEvent::new(event.into(), repositories, vec![tag]).with_digests(vec![digest]))
         }
         Some((event, Meaning::Nothing(because))) => ignored(event, because),
         None => unlisted(&action, NOT_KNOWN),

@@ -81,11 +81,13 @@ fn artifact(event: &Object<'_>, settings: &Settings) -> Artifact {
     let first =
         |candidates: [&str; 3]| candidates.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
     let host = settings.registry_host.as_deref().unwrap_or_default();
+    let digest = text(&target, "digest");
     Artifact {
         host: first([host, &text(&request, "host"), in_url.host]),
         repository: first([&text(&target, "repository"), in_url.repository, ""]),
         media_type: text(&target, "mediaType"),
-        reference: first([&text(&target, "tag"), &in_url.reference, &text(&target, "digest")]),
+        reference: first([&text(&target, "tag"), &in_url.reference, &digest]),
+        digest,
     }
 }
 
@@ -133,8 +135,10 @@ fn together(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
 fn joined(repositories: Vec<String>, events: Vec<PushEvent>) -> PushEvent {
     let event = events.first().map(|event| event.event.clone()).unwrap_or_default();
     let is_unknown = events.iter().any(|event| event.qualifiers.is_empty());
-    let qualifiers = events.into_iter().flat_map(|event| event.qualifiers);
-    PushEvent::new(event, repositories, if is_unknown { Vec::new() } else { qualifiers.collect() })
+    let has_digests = events.iter().all(|event| !event.ids.is_empty());
+    let (qualifiers, ids): (Vec<_>, Vec<_>) = events.into_iter().map(|event| (event.qualifiers, event.ids)).unzip();
+    let known = |lists: Vec<Vec<String>>, is_known| if is_known { lists.concat() } else { Vec::new() };
+    PushEvent::new(event, repositories, known(qualifiers, !is_unknown)).with_digests(known(ids, has_digests))
 }
 
 fn sample(action: &str, repository: &str, tag: &str) -> serde_json::Value {

@@ -58,12 +58,13 @@ fn read(body: &[u8], settings: &Settings) -> Result<Verdict, Malformed> {
     let name = text(&body, "detail-type");
     let Some((event, meaning)) = named(&EVENTS, &name) else { return Ok(unlisted(&name, NOT_KNOWN)) };
     let detail = object(&body, "detail");
-    let tag = text(&detail, "image-tag");
+    let (tag, digest) = (text(&detail, "image-tag"), text(&detail, "image-digest"));
     let artifact = Artifact {
         host: settings.registry_host.clone().unwrap_or_else(|| host(&body)),
         repository: text(&detail, "repository-name"),
         media_type: String::new(),
-        reference: if tag.is_empty() { text(&detail, "image-digest") } else { tag },
+        reference: if tag.is_empty() { digest.clone() } else { tag },
+        digest,
     };
     Ok(match meaning {
         Meaning::New(wanted) if wanted.iter().all(|(key, value)| text(&detail, key) == *value) => {

@@ -95,7 +95,8 @@ fn package(event: &'static str, body: &Object<'_>) -> Result<Verdict, Malformed>
     let (kind, version) = (package.text("package_type")?, package.object("package_version")?);
     let url = version.text("package_url")?;
     let metadata = version.object("container_metadata")?;
-    let tag = metadata.object("tag")?.text("name")?;
+    let tagged = metadata.object("tag")?;
+    let (tag, digest) = (tagged.text("name")?, git::text_if_any(&tagged, "digest").unwrap_or_default());
     let media_type = metadata.object("manifest")?.last("config").and_then(media_type_of).unwrap_or_default();
 
     let ignored = |because| Ok(Verdict::Ignored(IgnoredEvent::new(event.into(), because)));
@@ -116,7 +117,8 @@ fn package(event: &'static str, body: &Object<'_>) -> Result<Verdict, Malformed>
     // An untagged version ends in a colon without a tag behind it.
     let url = url.strip_suffix(':').unwrap_or(&url);
     let repositories = media_type::repositories(url, &media_type);
-    Ok(Verdict::of_tags(PushEvent::new(event.into(), repositories, vec![tag])))
+    let event = PushEvent::new(event.into(), repositories, vec![tag]);
+    Ok(Verdict::of_tags(event.with_digests(vec![digest])))
 }
 
 fn media_type_of(config: Value<'_>) -> Option<String> {

@@ -76,22 +76,24 @@ fn read(request: &Request<'_>) -> Result<Verdict, Malformed> {
 struct Resources {
     repositories: Vec<String>,
     tags: Vec<String>,
+    digests: Vec<String>,
 }
 
 impl Resources {
     /// Kargo takes the repository of the first resource only; here each counts.
     fn read(data: &Object<'_>) -> Result<Self, Malformed> {
-        let (mut repositories, mut tags) = (Vec::new(), Vec::new());
+        let (mut repositories, mut tags, mut digests) = (Vec::new(), Vec::new(), Vec::new());
         for resource in data.objects("resources")? {
             let url = resource.text("resource_url")?;
             repositories.extend([normalize_image(&url), normalize_chart(&url)]);
             tags.push(resource.text("tag")?);
+            digests.push(resource.last("digest").and_then(Value::string).unwrap_or_default());
         }
-        Ok(Self { repositories, tags })
+        Ok(Self { repositories, tags, digests })
     }
 
     fn verdict(self, (event, meaning): (&'static str, Meaning)) -> Verdict {
-        let event = PushEvent::new(event.into(), self.repositories, self.tags);
+        let event = PushEvent::new(event.into(), self.repositories, self.tags).with_digests(self.digests);
         match meaning {
             Meaning::Push if event.repositories.is_empty() => Verdict::Ignored(IgnoredEvent::about(event, NO_RESOURCE)),
             Meaning::Push => Verdict::of_tags(event),

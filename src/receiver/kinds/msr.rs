@@ -113,6 +113,7 @@ fn artifact(contents: &Object<'_>, settings: &Settings) -> Artifact {
             none if none.is_empty() => reference_in(&image_name).to_owned(),
             reference => reference,
         },
+        digest: text(contents, "digest"),
     }
 }
 
@@ -138,7 +139,7 @@ fn chart(event: &'static str, artifact: &Artifact) -> Verdict {
         return artifact.pushed(event);
     }
     push.repositories.push(normalize_chart(&format!("https://{host}/charts/{repository}")));
-    Verdict::of_tags(PushEvent::new(push.event, push.repositories, push.qualifiers))
+    Verdict::of_tags(PushEvent::new(push.event, push.repositories, push.qualifiers).with_digests(push.ids))
 }
 
 fn sample(event: &'static str, push: &SamplePush<'_>) -> serde_json::Value {

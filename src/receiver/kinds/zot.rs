@@ -75,6 +75,7 @@ fn read(name: &str, body: &[u8], settings: &Settings) -> Result<Verdict, Malform
         repository: text(&data, "name"),
         media_type: text(&data, "mediaType"),
         reference: text(&data, "reference"),
+        digest: text(&data, "digest"),
     };
     Ok(artifact.judged(event, meaning))
 }

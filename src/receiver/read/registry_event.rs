@@ -87,17 +87,19 @@ pub(in crate::receiver) struct Artifact {
     pub(in crate::receiver) media_type: String,
     /// The tag, or the digest where nothing was tagged. Empty when unknown.
     pub(in crate::receiver) reference: String,
+    /// The digest of what was pushed; empty when unknown.
+    pub(in crate::receiver) digest: String,
 }
 
 impl Artifact {
     /// The event about it, without any repository when the host or the repository is not known.
     pub(in crate::receiver) fn event(&self, event: &'static str) -> PushEvent {
-        let Self { host, repository, media_type, reference } = self;
+        let Self { host, repository, media_type, reference, digest } = self;
         let repositories = match (host.as_str(), repository.as_str()) {
             ("", _) | (_, "") => Vec::new(),
             _ => media_type::repositories(&format!("{host}/{repository}"), media_type),
         };
-        PushEvent::new(event.into(), repositories, vec![reference.clone()])
+        PushEvent::new(event.into(), repositories, vec![reference.clone()]).with_digests(vec![digest.clone()])
     }
 
     /// What an event of that meaning comes to.

@@ -64,10 +64,18 @@ impl Replica {
         }
     }
 
+    /// Waits until Kargo has come across everything that it pursues.
+    pub(super) async fn pursues_nothing(&self, limit: Duration) {
+        self.metric_is("quayside_pursuit_objects", 0.0, limit).await;
+    }
+
+    pub(super) fn metric(&self, metric: &str) -> f64 {
+        self.operator.lock().as_ref().unwrap().metric(metric)
+    }
+
     async fn metric_is(&self, metric: &str, value: f64, limit: Duration) {
-        let found = || self.operator.lock().as_ref().unwrap().metric(metric);
         let what = format!("{metric} of {} is {value}", self.hooks);
-        wait_until(&what, limit, async || (found() == value).then_some(())).await;
+        wait_until(&what, limit, async || (self.metric(metric) == value).then_some(())).await;
     }
 }
 
@@ -76,5 +84,7 @@ fn setup(turn: &LeaseTurn, proxy: &FaultProxy, spool: &TempDir, log_level: &str)
     let setup = Setup::on(turn.plane).kubeconfig(proxy.kubeconfig()).spool(spool.path());
     // A catch-up would make good what was lost.
     let others = ["--lease-namespace", LEASE_NAMESPACE, "--catch-up-after", "0s"];
-    setup.with(others).with(["--ack-deadline", "300ms", "--log-level", log_level])
+    let setup = setup.with(others).with(["--ack-deadline", "300ms", "--log-level", log_level]);
+    // A tenth of the pauses that are shipped, as everything here lasts for seconds only.
+    setup.with(["--follow-up-pause", "500ms"])
 }

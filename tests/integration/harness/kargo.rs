@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
@@ -16,10 +17,20 @@ use tokio::task::JoinHandle;
 
 use super::Project;
 
+/// As many Warehouses as Kargo reconciles at a time.
+const WORKERS: usize = 4;
+
 const REFRESH: &str = "kargo.akuity.io/refresh";
 
+/// A tag as a registry lists it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tagged {
+    pub(crate) tag: String,
+    pub(crate) digest: String,
+}
+
 /// What the stand-in sees of a registry: the tags of a repository, or why they cannot be had.
-pub(crate) type Tags = Box<dyn Fn(&str) -> Result<Vec<String>, String> + Send + Sync>;
+pub(crate) type Tags = Box<dyn Fn(&str) -> Result<Vec<Tagged>, String> + Send + Sync>;
 
 /// How it behaves at the moment.
 #[derive(Clone, Debug)]
@@ -34,11 +45,14 @@ pub(crate) struct Behaviour {
     pub(crate) skew: i64,
     /// The shard it works for.
     pub(crate) shard: Option<String>,
+    /// How long it waits before it looks at the objects again.
+    pub(crate) pause: Duration,
 }
 
 impl Default for Behaviour {
     fn default() -> Self {
-        Self { up: true, slow: Duration::ZERO, saves_early: true, skew: 0, shard: None }
+        let pause = Duration::from_millis(20);
+        Self { up: true, slow: Duration::ZERO, saves_early: true, skew: 0, shard: None, pause }
     }
 }
 
@@ -54,6 +68,8 @@ struct Shared {
     behaviour: Mutex<Behaviour>,
     /// Discoveries that succeeded and failed.
     looks: Mutex<(usize, usize)>,
+    /// When the newest discovery began that succeeded, by Warehouse and by our clock.
+    looked: Mutex<BTreeMap<String, Timestamp>>,
     /// Every token that was taken up, by Warehouse.
     taken: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
@@ -66,6 +82,7 @@ impl Kargo {
             tags,
             behaviour: Mutex::default(),
             looks: Mutex::default(),
+            looked: Mutex::default(),
             taken: Mutex::default(),
         });
         let task = Mutex::new(tokio::spawn(Arc::clone(&shared).run()));
@@ -93,6 +110,11 @@ impl Kargo {
         *self.shared.looks.lock().unwrap()
     }
 
+    /// When the newest discovery of a Warehouse began that succeeded.
+    pub(crate) fn looked(&self, warehouse: &str) -> Option<Timestamp> {
+        self.shared.looked.lock().unwrap().get(warehouse).copied()
+    }
+
     /// How many different tokens of a Warehouse were taken up.
     pub(crate) fn taken(&self, warehouse: &str) -> usize {
         self.shared.taken.lock().unwrap().get(warehouse).map_or(0, BTreeSet::len)
@@ -100,10 +122,20 @@ impl Kargo {
 
     /// The tags that a Warehouse lists.
     pub(crate) async fn listed(&self, warehouse: &str) -> Vec<String> {
+        self.references(warehouse).await.into_iter().map(|found| found.tag).collect()
+    }
+
+    /// The digest with which a Warehouse lists a tag.
+    pub(crate) async fn digest(&self, warehouse: &str, tag: &str) -> Option<String> {
+        self.references(warehouse).await.into_iter().find(|found| found.tag == tag).map(|found| found.digest)
+    }
+
+    async fn references(&self, warehouse: &str) -> Vec<Tagged> {
         let object = self.shared.warehouses.get(warehouse).await.unwrap();
         let images = object.data["status"]["discoveredArtifacts"]["images"].as_array().cloned().unwrap_or_default();
         let references = images.iter().filter_map(|image| image["references"].as_array()).flatten();
-        references.filter_map(|reference| Some(reference["tag"].as_str()?.to_owned())).collect()
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        references.map(|found| Tagged { tag: text(&found["tag"]), digest: text(&found["digest"]) }).collect()
     }
 }
 
@@ -123,11 +155,10 @@ impl Shared {
         loop {
             // The API server may be away.
             if let Ok(list) = self.warehouses.list(&ListParams::default()).await {
-                for warehouse in list.items {
-                    self.reconcile(&warehouse).await.ok();
-                }
+                let reconcile = async |warehouse: DynamicObject| drop(self.reconcile(&warehouse).await);
+                stream::iter(list.items).for_each_concurrent(WORKERS, reconcile).await;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(self.behaviour().pause).await;
         }
     }
 
@@ -153,6 +184,7 @@ impl Shared {
             self.taken.lock().unwrap().entry(name.clone()).or_default().insert(token.clone());
         }
         tokio::time::sleep(behaviour.slow).await;
+        let began = Timestamp::now();
         match self.discover(spec) {
             Ok(mut found) => {
                 let now = Timestamp::now() + SignedDuration::from_secs(behaviour.skew);
@@ -161,6 +193,7 @@ impl Shared {
                 fields["discoveredArtifacts"] = found;
                 fields["observedGeneration"] = warehouse.metadata.generation.into();
                 self.patch(&name, green(), fields).await?;
+                self.looked.lock().unwrap().insert(name, began);
                 self.looks.lock().unwrap().0 += 1;
             }
             Err(message) => {
@@ -182,7 +215,12 @@ impl Shared {
         for subscription in spec["subscriptions"].as_array().into_iter().flatten() {
             let Some(repository) = subscription["image"]["repoURL"].as_str() else { continue };
             let tags = (self.tags)(repository).map_err(|error| format!("error discovering images: {error}"))?;
-            let references: Vec<Value> = tags.iter().rev().take(20).map(|tag| json!({"tag": tag})).collect();
+            let references: Vec<Value> = tags
+                .iter()
+                .rev()
+                .take(20)
+                .map(|Tagged { tag, digest }| json!({"tag": tag, "digest": digest}))
+                .collect();
             images.push(json!({"repoURL": repository, "references": references}));
         }
         Ok(json!({"images": images}))

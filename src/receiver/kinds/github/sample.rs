@@ -39,7 +39,10 @@ pub(super) fn sample(event: &str, push: &SamplePush<'_>) -> Option<Sample> {
                     "package_version": {
                         "package_url": format!("{host}/{}:{tag}", address.path),
                         "container_metadata": {
-                            "tag": {"name": tag},
+                            "tag": {
+                                "name": tag,
+                                "digest": "sha256:4be1d6a0c3f25e7788a9b0c1d2e3f405162738495a6b7c8d9e0f1a2b3c4d5e6f",
+                            },
                             "manifest": {"config": {"media_type": "application/vnd.oci.image.config.v1+json"}},
                         },
                     },
