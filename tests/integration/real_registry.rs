@@ -4,10 +4,19 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Hook, Kargo, Operator, Project, Registry, SOON, Setup, image, tags_at, wait_until};
+use crate::harness::{Hook, Kargo, Operator, Project, Registry, Setup, image, tags_at, wait_until};
 
 /// A registry repeats a notification that was not answered in time after a pause.
 const DELIVERED: Duration = Duration::from_secs(60);
+
+async fn receiver(project: &Project, operator: &Operator) -> Hook {
+    let secret = format!("a long enough secret of {}", project.namespace);
+    project.secret("webhook", &secret).await;
+    project.apply("Receiver", "hook", json!({"distribution": {"secretRef": {"name": "webhook"}}})).await;
+    let hook = project.hook(operator, "hook", &secret).of("distribution");
+    hook.served().await;
+    hook
+}
 
 async fn refreshed_anew(project: &Project, name: &str, act: impl FnOnce()) {
     let before = project.tokens().await;
@@ -23,11 +32,7 @@ async fn refreshed_anew(project: &Project, name: &str, act: impl FnOnce()) {
 async fn images_that_are_pushed_to_a_real_registry_refresh_their_warehouses() {
     let operator = Operator::shared().await;
     let project = Project::new("real-registry").await;
-    let secret = format!("a long enough secret of {}", project.namespace);
-    project.secret("webhook", &secret).await;
-    project.apply("Receiver", "hook", json!({"distribution": {"secretRef": {"name": "webhook"}}})).await;
-    let hook: Hook = project.hook(operator, "hook", &secret).of("distribution");
-    hook.served().await;
+    let hook = receiver(&project, operator).await;
     let registry = Registry::start(&hook.url()).await;
 
     let repository = format!("{}/northwind/storefront", registry.host());
@@ -76,7 +81,7 @@ impl Scene {
         let project = Project::new(name).await;
         let operator = Operator::start(Setup::on(project.plane));
         operator.ready().await;
-        let hook = project.receiver(&operator, "distribution", "secret", json!({})).await;
+        let hook = receiver(&project, &operator).await;
         let registry = Registry::start(&hook.url()).await;
         let repository = format!("{}/northwind/storefront", registry.host());
         registry.push("northwind/storefront", "1.0.0", "first");
