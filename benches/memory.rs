@@ -64,7 +64,7 @@ impl Scene {
     async fn start(plane: &ControlPlane, arguments: &[&str]) -> Self {
         let spool = ["--spool-dir", "none"];
         let arguments =
-            [&["--memory-budget", BUDGET], if arguments.is_empty() { &spool[..] } else { arguments }].concat();
+            [&["--memory-budget", BUDGET][..], if arguments.is_empty() { &spool[..] } else { arguments }].concat();
         let operator = Operator::start_with(&plane.operator_kubeconfig(), &arguments);
         operator.ready().await;
         tokio::time::sleep(HELD).await;

@@ -24,9 +24,9 @@ impl Unseen {
         troubles.sort_by(|(a, one), (b, other)| (one.since, a).cmp(&(other.since, b)));
         let (_, oldest) = troubles.first()?;
         let reason = match oldest.why {
-            Why::NotHandled => "RefreshNotHandled",
-            Why::NotLooked => "DiscoveryFailed",
-            Why::NotListed => "PushNotListed",
+            Why::Unhandled => "RefreshNotHandled",
+            Why::Failing => "DiscoveryFailed",
+            Why::Unlisted => "PushNotListed",
         };
         let named = troubles.iter().take(MAX_NAMED).map(|(key, trouble)| sentence(key, trouble));
         let mut message = named.collect::<Vec<_>>().join("; ");
@@ -40,17 +40,17 @@ impl Unseen {
 fn sentence(key: &ObjectKey, trouble: &Trouble) -> String {
     let about = format!("Warehouse {key}, since {:.0}", trouble.since);
     match trouble.why {
-        Why::NotHandled => {
+        Why::Unhandled => {
             format!("{about}: Kargo does not take a refresh up; is its controller for this shard running?")
         }
-        Why::NotLooked if trouble.message.is_empty() => {
+        Why::Failing if trouble.message.is_empty() => {
             format!("{about}: Kargo took a refresh up and did not look for what was pushed")
         }
-        Why::NotLooked => {
+        Why::Failing => {
             let quoted: String = trouble.message.chars().take(MAX_QUOTED).collect();
             format!("{about}: Kargo cannot discover what was pushed: {quoted}")
         }
-        Why::NotListed => format!(
+        Why::Unlisted => format!(
             "{about}: Kargo has looked and does not list what was pushed; discoveryLimit, platform or \
              expressionFilter may leave it out"
         ),
@@ -70,8 +70,8 @@ mod tests {
     fn the_oldest_trouble_gives_the_reason_and_a_few_are_named() {
         assert_eq!(Unseen::of(Vec::new()), None);
         let one = Unseen::of(vec![
-            trouble("later", Why::NotHandled, 1_800_000_060, ""),
-            trouble("storefront", Why::NotLooked, 1_800_000_000, "503 Service Unavailable"),
+            trouble("later", Why::Unhandled, 1_800_000_060, ""),
+            trouble("storefront", Why::Failing, 1_800_000_000, "503 Service Unavailable"),
         ]);
         let one = one.unwrap();
         assert_eq!(one.reason, "DiscoveryFailed");
@@ -82,7 +82,7 @@ mod tests {
              up; is its controller for this shard running?"
         );
         let long = "é".repeat(10_000);
-        let many = (0..1_024).map(|n| trouble(&format!("{}{n}", "w".repeat(250)), Why::NotLooked, n, &long)).collect();
+        let many = (0..1_024).map(|n| trouble(&format!("{}{n}", "w".repeat(250)), Why::Failing, n, &long)).collect();
         let many = Unseen::of(many).unwrap();
         assert!(
             many.message.ends_with("; and 1019 more Warehouses") && many.message.len() < 8_192,

@@ -181,7 +181,7 @@ impl Pursuit {
     fn not_listed(&self, target: &Target, after: Moment) {
         let now = self.0.clock.now();
         let since = now.checked_sub(after).unwrap_or(now);
-        let trouble = Trouble { why: Why::NotListed, since, message: String::new(), discovered: None };
+        let trouble = Trouble { why: Why::Unlisted, since, message: String::new(), discovered: None };
         self.0.troubles.begin(&target.key, trouble);
     }
 

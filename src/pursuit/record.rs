@@ -252,7 +252,7 @@ impl Record {
         let number = sighting.handled.and_then(|handled| self.number_of(Mark::of(handled)));
         let newly = number.filter(|number| self.taken.is_none_or(|taken| taken.number < *number));
         if let Some(number) = newly {
-            self.troubled = self.troubled.filter(|why| *why != Why::NotHandled);
+            self.troubled = self.troubled.filter(|why| *why != Why::Unhandled);
             if self.wants.is_empty() && at.now >= self.since + rules.bound() {
                 // Kargo has been away for long, and what it takes up now deserves as much patience as ever.
                 self.since = at.now;

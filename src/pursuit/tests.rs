@@ -96,7 +96,7 @@ fn what_goes_on_for_a_minute_is_reported_once_by_every_replica_and_a_short_failu
     for setup in all_setups(2) {
         assert_eq!(troubled(setup, Act::RegistryDown(4_000)), []);
         let (down, away) = (Act::RegistryDown(minutes(10)), Act::KargoRestarts(minutes(10)));
-        for (act, expected) in [(down, Why::NotLooked), (away, Why::NotHandled)] {
+        for (act, expected) in [(down, Why::Failing), (away, Why::Unhandled)] {
             let troubles = troubled(setup, act);
             let of = |replica| troubles.iter().filter(move |(_, by, _)| *by == replica).collect::<Vec<_>>();
             for replica in [0, 1] {

@@ -20,11 +20,11 @@ const NOT_LISTED_FOR: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// It does not take the refresh up.
-    NotHandled,
+    Unhandled,
     /// It took the refresh up and cannot ask the repositories.
-    NotLooked,
+    Failing,
     /// It has looked, and does not list what was pushed.
-    NotListed,
+    Unlisted,
 }
 
 /// What is wrong with one Warehouse.
@@ -72,15 +72,15 @@ impl Troubles {
     /// The watch shows a Warehouse.
     pub(super) fn observe(&self, key: &ObjectKey, sighting: &Sighting<'_>) {
         self.end_if(key, |trouble| match trouble.why {
-            Why::NotHandled => sighting.handled == sighting.annotation,
-            Why::NotLooked => sighting.discovered != trouble.discovered,
-            Why::NotListed => false,
+            Why::Unhandled => sighting.handled == sighting.annotation,
+            Why::Failing => sighting.discovered != trouble.discovered,
+            Why::Unlisted => false,
         });
     }
 
     /// Kargo lists what was pushed to a Warehouse.
     pub(super) fn seen(&self, key: &ObjectKey) {
-        self.end_if(key, |trouble| trouble.why == Why::NotListed);
+        self.end_if(key, |trouble| trouble.why == Why::Unlisted);
     }
 
     /// A Warehouse was deleted.
@@ -92,7 +92,7 @@ impl Troubles {
     pub(super) fn tick(&self, now: Timestamp) {
         let mut state = self.state.lock();
         let is_over =
-            |trouble: &Trouble| trouble.why == Why::NotListed && now.duration_since(trouble.since) >= NOT_LISTED_FOR;
+            |trouble: &Trouble| trouble.why == Why::Unlisted && now.duration_since(trouble.since) >= NOT_LISTED_FOR;
         let over: Vec<ObjectKey> =
             state.warehouses.extract_if(.., |_, trouble| is_over(trouble)).map(|(key, _)| key).collect();
         over.iter().for_each(|key| self.note(&mut state, key));
@@ -162,27 +162,27 @@ mod tests {
         };
         let show =
             |handled, discovered| move |troubles: &Troubles| troubles.observe(&key(), &sighting(handled, discovered));
-        assert!(lasts(Why::NotHandled, &show("a", 7)) && !lasts(Why::NotHandled, &show("b", 7)));
-        assert!(lasts(Why::NotLooked, &show("b", 7)) && !lasts(Why::NotLooked, &show("b", 8)));
-        assert!(lasts(Why::NotListed, &show("b", 8)) && !lasts(Why::NotListed, &|troubles| troubles.seen(&key())));
-        assert!(lasts(Why::NotLooked, &|troubles| troubles.seen(&key())));
-        assert!(lasts(Why::NotListed, &|troubles| troubles.tick(at(3_604))));
-        assert!(!lasts(Why::NotListed, &|troubles| troubles.tick(at(3_605))));
-        assert!(!lasts(Why::NotLooked, &|troubles| troubles.gone(&key())));
+        assert!(lasts(Why::Unhandled, &show("a", 7)) && !lasts(Why::Unhandled, &show("b", 7)));
+        assert!(lasts(Why::Failing, &show("b", 7)) && !lasts(Why::Failing, &show("b", 8)));
+        assert!(lasts(Why::Unlisted, &show("b", 8)) && !lasts(Why::Unlisted, &|troubles| troubles.seen(&key())));
+        assert!(lasts(Why::Failing, &|troubles| troubles.seen(&key())));
+        assert!(lasts(Why::Unlisted, &|troubles| troubles.tick(at(3_604))));
+        assert!(!lasts(Why::Unlisted, &|troubles| troubles.tick(at(3_605))));
+        assert!(!lasts(Why::Failing, &|troubles| troubles.gone(&key())));
     }
 
     #[test]
     fn each_change_names_its_project_once_and_a_trouble_that_goes_on_keeps_its_beginning() {
         let (troubles, key) = (Troubles::default(), ObjectKey::new("northwind", "storefront"));
-        troubles.begin(&key, trouble(Why::NotLooked, 5));
-        troubles.begin(&key, trouble(Why::NotLooked, 9));
+        troubles.begin(&key, trouble(Why::Failing, 5));
+        troubles.begin(&key, trouble(Why::Failing, 9));
         assert_eq!(troubles.changed().now_or_never().unwrap().len(), 1);
         assert!(troubles.changed().now_or_never().is_none());
         assert_eq!(troubles.within(|namespace| namespace == "northwind")[0].1.since, at(5));
         assert!(troubles.within(|namespace| namespace == "contoso").is_empty());
-        troubles.begin(&key, trouble(Why::NotHandled, 9));
+        troubles.begin(&key, trouble(Why::Unhandled, 9));
         assert_eq!(troubles.within(|_| true)[0].1.since, at(9));
-        (0..2 * MAX).for_each(|n| troubles.begin(&ObjectKey::new("p", &n.to_string()), trouble(Why::NotHandled, 1)));
+        (0..2 * MAX).for_each(|n| troubles.begin(&ObjectKey::new("p", &n.to_string()), trouble(Why::Unhandled, 1)));
         assert_eq!(troubles.within(|_| true).len(), MAX);
     }
 }

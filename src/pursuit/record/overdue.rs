@@ -91,8 +91,8 @@ impl Record {
         for want in over {
             out.push(want.end(want.outcome(), at.now, self.failure.clone()));
             match want.outcome() {
-                Outcome::NotLooked => self.trouble(Why::NotLooked, want.arrived, at, out),
-                Outcome::NotHandled => self.trouble(Why::NotHandled, want.arrived, at, out),
+                Outcome::NotLooked => self.trouble(Why::Failing, want.arrived, at, out),
+                Outcome::NotHandled => self.trouble(Why::Unhandled, want.arrived, at, out),
                 _ => {}
             }
         }
@@ -121,9 +121,9 @@ impl Record {
         let is_late = |since: Moment| at.now >= since + rules.not_handled_after();
         let is_unsure = self.resumed && skew.followed(debt.time, self.discovered, at.wall) == Followed::Unsure;
         let why = if !self.has_taken(debt.number) {
-            is_late(debt.seen).then_some(Why::NotHandled)
+            is_late(debt.seen).then_some(Why::Unhandled)
         } else {
-            (is_late(self.since) && !is_unsure).then_some(Why::NotLooked)
+            (is_late(self.since) && !is_unsure).then_some(Why::Failing)
         };
         if let Some(why) = why.filter(|why| self.troubled != Some(*why)) {
             self.trouble(why, self.since, at, out);
