@@ -1,5 +1,6 @@
-//! The memory of the process under each kind of load, and the processor time of hostile requests, with 10,000 Warehouses
-//! and the memory budget of the chart. `QUAYSIDE_BENCH_PUSHES` says how many pushes an outage has (1,000,000).
+//! The memory of the process under each kind of load, and the processor time of hostile requests, with 10,000
+//! Warehouses and the memory budget of the chart. `QUAYSIDE_BENCH_PUSHES` says how many pushes an outage has
+//! (1,000,000).
 #![allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a bench")]
 #![allow(dead_code, reason = "the other benches use the rest of the common module")]
 

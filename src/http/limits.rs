@@ -28,8 +28,8 @@ pub(super) const CONNECTIONS_SHARE: (usize, usize) = (3, 8);
 /// one request of a repository at a time, so 1,024 are the flood of a sender that is out of control.
 pub(super) const WAITS_SHARE: usize = 4;
 
-/// The part for what requests wait for: a thirty-second, 32,768 refreshes with the chart's 256 MiB, of which one receiver
-/// may wait for half.
+/// The part for what requests wait for: a thirty-second, 32,768 refreshes with the chart's 256 MiB, of which one
+/// receiver may wait for half.
 pub(super) const REFRESHES_SHARE: usize = 32;
 
 /// What it costs to wait for one refresh: its target on both sides, and the channel between them.

@@ -1,8 +1,8 @@
 //! How many requests of each receiver wait for their refreshes to be written, and for how many of these.
 //!
-//! Each holds a connection, and a request that is complete is never given up; and for each refresh it holds some memory.
-//! So a flood of one receiver must not hold all of either: beyond its share, a request is answered as soon as the disk
-//! has what is owed.
+//! Each holds a connection, and a request that is complete is never given up; and for each refresh it holds some
+//! memory. So a flood of one receiver must not hold all of either: beyond its share, a request is answered as soon as
+//! the disk has what is owed.
 
 use std::collections::HashMap;
 

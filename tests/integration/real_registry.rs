@@ -67,8 +67,8 @@ async fn images_that_are_pushed_to_a_real_registry_refresh_their_warehouses() {
     assert_eq!(project.refreshed().await, ["storefront", "storefront-next"]);
 }
 
-/// A project whose Warehouses a stand-in for Kargo discovers in a real registry, and an operator that pursues its pushes
-/// with the pauses that are shipped.
+/// A project whose Warehouses a stand-in for Kargo discovers in a real registry, and an operator that pursues its
+/// pushes with the pauses that are shipped.
 struct Scene {
     project: Project,
     operator: Operator,
