@@ -1,7 +1,7 @@
 # The image of Quayside: the static binary that `make image` builds, and nothing else.
 #
-# No CA certificates: the API server's authority is mounted into every Pod. For `quayside send` to an https URL from inside of
-# the container, mount a bundle and name it with --cacert.
+# No CA certificates: the API server's authority is mounted into every Pod, and for the APIs of Quay and Gitea Mozilla's
+# are built in. For `quayside send` to an https URL from inside of the container, mount a bundle and name it with --cacert.
 FROM scratch
 COPY target/image/quayside /usr/local/bin/quayside
 ENV PATH=/usr/local/bin

@@ -23,6 +23,7 @@ mod controller;
 mod delivery;
 pub mod domain;
 pub mod expr;
+pub mod hooks;
 mod http;
 mod journal;
 mod lease;

@@ -7,6 +7,7 @@ mod crd;
 mod explain;
 mod look;
 mod manifests;
+mod quay;
 mod receivers;
 #[cfg(test)]
 mod reference;
@@ -37,6 +38,7 @@ enum Command {
     Url(url::Args),
     Send(send::Args),
     Explain(explain::Args),
+    Quay(quay::Args),
     Deliveries(look::deliveries::Args),
     Delivery(look::delivery::Args),
     Why(look::why::Args),
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Url(args) => url::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Quay(args) => quay::run(&args),
         Command::Deliveries(args) => look::deliveries::run(&args),
         Command::Delivery(args) => look::delivery::run(&args),
         Command::Why(args) => look::why::run(&args),

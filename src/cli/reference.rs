@@ -1,12 +1,12 @@
-//! Keeps the tables of `docs/configuration.md` and of the chart's README in step with the flags and with the chart's
-//! values.
+//! Keeps the tables of `docs/configuration.md`, `docs/registration.md` and of the chart's README in step with the flags
+//! and with the chart's values.
 //!
 //! `make generate` writes them (it sets `QUAYSIDE_GENERATE`); without that the tests compare.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
+use clap::{Arg, CommandFactory};
 use serde_json::Value;
 
 use super::Cli;
@@ -34,16 +34,46 @@ fn flags() -> String {
     let run = cli.find_subcommand("run").unwrap();
     let mut table = row(&["flag", "environment", "default", "meaning"]) + &row(&["---", "---", "---", "---"]);
     for flag in run.get_arguments().filter(|flag| flag.get_long().is_some_and(|name| name != "help")) {
-        let name = format!("`--{}`", flag.get_long().unwrap());
-        let environment = flag.get_env().map(|name| code(&name.to_string_lossy())).unwrap_or_default();
-        let default = match flag.get_default_values() {
-            [] if flag.is_required_set() => "required".to_owned(),
-            [] => String::new(),
-            [value, ..] => code(&value.to_string_lossy()),
-        };
-        let help = flag.get_long_help().or_else(|| flag.get_help()).unwrap().to_string();
-        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-        table += &row(&[&name, &environment, &default, &help]);
+        table += &row(&cells(flag).each_ref().map(String::as_str));
+    }
+    table
+}
+
+/// Name, environment, default and meaning.
+fn cells(flag: &Arg) -> [String; 4] {
+    let name = match flag.get_long() {
+        Some(name) => format!("`--{name}`"),
+        None => code(&format!("{}…", flag.get_value_names().unwrap()[0])),
+    };
+    let environment = flag.get_env().map(|name| code(&name.to_string_lossy())).unwrap_or_default();
+    let default = match flag.get_default_values() {
+        [] if flag.is_required_set() => "required".to_owned(),
+        [] => String::new(),
+        [value, ..] => code(&value.to_string_lossy()),
+    };
+    let help = flag.get_long_help().or_else(|| flag.get_help()).unwrap().to_string();
+    [name, environment, default, help.split_whitespace().collect::<Vec<_>>().join(" ")]
+}
+
+/// The flags of all subcommands of `quayside quay`, each with the ones that have it.
+fn quay_flags() -> String {
+    let cli = Cli::command();
+    let quay = cli.find_subcommand("quay").unwrap();
+    let mut rows: Vec<(Vec<&str>, [String; 4])> = Vec::new();
+    for command in quay.get_subcommands() {
+        for flag in command.get_arguments().filter(|flag| flag.get_long() != Some("help")) {
+            let found = cells(flag);
+            match rows.iter_mut().find(|(_, known)| *known == found) {
+                Some((commands, _)) => commands.push(command.get_name()),
+                None => rows.push((vec![command.get_name()], found)),
+            }
+        }
+    }
+    let mut table =
+        row(&["flag", "of", "environment", "default", "meaning"]) + &row(&["---", "---", "---", "---", "---"]);
+    for (commands, [name, environment, default, help]) in &rows {
+        let of = if commands.len() == quay.get_subcommands().count() { "all".to_owned() } else { commands.join(", ") };
+        table += &row(&[name, &of, environment, default, help]);
     }
     table
 }
@@ -89,5 +119,6 @@ fn in_step(path: &str, name: &str, table: &str) {
 fn the_configuration_reference_is_in_step_with_flags_and_values() {
     in_step("docs/configuration.md", "flags", &flags());
     in_step("docs/configuration.md", "values", &values());
+    in_step("docs/registration.md", "quay flags", &quay_flags());
     in_step("charts/quayside/README.md", "values", &values());
 }

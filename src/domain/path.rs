@@ -73,6 +73,12 @@ impl BaseUrl {
         Ok(Self { origin, path: path.to_owned() })
     }
 
+    /// Scheme, host and port exactly as given.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The path in front of every receiver, without a trailing slash; empty for the root.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -151,6 +157,14 @@ impl ReceiverPath {
     fn recognise_decoded(path: &[u8], base: &BaseUrl) -> Option<Self> {
         let stripped = path.strip_prefix(base.path.as_bytes());
         stripped.and_then(Self::from_tail).or_else(|| Self::from_tail(path))
+    }
+
+    /// Finds the path of a receiver at the end of a URL, whatever stands before it; a query and a fragment do not count.
+    #[must_use]
+    pub fn in_url(url: &str) -> Option<Self> {
+        let path = url.split(['?', '#']).next()?.as_bytes();
+        let slashes = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+        Self::from_tail(&path[slashes.map(|(at, _)| at).nth(1)?..])
     }
 
     /// Reads `/<kind>/<64 lower-case hex digits>`.
@@ -292,6 +306,20 @@ mod tests {
         ];
         for path in odd.into_iter().chain(spellings) {
             assert!(ReceiverPath::recognise(&path, &base).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_is_found_at_the_end_of_a_url() {
+        let digits = "ab".repeat(32);
+        let fingerprint = |url: String| ReceiverPath::in_url(&url).map(|path| path.fingerprint());
+        let expected = fingerprint(format!("/quay/{digits}"));
+        assert!(expected.is_some());
+        for url in ["https://h", "http://h:8080/a/b", "https://user:pass@h/in"] {
+            assert_eq!(fingerprint(format!("{url}/quay/{digits}?event=repo_push#x")), expected, "{url}");
+        }
+        for url in ["", "/", "https://h", "https://h/quay/12", "https://h/gogs/{digits}", "é/é/é"] {
+            assert_eq!(fingerprint(url.replace("{digits}", &digits)), None, "{url}");
         }
     }
 

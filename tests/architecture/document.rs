@@ -23,7 +23,14 @@ struct ClosedSet {
     besides: &'static [&'static str],
 }
 
-const CLOSED_SETS: [ClosedSet; 4] = [
+const CLOSED_SETS: [ClosedSet; 5] = [
+    ClosedSet {
+        document: "docs/registration.md",
+        head: "| reason | what Quay answers | remedy |",
+        file: "src/hooks/refusal.rs",
+        block: "fn reason(",
+        besides: &[],
+    },
     ClosedSet {
         document: "docs/operations.md",
         head: "| gate | opens when |",

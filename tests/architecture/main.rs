@@ -31,7 +31,7 @@ const fn room(name: &'static str, may_use: &'static str, holds: &'static str) ->
 /// What each folder is for and which others it may use. `domain` is pure; configuration (`controller`) and delivery
 /// (`http`) meet only in the tables; only `app` and `cli` see both sides. A folder inside a folder has a row of its own
 /// where it may use less than the whole.
-const ROOMS: [Room; 20] = [
+const ROOMS: [Room; 21] = [
     room(
         "domain",
         "",
@@ -66,6 +66,7 @@ const ROOMS: [Room; 20] = [
         "What people may see: JSON, server-sent events and the page, of one process or of all replicas.",
     ),
     room("delivery", "tables receiver domain", "Judges one request against the tables, for `http` and for `explain`."),
+    room("hooks", "domain", "Clients of the hosts' APIs for webhooks: list, make, remove, test and enable them."),
     room("refresh", "domain metrics process", "Coalescing, back-off, the PATCH and its token."),
     room("spool", "domain metrics process", "Owed refreshes and early requests on disk, in one file."),
     room(
@@ -96,7 +97,7 @@ const ROOMS: [Room; 20] = [
     room("admin", "tables refresh lease domain metrics process", "The second port: probes and metrics."),
     room(
         "cli",
-        "app controller delivery http journal views pursuit tables receiver refresh spool metrics api domain process",
+        "app controller delivery hooks http journal views pursuit tables receiver refresh spool metrics api domain process",
         "One file per subcommand.",
     ),
     room(

@@ -4,7 +4,7 @@ pub(super) mod check;
 pub(super) mod deliveries;
 pub(super) mod delivery;
 mod replicas;
-mod table;
+pub(super) mod table;
 pub(super) mod ui;
 pub(super) mod why;
 
