@@ -11,6 +11,10 @@ TOOLS = tools="$$(tests/controlplane/tools.sh)"; export QUAYSIDE_TEST_TOOLS="$$t
 VERSION = $(shell awk -F '"' '/^version = / { print $$2; exit }' Cargo.toml)
 IMAGE ?= localhost/quayside:$(VERSION)
 export IMAGE
+# What the image says of itself. Its times are those of the commit, so that a binary gives one image whenever it is built.
+image sbom: export IMAGE_VERSION = $(VERSION)
+image sbom: export IMAGE_REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+image sbom: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 STATIC_TARGET = $(shell uname -m)-unknown-linux-gnu
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 
@@ -22,7 +26,7 @@ PUSHES ?= 0
 SENDERS ?= 32
 PAUSE_MS ?= 0
 
-.PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale bench-memory image chart e2e ci clean
+.PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale bench-memory image sbom manifests chart e2e ci clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +64,7 @@ generate: ## write the CRDs, the chart's copies and the generated tables of the 
 	cargo run --quiet --locked -- crd --output crds
 	rm -f charts/quayside/files/crds/*.yaml
 	cp crds/*.yaml charts/quayside/files/crds/
+	$(TOOLS); CRDS=no deploy/manifests.sh >deploy/kustomize/base/quayside.yaml
 	QUAYSIDE_GENERATE=1 cargo test --quiet --locked --lib reference
 	QUAYSIDE_GENERATE=1 cargo test --quiet --locked --test architecture document
 
@@ -89,12 +94,24 @@ image: ## the container image, with docker, podman or buildah (first about 5 min
 	@mkdir -p target/image
 	@install -m 755 "$(TARGET_DIR)/$(STATIC_TARGET)/release/quayside" target/image/quayside
 	@tests/cluster/image.sh . "$(IMAGE)" target/image/quayside.tar
+	@tests/cluster/image-twice.sh . "$(IMAGE)" target/image/quayside.tar
 	@size=$$(wc -c <target/image/quayside.tar); \
 	printf 'image: %s is %d.%d MB, in target/image/quayside.tar\n' "$(IMAGE)" $$((size / 1000000)) $$((size / 100000 % 10)); \
 	((size <= 20000000)) || { echo 'image: error: more than 20 MB; see what was added to the binary or the Dockerfile' >&2; exit 1; }
 
-chart: ## the chart: lint, refusals, and every manifest on a test control plane
+sbom: ## what is in the binary, from Cargo.lock, as CycloneDX in target/image/quayside.cdx.json; installs cargo-cyclonedx if it is missing
+	@command -v cargo-cyclonedx >/dev/null || cargo install --quiet --locked --debug cargo-cyclonedx@0.5.9
+	@mkdir -p target/image
+	@tests/cluster/sbom.sh target/image/quayside.cdx.json
+
+manifests: ## one file to install without Helm: `make manifests BASE_URL=https://hooks.example.com IMAGE=… NAMESPACE=quayside`
+	@mkdir -p target
+	@$(TOOLS); $(if $(filter file,$(origin IMAGE)),unset IMAGE;) deploy/manifests.sh >target/quayside.yaml
+	@echo 'manifests: target/quayside.yaml; install it: kubectl apply --server-side -f target/quayside.yaml'
+
+chart: ## the chart and deploy/: lint, refusals, alerts, and every manifest on a test control plane
 	@$(TOOLS); tests/cluster/chart.sh
+	@$(TOOLS); tests/cluster/deploy.sh
 
 e2e: ## install the image with helm on a whole cluster, push, upgrade, take over, uninstall (root on Linux, or E2E_KUBECONFIG)
 	@tests/cluster/e2e.sh check

@@ -265,11 +265,40 @@ push() { # push QUERY: prints status and seconds of one push for every query QUE
   curl -sS -o /dev/null --max-time 10 -w '%{http_code} %{time_total}\n' -H 'Content-Type: application/json' \
     -H 'Connection: close' --data-binary "@$work/push.json" "$reach$path?$1" 2>&1
 }
-# Several senders at a time, each without a pause; many pushes for each process, or starting those is what is measured.
+# Several senders at a time, each without a pause, and many pushes for each process, or starting those is what is measured. They are
+# spread over many Warehouses: a single one is refreshed twice a second at most, and its pushes would wait for that.
+warehouses=160
+for ((number = 0; number < warehouses; number++)); do
+  cat <<END
+---
+apiVersion: kargo.akuity.io/v1alpha1
+kind: Warehouse
+metadata: {name: load-$number, namespace: $project}
+spec: {subscriptions: [{image: {repoURL: quay.io/northwind/load-$number, constraint: ^1.0.0}}]}
+END
+done | kubectl apply -f - >/dev/null
+pushes() { # pushes FIRST: a configuration of curl with one push to each Warehouse, beginning with that one
+  local number
+  for ((number = $1; number < $1 + warehouses; number++)); do
+    cat <<END
+url = "$reach$path"
+data-binary = "{\"docker_url\":\"quay.io/northwind/load-$((number % warehouses))\",\"updated_tags\":[\"1.4.2\"]}"
+header = "Content-Type: application/json"
+header = "Connection: close"
+output = "/dev/null"
+write-out = "%{http_code} %{time_total}\\n"
+max-time = 10
+silent
+show-error
+next
+END
+  done | sed '$d'
+}
 load() {
   local sender
   for sender in {1..12}; do
-    while [[ ! -e $work/stop ]]; do push 'n=[1-50]' || true; done >"$work/load.$sender" &
+    pushes $((sender * 13)) >"$work/curl.$sender"
+    while [[ ! -e $work/stop ]]; do curl --config "$work/curl.$sender" 2>&1 || true; done >"$work/load.$sender" &
   done
   wait
 }
@@ -297,12 +326,16 @@ show 'kubectl rollout status deployment/quayside -n quayside --timeout=180s | ta
 until_true 60 "the old Pods are gone" pods_are_new "$old"
 
 say "The leader's Pod is deleted, then the other one's"
-holder=$(leader)
-pod='' other=''
-for name in $(pods quayside); do
-  if [[ $holder == "$name"_* ]]; then pod=$name; else other=$name; fi
-done
-[[ -n $pod ]] || die "the Lease is held by '$holder', which is not one of our Pods: $(pods quayside)"
+# The Lease names a Pod that has just ended until another one takes it over.
+one_leads() {
+  local name
+  holder=$(leader) pod='' other=''
+  for name in $(pods quayside); do
+    if [[ $holder == "$name"_* ]]; then pod=$name; else other=$name; fi
+  done
+  [[ -n $pod ]]
+}
+until_true 30 "one of our Pods holds the Lease" one_leads
 show "kubectl delete pod $pod -n quayside --wait=false"
 until_true 30 "another replica leads" led_by_another "$holder"
 kubectl create secret generic quay-webhook -n "$project" --from-literal=secret=another-secret-0123456789 \
@@ -342,6 +375,11 @@ took=$((SECONDS - load_began))
 cat "$work"/load.* >"$work/load"
 failures=$(grep -v '^200 ' "$work/load" | sort | uniq -c || true)
 [[ -z $failures ]] || die "not every push was answered with 200 while Pods came and went:" "$failures"
+all_are_refreshed() {
+  [[ $(kubectl get warehouses -n "$project" -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.annotations.kargo\.akuity\.io/refresh}{"\n"}{end}' |
+    grep -c '^load-[0-9]* [0-9]') == "$warehouses" ]]
+}
+until_true 30 "every Warehouse of the load is refreshed" all_are_refreshed
 ok "$(wc -l <"$work/load") pushes in $took s ($(($(wc -l <"$work/load") / took)) a second) while it was upgraded, rolled back and restarted, and Pods were deleted and evicted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
 say "helm test"
 show "helm test quayside -n quayside --logs --timeout=2m"

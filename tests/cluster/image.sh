@@ -7,6 +7,9 @@
 #
 #   IMAGE_BUILDER=docker|podman|buildah    takes this one
 #   IMAGE_KEEP=no                          leaves the image in the archive only, not in the builder's store
+#   IMAGE_VERSION, IMAGE_REVISION          what its labels say
+#   SOURCE_DATE_EPOCH                      the time of everything in it, in seconds since 1970; default 0. So the same context gives the
+#                                          same image, whenever and by whomever it is built
 set -euo pipefail
 
 die() {
@@ -36,6 +39,13 @@ done
 [[ -n $builder ]] || die "neither docker nor podman nor buildah works here" \
   "install one of them (Debian: apt-get install buildah, which needs no daemon), or start the Docker daemon"
 
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
+arguments=()
+for label in VERSION REVISION; do
+  name=IMAGE_$label
+  if [[ -n ${!name:-} ]]; then arguments+=(--build-arg "$label=${!name}"); fi
+done
+
 mkdir -p "$(dirname "$archive")"
 rm -f "$archive.new" # an archive is not written over
 # A builder says much; it is shown if something fails.
@@ -50,17 +60,23 @@ run() {
 printf 'image: building %s with %s\n' "$image" "$builder" >&2
 case $builder in
   docker)
-    run docker build --tag "$image" "$context"
-    run docker save --output "$archive.new" "$image"
+    # Only BuildKit's exporters can set the times of the files. The default one of an old daemon cannot.
+    if docker buildx version >/dev/null 2>&1; then
+      run docker buildx build --provenance=false "${arguments[@]}" --output "type=docker,dest=$archive.new,name=$image,rewrite-timestamp=true" "$context"
+      run docker load --input "$archive.new"
+    else
+      run docker build "${arguments[@]}" --tag "$image" "$context"
+      run docker save --output "$archive.new" "$image"
+    fi
     ;;
   podman)
-    run podman build --tag "$image" "$context"
+    run podman build --timestamp "$SOURCE_DATE_EPOCH" "${arguments[@]}" --tag "$image" "$context"
     run podman save --format docker-archive --output "$archive.new" "$image"
     ;;
   buildah)
     # Neither of these needs more than root: no overlay mounts, no namespaces.
     export STORAGE_DRIVER=${STORAGE_DRIVER:-vfs}
-    run buildah bud --isolation chroot --layers=false --tag "$image" "$context"
+    run buildah bud --isolation chroot --layers=false --timestamp "$SOURCE_DATE_EPOCH" "${arguments[@]}" --tag "$image" "$context"
     run buildah push "$image" "docker-archive:$archive.new:$image"
     ;;
 esac
