@@ -30,7 +30,7 @@ else
 fi
 
 command -v shellcheck >/dev/null || die "shellcheck is not installed; install it with the system's package manager"
-mapfile -t scripts < <(grep -rlE --include='*.sh' --include=run '^#!.*\bbash' .ci fuzz/*.sh tests)
+mapfile -t scripts < <(grep -rlE --include='*.sh' --include=run '^#!.*\bbash' .ci deploy fuzz/*.sh tests)
 shellcheck --external-sources "${scripts[@]}"
 
 # The fuzz targets are a workspace of their own, which no other command compiles.
