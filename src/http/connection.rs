@@ -250,7 +250,9 @@ impl<S: AsyncRead + Unpin> Heard<S> {
 
     /// Waits for the next bytes without a buffer for them; `ahead` was read already. Returns whether there are any.
     pub(super) async fn resume(&mut self, ahead: Bytes) -> bool {
-        self.ahead = ahead;
+        // Copied, because it keeps the whole buffer that it is a part of, even where it is empty.
+        self.ahead = Bytes::copy_from_slice(&ahead);
+        drop(ahead);
         if self.ahead.is_empty() {
             let mut first = [0];
             let mut buf = ReadBuf::new(&mut first);
@@ -342,6 +344,8 @@ impl Body for HeardBody {
 mod tests {
     use std::future::pending;
 
+    use futures::FutureExt;
+
     use super::*;
     use crate::http::crowd::Crowd;
 
@@ -350,6 +354,26 @@ mod tests {
         let talk = Talk::new(Crowd::new(1).admit(|| ()).await, stage, Heads::new(1));
         talk.pace.lock().since -= ago;
         talk
+    }
+
+    /// A client that says nothing.
+    struct Silent;
+
+    impl AsyncRead for Silent {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_rests_keeps_nothing_of_its_buffer() {
+        let buffer: Arc<[u8]> = Arc::from([0; 32]);
+        let mut ahead = Bytes::from_owner(Arc::clone(&buffer));
+        ahead.advance(32);
+        assert!(ahead.is_empty());
+        let mut heard = Heard::new(Silent, talk(Stage::Idle, Duration::ZERO).await);
+        assert!(heard.resume(ahead).now_or_never().is_none(), "it waits");
+        assert_eq!(Arc::strong_count(&buffer), 1);
     }
 
     #[tokio::test]
