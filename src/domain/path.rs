@@ -159,7 +159,8 @@ impl ReceiverPath {
         stripped.and_then(Self::from_tail).or_else(|| Self::from_tail(path))
     }
 
-    /// Finds the path of a receiver at the end of a URL, whatever stands before it; a query and a fragment do not count.
+    /// Finds the path of a receiver at the end of a URL, whatever stands before it. A query and a fragment do not
+    /// count.
     #[must_use]
     pub fn in_url(url: &str) -> Option<Self> {
         let path = url.split(['?', '#']).next()?.as_bytes();

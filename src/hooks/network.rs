@@ -47,7 +47,17 @@ impl Network {
     /// With the proxies that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name.
     #[must_use]
     pub fn from_env() -> Self {
-        Self { proxies: Matcher::from_env(), public: OnceLock::new(), paces: Mutex::default() }
+        Self::with(Matcher::from_env())
+    }
+
+    /// Without any proxy, whatever the environment says.
+    #[must_use]
+    pub fn direct() -> Self {
+        Self::with(Matcher::builder().build())
+    }
+
+    fn with(proxies: Matcher) -> Self {
+        Self { proxies, public: OnceLock::new(), paces: Mutex::default() }
     }
 
     /// The pace of an endpoint.
@@ -97,14 +107,9 @@ fn public() -> Arc<ClientConfig> {
 mod tests {
     use super::*;
 
-    fn network() -> Network {
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        Network { proxies: Matcher::builder().build(), public: OnceLock::new(), paces: Mutex::default() }
-    }
-
     #[test]
     fn a_bundle_without_a_usable_certificate_is_refused() {
-        let network = network();
+        let network = Network::direct();
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for pem in ["", "no PEM", broken] {
             assert_eq!(network.tls(Some(pem.as_bytes())).err(), Some(BadSetup::CaBundle), "{pem:?}");
@@ -115,7 +120,7 @@ mod tests {
 
     #[test]
     fn clients_of_one_host_share_its_pace_however_it_is_written() {
-        let network = network();
+        let network = Network::direct();
         let pace = |text: &str| network.pace(&Endpoint::parse(text).unwrap());
         assert!(Arc::ptr_eq(&pace("https://quay.io"), &pace("https://QUAY.IO:443/x")));
         assert!(!Arc::ptr_eq(&pace("https://quay.io"), &pace("https://quay.example.com")));
@@ -124,7 +129,7 @@ mod tests {
     #[test]
     fn a_proxy_is_used_with_its_password_but_not_for_what_is_exempt() {
         let proxies = Matcher::builder().https("http://mira:pw@proxy.example:3128").no("quay.corp.example").build();
-        let network = Network { proxies, ..network() };
+        let network = Network::with(proxies);
         let proxy = |uri: &'static str| network.proxy(&Uri::from_static(uri));
         let found = proxy("https://quay.io").unwrap();
         assert_eq!(found.uri.authority().unwrap().as_str().rsplit('@').next(), Some("proxy.example:3128"));

@@ -11,7 +11,7 @@ const TITLE: &str = "Quayside";
 
 fn client(gitea: &Gitea, token: &str) -> Client {
     let endpoint = Endpoint::parse(&format!("http://{}", gitea.host())).unwrap();
-    Client::new(&Network::from_env(), endpoint, &Secret::new(token.as_bytes().to_vec()), None).unwrap()
+    Client::new(&Network::direct(), endpoint, &Secret::new(token.as_bytes().to_vec()), None).unwrap()
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ mod generic;
 mod git_hosts;
 mod gitea_hooks;
 mod hostile_connections;
+mod hostile_hosts;
 mod hostile_requests;
 mod leadership;
 mod manifests;
