@@ -7,6 +7,11 @@ use crate::cli::look::table::printable;
 /// Less work than this is done before a line is read.
 const WORTH_IT: usize = 6;
 
+/// A longer name would not fit into the line, which could then not be erased.
+const LONGEST_NAME: usize = 50;
+/// To the beginning of the line, and everything behind it erased.
+const ERASE: &str = "\r\x1b[K";
+
 pub(super) struct Progress {
     total: usize,
     done: usize,
@@ -24,15 +29,34 @@ impl Progress {
         self.done += 1;
         if self.is_shown {
             // A terminal that went away is no reason to stop.
-            drop(write!(std::io::stderr(), "\r\x1b[K{}/{}  {}", self.done, self.total, printable(repository)));
+            drop(write!(std::io::stderr(), "{}", self.line(repository)));
         }
+    }
+
+    /// Takes the place of the line before.
+    fn line(&self, repository: &str) -> String {
+        let name: String = printable(repository).chars().take(LONGEST_NAME).collect();
+        format!("{ERASE}{}/{}  {name}", self.done, self.total)
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.is_shown {
-            drop(write!(std::io::stderr(), "\r\x1b[K"));
+            drop(write!(std::io::stderr(), "{ERASE}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_counts_stays_short_and_shows_no_control_characters() {
+        let mut progress = Progress { total: 12, done: 0, is_shown: false };
+        progress.step("northwind/a");
+        assert_eq!(progress.line("northwind/\x1b[2J"), "\r\x1b[K1/12  northwind/\u{fffd}[2J");
+        assert!(progress.line(&"x".repeat(500)).len() < 80);
     }
 }
