@@ -33,6 +33,7 @@ mod pursuit;
 pub mod receiver;
 mod recovery;
 mod refresh;
+mod registration;
 mod spool;
 mod tables;
 mod views;

@@ -1,5 +1,6 @@
 //! The Kubernetes API we read and report to: Kargo's `ProjectConfig`, `ClusterConfig` and `Warehouse`, our own
-//! `Receiver` and `ClusterReceiver`, and the conditions of all of them but the Warehouse.
+//! `Receiver`, `ClusterReceiver`, `Registration` and `ClusterRegistration`, and the conditions of all of them but the
+//! Warehouse.
 //!
 //! Owns the schema: the Rust types here are the one source of the files under `crds/`. For Kargo's kinds the contract
 //! is its own CRDs of group `kargo.akuity.io`, version `v1alpha1`: same names, scope, fields, printed columns and list
@@ -20,6 +21,7 @@ pub(crate) mod kinds;
 pub(crate) mod project_config;
 pub(crate) mod receiver;
 pub(crate) mod receiver_config;
+pub(crate) mod registration;
 pub(crate) mod secret_ref;
 pub(crate) mod warehouse;
 
@@ -29,6 +31,9 @@ pub use decode::{Entry, EntryError};
 pub use project_config::{ProjectConfig, ProjectConfigSpec};
 pub use receiver::{ClusterReceiver, ClusterReceiverSpec, Receiver, ReceiverSpec, ReceiverStatus};
 pub use receiver_config::ReceiverConfig;
+pub use registration::{
+    ClusterRegistration, ClusterRegistrationSpec, Registration, RegistrationSpec, RegistrationStatus,
+};
 pub use warehouse::{Warehouse, WarehouseSpec, WarehouseStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -60,19 +65,27 @@ pub struct CrdError {
     source: serde_saphyr::SerializeError,
 }
 
-/// The CRDs of [`ProjectConfig`], [`ClusterConfig`], [`Warehouse`], [`Receiver`] and [`ClusterReceiver`], in that
-/// order, in the style of Go's controller-gen: an optional field is absent or valid (never `nullable`), and an empty
-/// value is not a default.
+/// The CRDs of [`ProjectConfig`], [`ClusterConfig`], [`Warehouse`], [`Receiver`], [`ClusterReceiver`], [`Registration`]
+/// and [`ClusterRegistration`], in that order, in the style of Go's controller-gen: an optional field is absent or
+/// valid (never `nullable`), and an empty value is not a default.
 ///
 /// ```
 /// let names: Vec<_> = quayside::api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
 /// assert_eq!(names[..3], ["projectconfigs.kargo.akuity.io", "clusterconfigs.kargo.akuity.io",
-/// "warehouses.kargo.akuity.io"]); assert_eq!(names[3..], ["receivers.quayside.dev", "clusterreceivers.quayside.dev"]);
+/// "warehouses.kargo.akuity.io"]); assert_eq!(names[3..], ["receivers.quayside.dev", "clusterreceivers.quayside.dev",
+/// "registrations.quayside.dev", "clusterregistrations.quayside.dev"]);
 /// ```
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds =
-        vec![ProjectConfig::crd(), ClusterConfig::crd(), Warehouse::crd(), Receiver::crd(), ClusterReceiver::crd()];
+    let mut crds = vec![
+        ProjectConfig::crd(),
+        ClusterConfig::crd(),
+        Warehouse::crd(),
+        Receiver::crd(),
+        ClusterReceiver::crd(),
+        Registration::crd(),
+        ClusterRegistration::crd(),
+    ];
     for crd in &mut crds {
         let names = &mut crd.spec.names;
         names.list_kind = Some(format!("{}List", names.kind));

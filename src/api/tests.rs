@@ -94,7 +94,7 @@ fn receivers_are_a_plain_list_with_ten_kinds() {
 
 #[test]
 fn a_receiver_of_our_own_has_all_kinds_and_its_settings() {
-    for crd in &crds()[3..] {
+    for crd in &crds()[3..5] {
         let schema = schema_of(crd);
         let spec = &schema["openAPIV3Schema"]["properties"]["spec"];
         let mut fields: Vec<_> = spec["properties"].as_object().unwrap().keys().map(String::as_str).collect();

@@ -46,6 +46,7 @@ use crate::recovery::{known, owed, silence};
 use crate::refresh::patch::Patcher;
 use crate::refresh::token::TokenSource;
 use crate::refresh::{Refresher, Settled};
+use crate::registration::{Registrations, Setup};
 use crate::spool::{Limits, Spool};
 use crate::tables::Tables;
 use crate::views::look::Views;
@@ -91,6 +92,7 @@ pub(super) async fn app(config: Config, kubernetes: &kube::Config, stop: Cancell
     let stop_election = CancellationToken::new();
     let election = parts.election(&stop_election);
     parts.controller();
+    parts.registrations();
     parts.tasks.close();
     let Parts { config, readiness, refresher, spool, tasks, supervisor, stop, .. } = parts;
     tracing::info!(
@@ -327,7 +329,7 @@ impl<'a> Parts<'a> {
         let Config { system_namespace, defaults, .. } = self.config.clone();
         let configs = Arc::new(Configs::new(
             self.client.clone(),
-            self.tables.clone(),
+            Arc::clone(&self.tables.routes),
             Arc::clone(&self.readiness),
             self.leadership.clone(),
             self.metrics.controller.clone(),
@@ -349,6 +351,27 @@ impl<'a> Parts<'a> {
         self.watch::<WatchedWarehouse, _>("warehouses", warehouses);
         let promotions = PromotionFeed::new(Arc::clone(&self.tables.promotions), readiness(), self.pursuit.clone());
         self.watch::<WatchedPromotion, _>("promotions", promotions);
+    }
+
+    /// Notifications that are registered with senders.
+    fn registrations(&self) {
+        let registrations = Arc::new(Registrations::new(Setup {
+            client: self.client.clone(),
+            tables: self.tables.clone(),
+            refresher: self.refresher.clone(),
+            journal: self.journal.clone(),
+            leadership: self.leadership.clone(),
+            readiness: Arc::clone(&self.readiness),
+            metrics: self.metrics.registration.clone(),
+            rules: self.config.registrations,
+            system_namespace: self.config.system_namespace.clone(),
+        }));
+        let of = || Arc::clone(&registrations);
+        let (metrics, stop) = (|| self.metrics.controller.clone(), || self.stop.clone());
+        self.spawn("registrations", of().watch(true, metrics(), stop()));
+        self.spawn("clusterregistrations", of().watch(false, metrics(), stop()));
+        self.spawn("the Secrets of registrations", of().watch_secrets(metrics(), stop()));
+        self.spawn("the registrations", of().run(stop()));
     }
 
     fn watch<K, S>(&self, resource: &'static str, sink: S)

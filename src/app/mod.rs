@@ -23,6 +23,7 @@ use crate::process::readiness::Readiness;
 use crate::process::supervisor::Supervisor;
 use crate::pursuit::Rules;
 use crate::refresh::Refresher;
+use crate::registration;
 use crate::spool::{Place, Spool};
 
 /// Everything that can be configured, already validated.
@@ -54,6 +55,8 @@ pub struct Config {
     pub catch_up_rate: u32,
     /// How pushes are pursued until Kargo has looked.
     pub follow_up: Rules,
+    /// How often registrations are looked at.
+    pub registrations: registration::Rules,
     /// Other names of registries.
     pub registry_aliases: HostAliases,
     /// What holds for all receivers, unless one says otherwise.

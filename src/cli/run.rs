@@ -16,6 +16,7 @@ use crate::domain::path::BaseUrl;
 use crate::process::memory;
 use crate::process::telemetry::{self, LogFormat, LogLevel};
 use crate::pursuit::Rules;
+use crate::registration;
 use crate::spool::Place;
 
 /// Run the operator: watch configurations, serve their receivers, refresh Warehouses.
@@ -91,6 +92,11 @@ pub(super) struct Args {
     /// The first pause before Kargo is asked again; all others are multiples of it. For tests.
     #[arg(long, hide = true, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     follow_up_pause: Duration,
+
+    /// How often each repository of a registration is looked at; all other times of registrations are multiples of it.
+    /// For tests.
+    #[arg(long, hide = true, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    registration_beat: Duration,
 
     #[command(flatten)]
     aliases: AliasArgs,
@@ -186,6 +192,7 @@ pub(super) fn run(args: Args) -> Outcome {
         replica: replica(),
         catch_up_after: args.catch_up_after,
         catch_up_rate: args.catch_up_rate.into(),
+        registrations: registration::Rules { beat: args.registration_beat },
         registry_aliases: args.aliases.all(),
         defaults: args.receivers.defaults(),
         system_namespace: args.receivers.system_namespace,

@@ -1,6 +1,7 @@
 //! The Secrets that receivers reference: watched by metadata, fetched by name, held only while referenced.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,19 +40,24 @@ pub enum SecretState {
     Forbidden(String),
 }
 
-/// Reads Secrets and remembers those that are referenced.
-pub struct SecretCache {
+/// Reads Secrets and remembers those that are referenced by an `H`: the owner of a receiver, or a registration.
+pub struct SecretCache<H = Owner> {
     client: Client,
     /// Told when the referenced Secrets have become others.
     changed: Notify,
-    state: Mutex<State>,
+    state: Mutex<State<H>>,
 }
 
-#[derive(Default)]
-struct State {
-    referenced_by: HashMap<ObjectKey, HashSet<Owner>>,
-    references: HashMap<Owner, HashSet<ObjectKey>>,
+struct State<H> {
+    referenced_by: HashMap<ObjectKey, HashSet<H>>,
+    references: HashMap<H, HashSet<ObjectKey>>,
     known: HashMap<ObjectKey, Known>,
+}
+
+impl<H> Default for State<H> {
+    fn default() -> Self {
+        Self { referenced_by: HashMap::new(), references: HashMap::new(), known: HashMap::new() }
+    }
 }
 
 struct Known {
@@ -62,7 +68,7 @@ struct Known {
     stale: bool,
 }
 
-impl SecretCache {
+impl<H: Clone + Eq + Hash> SecretCache<H> {
     /// An empty cache.
     #[must_use]
     pub fn new(client: Client) -> Self {
@@ -70,7 +76,7 @@ impl SecretCache {
     }
 
     /// Declares which Secrets an owner references from now on; others are forgotten when no owner needs them.
-    pub fn reference(&self, owner: &Owner, secrets: HashSet<ObjectKey>) {
+    pub fn reference(&self, owner: &H, secrets: HashSet<ObjectKey>) {
         if self.state.lock().reference(owner, secrets) {
             self.changed.notify_one();
         }
@@ -91,7 +97,7 @@ impl SecretCache {
     }
 
     /// The Secret as it is now: from memory while the watch reports no change, else from the API server.
-    async fn get(&self, key: &ObjectKey) -> SecretState {
+    pub async fn get(&self, key: &ObjectKey) -> SecretState {
         let Unread { changes, is_first } = match self.state.lock().look_up(key) {
             Ok(known) => return known,
             Err(unread) => unread,
@@ -122,7 +128,7 @@ impl SecretCache {
     }
 
     /// The watch saw the Secret in this version (`None`: gone). Returns the owners that have to look again.
-    pub(super) fn seen(&self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<Owner> {
+    pub(super) fn seen(&self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<H> {
         self.state.lock().seen(key, resource_version)
     }
 
@@ -147,9 +153,9 @@ impl Known {
     }
 }
 
-impl State {
+impl<H: Clone + Eq + Hash> State<H> {
     /// Returns whether the owner references others than before.
-    fn reference(&mut self, owner: &Owner, secrets: HashSet<ObjectKey>) -> bool {
+    fn reference(&mut self, owner: &H, secrets: HashSet<ObjectKey>) -> bool {
         let before = self.references.remove(owner).unwrap_or_default();
         let changed = before != secrets;
         for key in before.difference(&secrets) {
@@ -186,7 +192,7 @@ impl State {
         }
     }
 
-    fn seen(&mut self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<Owner> {
+    fn seen(&mut self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<H> {
         let Some(owners) = self.referenced_by.get(key).map(|owners| owners.iter().cloned().collect()) else {
             return Vec::new();
         };
@@ -206,7 +212,7 @@ impl State {
         owners
     }
 
-    fn release(&mut self, key: &ObjectKey, owner: &Owner) {
+    fn release(&mut self, key: &ObjectKey, owner: &H) {
         let Some(owners) = self.referenced_by.get_mut(key) else {
             return;
         };
@@ -231,7 +237,7 @@ mod tests {
     }
 
     /// A Secret that one owner references and that was read in a version.
-    fn read(version: &str) -> (State, ObjectKey) {
+    fn read(version: &str) -> (State<Owner>, ObjectKey) {
         let (mut state, key) = (State::default(), ObjectKey::new("n", "s"));
         state.reference(&owner("n"), HashSet::from([key.clone()]));
         let changes = state.look_up(&key).err().unwrap().changes;

@@ -136,7 +136,7 @@ fn desired_of_receiver(report: &Report, current: &ReceiverStatus, now: Timestamp
 
 /// The merge patch from `current` to `desired`, or `None` when they are equal. Lists are replaced as a whole, a list
 /// that became empty is removed, members that are not ours are not mentioned.
-fn merge_patch(current: &impl Serialize, desired: &impl Serialize) -> Option<Value> {
+pub(crate) fn merge_patch(current: &impl Serialize, desired: &impl Serialize) -> Option<Value> {
     let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
         (serde_json::to_value(current), serde_json::to_value(desired))
     else {

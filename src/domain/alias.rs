@@ -64,6 +64,15 @@ impl HostAliases {
         let name = if self.0.is_empty() { None } else { full_image_name(repository) };
         self.0.iter().filter_map(move |alias| alias.apply(name.as_deref()?))
     }
+
+    /// What a repository that is pulled under this name may be pushed as, each with its registry.
+    pub fn pushed_as(&self, repository: &str) -> impl Iterator<Item = String> {
+        let name = if self.0.is_empty() { None } else { full_image_name(repository) };
+        self.0.iter().filter_map(move |alias| {
+            let rest = name.as_deref()?.strip_prefix(&alias.pulled).filter(|rest| rest.starts_with('/'))?;
+            Some(format!("{}{rest}", alias.pushed))
+        })
+    }
 }
 
 /// Several sets, such as that of the process and that of a receiver, as one.
@@ -131,6 +140,19 @@ mod tests {
             assert_eq!(names(&format!("pushed.example={hub}"), "pushed.example/a/b"), ["a/b"]);
         }
         assert_eq!(names("mirror.example/hub=docker.io", "mirror.example/hub/library/busybox"), ["busybox"]);
+    }
+
+    #[test]
+    fn what_is_pulled_under_an_alias_is_found_where_it_is_pushed() {
+        let aliases = HostAliases::parse("quay.corp:8443=quay.example.com,docker.io=mirror.example/hub").unwrap();
+        let pushed = |repository: &str| aliases.pushed_as(repository).collect::<Vec<_>>();
+        assert_eq!(pushed("quay.example.com/northwind/storefront"), ["quay.corp:8443/northwind/storefront"]);
+        assert_eq!(pushed("mirror.example/hub/library/busybox"), ["docker.io/library/busybox"]);
+        for other in
+            ["quay.example.com", "quay.example.community/a/b", "quay.corp:8443/a/b", "https://quay.example.com/a"]
+        {
+            assert!(pushed(other).is_empty(), "{other}");
+        }
     }
 
     #[test]

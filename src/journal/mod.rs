@@ -5,7 +5,6 @@
 
 pub mod record;
 mod rings;
-pub mod words;
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use tokio::sync::broadcast;
 use crate::domain::target::Target;
 use record::{Record, Step};
 use rings::Rings;
-pub use rings::{Bounds, ReceiverKey, Url};
+pub use rings::{Bounds, ReceiverKey};
 
 /// News that a slow reader may lag behind by, before it misses some.
 const BACKLOG: usize = 256;

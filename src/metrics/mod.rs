@@ -10,6 +10,7 @@ pub mod lease;
 pub mod pursuit;
 pub mod recovery;
 pub mod refresh;
+pub mod registration;
 pub mod spool;
 pub mod tables;
 pub mod tls;
@@ -27,6 +28,7 @@ use lease::LeaseMetrics;
 use pursuit::PursuitMetrics;
 use recovery::CatchUpMetrics;
 use refresh::RefreshMetrics;
+use registration::RegistrationMetrics;
 use spool::SpoolMetrics;
 use tables::TableMetrics;
 use tls::TlsMetrics;
@@ -54,6 +56,8 @@ labels! {
     GateLabel { gate }
     /// One label named `reason`.
     ReasonLabel { reason }
+    /// One label named `state`.
+    StateLabel { state }
     /// One label named `version`.
     VersionLabel { version }
 }
@@ -76,6 +80,8 @@ pub struct Metrics {
     pub pursuit: PursuitMetrics,
     /// Refreshes after a downtime.
     pub catch_up: CatchUpMetrics,
+    /// Notifications that are registered with senders.
+    pub registration: RegistrationMetrics,
     /// What the spool does and holds.
     pub spool: SpoolMetrics,
     /// The webhook port's connections.
@@ -97,6 +103,7 @@ impl Metrics {
         self.lease.register(r);
         self.pursuit.register(r);
         self.catch_up.register(r);
+        self.registration.register(r);
         self.spool.register(r);
         self.connections.register(r);
         self.tls.register(r);
@@ -138,6 +145,7 @@ mod tests {
             "leader",
             "pursuit_nudges",
             "catch_up_refreshes",
+            "registration_healed",
             "spool_owed",
             "connections",
             "tls_reload",

@@ -1,20 +1,14 @@
 //! The tables in memory, in which configuration and delivery meet.
 
-pub mod problems;
 pub mod promotions;
-pub mod retired;
 pub mod routes;
 pub mod warehouses;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::domain::alias::HostAliases;
-use crate::domain::path::{BaseUrl, ReceiverPath};
-use problems::ProblemTable;
+use crate::domain::path::BaseUrl;
 use promotions::PromotionIndex;
-use retired::{Meant, RetiredUrls};
 use routes::RouteTable;
 use warehouses::SubscriptionIndex;
 
@@ -29,10 +23,6 @@ pub struct Tables {
     pub promotions: Arc<PromotionIndex>,
     /// Other names of registries.
     pub aliases: Arc<HostAliases>,
-    /// Paths that were routes until recently.
-    pub retired: Arc<RetiredUrls>,
-    /// What is wrong with receivers.
-    pub problems: Arc<ProblemTable>,
 }
 
 impl Tables {
@@ -44,15 +34,6 @@ impl Tables {
             index: Arc::default(),
             promotions: Arc::default(),
             aliases: Arc::new(aliases),
-            retired: Arc::default(),
-            problems: Arc::default(),
         }
-    }
-
-    /// The receiver that a request meant whose path is not served at this time: the path of a previous secret whose time
-    /// is over, or one that was served within the last day.
-    #[must_use]
-    pub fn meant_by(&self, path: &ReceiverPath, now: Timestamp) -> Option<Meant> {
-        self.routes.find(path).map(|route| Meant::by(&route)).or_else(|| self.retired.meant_by(path, now))
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use self::selection::{Entries, Entry, Selecting};
-pub use self::selection::{Pushes, Refusal, Selection};
+pub use self::selection::{Pushes, Selection};
 pub use self::warehouse::Warehouse;
 use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks};
 use crate::domain::event::PushEvent;
@@ -36,6 +36,8 @@ struct Subscribers {
     by_repository: HashMap<Arc<str>, Entries>,
     totals: BTreeMap<&'static str, usize>,
     rejected: usize,
+    /// Counts the changes.
+    version: u64,
 }
 
 /// What is in the index.
@@ -158,6 +160,18 @@ impl SubscriptionIndex {
         within_reach(&self.tables.read().warehouses, scope).count()
     }
 
+    /// The Warehouses within reach, by namespace and name.
+    #[must_use]
+    pub fn reached(&self, scope: &Scope) -> Vec<Arc<Warehouse>> {
+        within_reach(&self.tables.read().warehouses, scope).map(|(_, warehouse)| Arc::clone(warehouse)).collect()
+    }
+
+    /// Another number after every change of what a Warehouse subscribes to.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.tables.read().version
+    }
+
     /// Every Warehouse, by namespace and name.
     #[must_use]
     pub fn warehouses(&self) -> Vec<Arc<Warehouse>> {
@@ -174,6 +188,7 @@ impl SubscriptionIndex {
 
 impl Subscribers {
     fn insert(&mut self, warehouse: Arc<Warehouse>) {
+        self.version += 1;
         for (key, position) in warehouse.keys() {
             let entry = Entry { warehouse: Arc::clone(&warehouse), position };
             match self.by_repository.get_mut(key) {
@@ -189,6 +204,7 @@ impl Subscribers {
 
     fn remove(&mut self, key: &ObjectKey) -> Option<Arc<Warehouse>> {
         let warehouse = self.warehouses.remove(key)?;
+        self.version += 1;
         self.count(&warehouse, -1);
         for (found_by, _) in warehouse.keys() {
             // The first of several subscriptions to a repository takes the others along.

@@ -31,7 +31,7 @@ const fn room(name: &'static str, may_use: &'static str, holds: &'static str) ->
 /// What each folder is for and which others it may use. `domain` is pure; configuration (`controller`) and delivery
 /// (`http`) meet only in the tables; only `app` and `cli` see both sides. A folder inside a folder has a row of its own
 /// where it may use less than the whole.
-const ROOMS: [Room; 21] = [
+const ROOMS: [Room; 22] = [
     room(
         "domain",
         "",
@@ -94,15 +94,20 @@ const ROOMS: [Room; 21] = [
         "delivery journal tables receiver refresh pursuit spool domain metrics process",
         "The port for senders: connections, limits, TLS, the one handler and its answers.",
     ),
+    room(
+        "registration",
+        "hooks controller journal tables refresh lease api domain metrics process",
+        "Registrations: the notifications of Quay and Gitea are created, watched, healed and removed.",
+    ),
     room("admin", "tables refresh lease domain metrics process", "The second port: probes and metrics."),
     room(
         "cli",
-        "app controller delivery hooks http journal views pursuit tables receiver refresh spool metrics api domain process",
+        "app registration controller delivery hooks http journal views pursuit tables receiver refresh spool metrics api domain process",
         "One file per subcommand.",
     ),
     room(
         "app",
-        "admin journal views recovery controller http lease tables refresh pursuit spool api domain metrics process",
+        "admin journal views recovery registration controller http lease tables refresh pursuit spool api domain metrics process",
         "Builds all parts, runs them and drains them.",
     ),
 ];

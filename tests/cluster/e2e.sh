@@ -215,8 +215,8 @@ released=tests/cluster/fixtures/released-0.1.0.tgz
 show "helm install quayside $released ${chart#charts/quayside} -n quayside --set baseUrl=$base --wait --timeout=2m >$work/notes && tail -n +9 $work/notes | head -n 6"
 show 'kubectl get pods -n quayside -o wide'
 same "both replicas are ready" "2" "$(kubectl get deployment quayside -n quayside -o=jsonpath='{.status.readyReplicas}')"
-same "the chart brought the five CRDs" \
-  "clusterconfigs.kargo.akuity.io clusterreceivers.quayside.dev projectconfigs.kargo.akuity.io receivers.quayside.dev warehouses.kargo.akuity.io" \
+same "the chart brought the seven CRDs" \
+  "clusterconfigs.kargo.akuity.io clusterreceivers.quayside.dev clusterregistrations.quayside.dev projectconfigs.kargo.akuity.io receivers.quayside.dev registrations.quayside.dev warehouses.kargo.akuity.io" \
   "$(kubectl get crd -o=jsonpath='{.items[*].metadata.name}' | tr ' ' '\n' | grep -E '(kargo\.akuity\.io|quayside\.dev)$' | paste -sd' ')"
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
 

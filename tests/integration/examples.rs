@@ -242,9 +242,26 @@ async fn registries_that_kargo_has_no_receiver_for() {
     }
 }
 
+/// Its Quay does not exist, so the Registration is given an address of this machine where nobody listens.
+#[tokio::test]
+async fn registration() {
+    Operator::shared().await;
+    let project = Project::named(ControlPlane::shared(), "kargo-demo-registration".to_owned()).await;
+    let apply = "for file in examples/registration/*; do
+                 sed 's,https://quay.example.com,http://127.0.0.1:1,; s,quay.example.com,127.0.0.1:1,' $file |
+                 kubectl apply -f -; done";
+    project.plane.bash(apply).success();
+    let condition = project.condition_of("Registration", "quay", "Reachable=False").await;
+    assert_eq!(condition["reason"], "Unreachable");
+    let listed = project.plane.bash(&format!("kubectl get registrations -n {}", project.namespace)).success();
+    assert!(listed.starts_with("NAME ") && listed.contains("REGISTERED") && listed.contains("DISABLED"), "{listed}");
+    project.delete("Registration", "quay").await;
+}
+
 #[test]
 fn no_example_is_left_out() {
-    let others = ["quay-helm-chart", "quay-strategies", "clusterconfig-quay", "receiver", "clusterreceiver"];
+    let others =
+        ["quay-helm-chart", "quay-strategies", "clusterconfig-quay", "receiver", "clusterreceiver", "registration"];
     let tested = ReceiverKind::ALL.map(ReceiverKind::as_str).into_iter().chain(others).map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());
     let folders =

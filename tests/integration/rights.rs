@@ -72,6 +72,14 @@ async fn the_operator_uses_every_right_it_is_granted_and_is_never_refused() {
     project.condition_of("Receiver", "own", "Ready=False").await;
     project.cluster_receiver(&project.namespace, own).await;
     project.condition_of("ClusterReceiver", &project.namespace, "Ready=False").await;
+    let gitea = json!({"endpoint": "http://127.0.0.1:1", "tokenSecretRef": {"name": "nowhere"}});
+    let registration = json!({"receiver": {"name": "gitea"}, "gitea": gitea});
+    project.apply("Registration", "gitea", registration.clone()).await;
+    project.condition_of("Registration", "gitea", "Ready=False").await;
+    project.cluster_registration(&project.namespace, registration).await;
+    project.condition_of("ClusterRegistration", &project.namespace, "Ready=False").await;
+    project.delete("Registration", "gitea").await;
+    project.delete_of_cluster("ClusterRegistration", &project.namespace).await;
     turn.apply(json!([quay_receiver("quay", "nowhere")])).await;
     turn.status_with("Ready=False").await;
     turn.delete().await;

@@ -5,6 +5,7 @@
 //! names is watched on its own, in the namespaces that grant it. The process finds out which it is.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -25,16 +26,24 @@ use crate::process::readiness::Readiness;
 const RESOURCE: &str = "secrets";
 
 /// The feed.
-#[derive(Clone)]
-pub struct SecretFeed {
-    cache: Arc<SecretCache>,
-    work: Arc<Queue<Owner>>,
+pub struct SecretFeed<H = Owner> {
+    cache: Arc<SecretCache<H>>,
+    /// Whoever references a Secret that has changed is added to it.
+    work: Arc<Queue<H>>,
     /// The only Secret that it is about; `None`: it is about all of the cluster.
     only: Option<ObjectKey>,
 }
 
-impl SecretFeed {
-    pub(in crate::controller) const fn new(cache: Arc<SecretCache>, work: Arc<Queue<Owner>>) -> Self {
+impl<H> Clone for SecretFeed<H> {
+    fn clone(&self) -> Self {
+        Self { cache: Arc::clone(&self.cache), work: Arc::clone(&self.work), only: self.only.clone() }
+    }
+}
+
+impl<H: Clone + Eq + Hash + Send + Sync + 'static> SecretFeed<H> {
+    /// A feed into this cache.
+    #[must_use]
+    pub const fn new(cache: Arc<SecretCache<H>>, work: Arc<Queue<H>>) -> Self {
         Self { cache, work, only: None }
     }
 
@@ -54,7 +63,8 @@ impl SecretFeed {
         }
     }
 
-    async fn run_by_name(
+    /// Watches each referenced Secret by its name until `stop` is cancelled.
+    pub async fn run_by_name(
         self,
         client: Client,
         metrics: ControllerMetrics,
@@ -100,7 +110,7 @@ impl SecretFeed {
     }
 }
 
-impl Sink<PartialObjectMeta<Secret>> for SecretFeed {
+impl<H: Clone + Eq + Hash + Send + Sync + 'static> Sink<PartialObjectMeta<Secret>> for SecretFeed<H> {
     type Key = ObjectKey;
 
     fn key(&self, secret: &PartialObjectMeta<Secret>) -> Option<ObjectKey> {

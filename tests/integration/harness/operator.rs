@@ -121,10 +121,11 @@ impl Operator {
             None => Command::new(env!("CARGO_BIN_EXE_quayside")),
         };
         command.arg("run").arg("--kubeconfig").arg(setup.kubeconfig).args(["--listen", &hooks.to_string()]);
-        command.args(["--admin-listen", &admin.to_string(), "--base-url", &base_url()]);
+        command.args(["--admin-listen", &admin.to_string()]);
         // A process that starts again is not late even where the machine is busy.
-        let views_at = views.to_string();
+        let (views_at, base) = (views.to_string(), base_url());
         let usual = [
+            ("--base-url", base.as_str()),
             ("--drain-delay", "50ms"),
             ("--log-level", "trace"),
             ("--views-listen", &views_at),

@@ -107,6 +107,18 @@ impl Project {
         apply(&resource(&self.client, kind, None), &object).await;
     }
 
+    /// Makes or changes a ClusterRegistration, of whose name there is one in the cluster.
+    pub(crate) async fn cluster_registration(&self, name: &str, spec: Value) {
+        let kind = "ClusterRegistration";
+        let object = json!({"apiVersion": api_version(kind), "kind": kind, "metadata": {"name": name}, "spec": spec});
+        apply(&resource(&self.client, kind, None), &object).await;
+    }
+
+    /// Deletes an object of the cluster.
+    pub(crate) async fn delete_of_cluster(&self, kind: &str, name: &str) {
+        resource(&self.client, kind, None).delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
     /// Makes a Promotion that is running and waits for that pull request.
     pub(crate) async fn promotion(&self, name: &str, pull_request: &str) {
         let steps = json!([{"uses": "git-clone"}, {"uses": "git-wait-for-pr", "as": "wait"}]);
@@ -294,11 +306,6 @@ impl Hook {
     pub(crate) fn of(mut self, kind: &str) -> Self {
         self.path = format!("/hooks/{kind}/{}", self.digest());
         self
-    }
-
-    /// The same, called by a sender that knows another secret.
-    pub(crate) fn signing_with(&self, secret: &str) -> Self {
-        Self { secret: secret.to_owned(), ..self.clone() }
     }
 
     fn kind(&self) -> &str {
