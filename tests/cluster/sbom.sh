@@ -13,7 +13,9 @@ die() {
   exit 1
 }
 cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename quayside.cdx
-mv quayside.cdx.json "$file"
+# Not the folder of this machine.
+sed "s|path+file://$PWD|path+file:///quayside|g" quayside.cdx.json >"$file"
+rm quayside.cdx.json
 # Every crate, as name@version.
 listed=$(grep -oE '"purl": "pkg:cargo/[^"?]+' "$file" | sed 's|.*pkg:cargo/||' | sort -u)
 linked=$(cargo tree --locked --target "$target" --edges normal --prefix none --format '{p}' | awk '{ sub(/^v/, "", $2); print $1 "@" $2 }' | sort -u)

@@ -48,6 +48,9 @@ pub(super) fn definitions(found: &[CustomResourceDefinition]) -> Vec<Finding> {
     let kargo = if !other.is_empty() {
         let message = format!("v1alpha1 is not served of {}", examples(&other));
         Finding::failed(Group::Cluster, "crds", message, "Run a version of Quayside that fits this version of Kargo.")
+    } else if missing == ["promotions.kargo.akuity.io"] {
+        let message = "Promotions are not served, so closed pull requests refresh nothing";
+        Finding::warning(Group::Cluster, "crds", message, "Install Kargo; Warehouses are refreshed without it, too.")
     } else if !missing.is_empty() {
         let message = format!("missing: {}", examples(&missing));
         Finding::failed(
@@ -247,6 +250,9 @@ mod tests {
             ["receivers", "clusterreceivers"].map(|name| definition(&format!("{name}.quayside.dev"), "v1alpha1")),
         );
         assert_eq!(worst(&definitions(&all)), Verdict::Passed);
+        // As the chart installs them where Kargo is not.
+        let without_promotions: Vec<_> = all.iter().filter(|it| it.name_any() != names[3]).cloned().collect();
+        assert_eq!(verdicts(&without_promotions), [Verdict::Warning, Verdict::Passed]);
         all[0] = definition(&names[0], "v1beta9");
         assert!(definitions(&all)[0].message.contains("v1alpha1 is not served of projectconfigs"));
         assert!(definitions(&all[1..])[0].message.contains("missing: projectconfigs"));
