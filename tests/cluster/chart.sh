@@ -210,7 +210,7 @@ known=()
 for kind in ProjectConfig ClusterConfig Warehouse; do known+=(--api-versions "kargo.akuity.io/v1alpha1/$kind"); done
 says 'name: receivers.quayside.dev' "beside Kargo's CRDs, the chart brings its own" "${known[@]}"
 lacks 'name: warehouses.kargo.akuity.io' "and leaves Kargo's alone" "${known[@]}" --show-only templates/crds.yaml
-for kind in Receiver ClusterReceiver; do known+=(--api-versions "quayside.dev/v1alpha1/$kind"); done
+for kind in Receiver ClusterReceiver Registration ClusterRegistration; do known+=(--api-versions "quayside.dev/v1alpha1/$kind"); done
 # Programs that render without a cluster pass this to helm.
 lacks CustomResourceDefinition "no CRDs where --api-versions names them" "${known[@]}"
 lacks CustomResourceDefinition "none with crds.install=false" --set crds.install=false
@@ -333,7 +333,7 @@ crds() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.me
 helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
 before=$(crds)
-[[ $(wc -l <<<"$before") == 5 ]] || die "the chart did not bring five CRDs, but: $before"
+[[ $(wc -l <<<"$before") == $(find crds -name '*.yaml' | wc -l) ]] || die "the chart did not bring every CRD of crds/, but: $before"
 for crd in crds/*.yaml; do
   name=$(awk '$1 == "name:" { print $2; exit }' "$crd")
   [[ $(kubectl replace --dry-run=server -f "$crd" -o=jsonpath='{.spec}') == "$(kubectl get crd "$name" -o=jsonpath='{.spec}')" ]] ||

@@ -215,9 +215,9 @@ released=tests/cluster/fixtures/released-0.1.0.tgz
 show "helm install quayside $released ${chart#charts/quayside} -n quayside --set baseUrl=$base --wait --timeout=2m >$work/notes && tail -n +9 $work/notes | head -n 6"
 show 'kubectl get pods -n quayside -o wide'
 same "both replicas are ready" "2" "$(kubectl get deployment quayside -n quayside -o=jsonpath='{.status.readyReplicas}')"
-same "the chart brought the seven CRDs" \
-  "clusterconfigs.kargo.akuity.io clusterreceivers.quayside.dev clusterregistrations.quayside.dev projectconfigs.kargo.akuity.io receivers.quayside.dev registrations.quayside.dev warehouses.kargo.akuity.io" \
-  "$(kubectl get crd -o=jsonpath='{.items[*].metadata.name}' | tr ' ' '\n' | grep -E '(kargo\.akuity\.io|quayside\.dev)$' | paste -sd' ')"
+our_crds() { kubectl get crd -o=jsonpath='{.items[*].metadata.name}' | tr ' ' '\n' | grep -E '(kargo\.akuity\.io|quayside\.dev)$' | paste -sd' '; }
+same "that chart brought its five CRDs" \
+  "clusterconfigs.kargo.akuity.io clusterreceivers.quayside.dev projectconfigs.kargo.akuity.io receivers.quayside.dev warehouses.kargo.akuity.io" "$(our_crds)"
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
 
 say "Declare a receiver, and get its URL"
@@ -317,6 +317,9 @@ for change in "$upgrade" 'helm rollback quayside 1 -n quayside --wait --timeout=
   show "$change"
   until_true 60 "the old Pods are gone" pods_are_new "$old"
 done
+same "the upgrade brought the CRDs that are new, and going back removed none" \
+  "clusterconfigs.kargo.akuity.io clusterreceivers.quayside.dev clusterregistrations.quayside.dev projectconfigs.kargo.akuity.io receivers.quayside.dev registrations.quayside.dev warehouses.kargo.akuity.io" \
+  "$(our_crds)"
 same "none of it changed the ProjectConfig" "$before" "$(revision)"
 
 say "Restart"
