@@ -296,8 +296,8 @@ async fn no_push_fails_behind_haproxy_while_a_replica_ends() {
     no_push_fails_while_a_replica_ends(Kind::Haproxy).await;
 }
 
-/// Quayside keeps an idle connection for 620 s. A proxy that keeps it for longer would now and then send a push into the
-/// closing.
+/// Quayside keeps an idle connection for 620 s. A proxy that keeps it for longer would now and then send a push into
+/// the closing.
 #[test]
 fn the_examples_let_go_of_idle_connections_before_quayside_does() {
     for (kind, setting) in [(Kind::Nginx, "    keepalive_timeout "), (Kind::Haproxy, "pool-purge-delay ")] {

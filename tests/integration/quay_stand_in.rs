@@ -1,4 +1,4 @@
-//! The stand-in for Quay behaves as the real one was measured to. What is asserted here is what the other tests rely on.
+//! The stand-in for Quay behaves as the real one was measured to. The other tests rely on what is asserted here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
