@@ -260,8 +260,15 @@ async fn registration() {
 
 #[test]
 fn no_example_is_left_out() {
-    let others =
-        ["quay-helm-chart", "quay-strategies", "clusterconfig-quay", "receiver", "clusterreceiver", "registration"];
+    let others = [
+        "quay-helm-chart",
+        "quay-strategies",
+        "clusterconfig-quay",
+        "receiver",
+        "clusterreceiver",
+        "registration",
+        "proxies",
+    ];
     let tested = ReceiverKind::ALL.map(ReceiverKind::as_str).into_iter().chain(others).map(str::to_owned);
     let entries = std::fs::read_dir(file("examples")).unwrap().map(|entry| entry.unwrap().path());
     let folders =

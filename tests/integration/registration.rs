@@ -208,7 +208,10 @@ async fn fifty_repositories_are_registered_from_warehouses_alone_and_left_when_n
     }
     let left: BTreeSet<_> = scene.quay.hooks(&first).into_iter().map(|hook| hook.uuid).collect();
     assert_eq!(left, theirs.into_iter().collect());
-    assert_eq!(scene.operator.metric("quayside_registration_repositories{state=\"Healthy\"}"), 0.0);
+    wait_until("none is counted any more", PATIENCE, async || {
+        (scene.operator.metric("quayside_registration_repositories{state=\"Healthy\"}") == 0.0).then_some(())
+    })
+    .await;
 }
 
 /// Pushes, each with a tag of its own, until it is asked to stop. Returns the tags with the times before the pushes.
