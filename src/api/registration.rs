@@ -187,7 +187,7 @@ pub struct RegistrationStatus {
 
 /// What is known about one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct RepositoryStatus {
     /// The repository, as `NAMESPACE/NAME`.
     pub repository: String,
@@ -200,15 +200,15 @@ pub struct RepositoryStatus {
 
     /// When the registry was last asked about it. It is brought up to date together with something else, or every ten
     /// minutes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked: Option<String>,
 
     /// When its notification was last switched on again.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_healed: Option<String>,
 
     /// What is wrong and what to do about it; empty when nothing is.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
 
