@@ -329,7 +329,7 @@ impl<'a> Parts<'a> {
         let Config { system_namespace, defaults, .. } = self.config.clone();
         let configs = Arc::new(Configs::new(
             self.client.clone(),
-            Arc::clone(&self.tables.routes),
+            self.tables.clone(),
             Arc::clone(&self.readiness),
             self.leadership.clone(),
             self.metrics.controller.clone(),

@@ -26,6 +26,7 @@ use super::status::{self, Report};
 use super::unseen::Unseen;
 use crate::api::{CLUSTER_CONFIG_NAME, ClusterConfig, ClusterReceiver, ProjectConfig, Receiver, ReceiverDetails};
 use crate::domain::owner::Owner;
+use crate::domain::path::ReceiverPath;
 use crate::domain::project_filter::ProjectFilter;
 use crate::domain::scope::ObjectKey;
 use crate::lease::Leadership;
@@ -34,7 +35,8 @@ use crate::process::clock::Clock;
 use crate::process::readiness::{Gate, Readiness};
 use crate::pursuit::Troubles;
 use crate::refresh::patch::FIELD_MANAGER;
-use crate::tables::routes::{Replaced, RouteTable, Standing};
+use crate::tables::Tables;
+use crate::tables::routes::{Replaced, Route, Standing};
 
 /// Owners resolved at a time. Each may have to read a few Secrets, and waits for them most of the time.
 const RESOLVERS: usize = 64;
@@ -56,7 +58,7 @@ pub struct Configs {
     /// For status writes.
     client: Client,
     /// Where routes go.
-    routes: Arc<RouteTable>,
+    tables: Tables,
     /// Where Secrets come from.
     secrets: Arc<SecretCache>,
     /// Owners to resolve. Shared with the Secret feed.
@@ -99,7 +101,7 @@ impl Configs {
     #[must_use]
     pub fn new(
         client: Client,
-        routes: Arc<RouteTable>,
+        tables: Tables,
         readiness: Arc<Readiness>,
         leadership: Leadership,
         metrics: ControllerMetrics,
@@ -109,7 +111,7 @@ impl Configs {
         Self {
             secrets: Arc::new(SecretCache::new(client.clone())),
             client,
-            routes,
+            tables,
             work: Arc::default(),
             settings,
             namespaces: Arc::default(),
@@ -258,12 +260,12 @@ impl Configs {
         let look_up = |key: &ObjectKey| secrets.get(key).cloned().unwrap_or(SecretState::Missing);
         // Asked before the labels are read: what is resolved with an incomplete list does not count for its gate.
         let knows_namespaces = self.namespaces.is_listed();
-        let (labels, before) = (|| self.namespaces.labels(), self.routes.of_owner(&owner));
+        let (labels, before) = (|| self.namespaces.labels(), self.tables.routes.of_owner(&owner));
         let declaration =
             Declaration { owner: &owner, entries: &entries, filter: &filter, secret_namespace: namespace };
         let resolution = resolve::resolve(&declaration, &self.settings.defaults, look_up, labels, &before);
         let kind = entries.first().and_then(|entry| entry.as_ref().ok()?.kind()).map(|kind| kind.as_str());
-        let report = Report { generation, refresh, kind, ..self.serve(&owner, resolution) };
+        let report = Report { generation, refresh, kind, ..self.serve(&owner, resolution, &before) };
         let retry = report.problems.iter().any(Problem::is_passing);
         self.metrics.reconciled(if report.problems.is_empty() { "synced" } else { "failed" });
         self.memory.resolved(&owner, report, |gate| gate != Gate::Namespaces || knows_namespaces);
@@ -276,9 +278,9 @@ impl Configs {
     }
 
     /// Puts the routes in force and sums up for the status.
-    fn serve(&self, owner: &Owner, resolution: Resolution) -> Report {
+    fn serve(&self, owner: &Owner, resolution: Resolution, before: &[Arc<Route>]) -> Report {
         let Resolution { routes, mut problems, warnings } = resolution;
-        let base = self.routes.base();
+        let base = self.tables.routes.base();
         let current = routes.iter().filter(|route| route.standing == Standing::Current);
         let mut receivers: Vec<ReceiverDetails> = current
             .map(|route| ReceiverDetails {
@@ -291,8 +293,11 @@ impl Configs {
             let (kind, receiver, fingerprint) = (route.kind().as_str(), &*route.receiver, route.path.fingerprint());
             tracing::debug!(kind, project = owner.project(), receiver, fingerprint, "receiver served");
         }
+        let kept: HashSet<ReceiverPath> = routes.iter().map(|route| route.path.clone()).collect();
         let is_complete = !problems.iter().any(Problem::hides_a_path);
-        let Replaced { clashes, affected } = self.routes.replace_as(owner, routes, is_complete);
+        let Replaced { clashes, affected } = self.tables.routes.replace_as(owner, routes, is_complete);
+        let retired = before.iter().map(|route| &**route).filter(|route| !kept.contains(&route.path));
+        self.tables.retired.add(retired, self.clock.now());
         affected.into_iter().for_each(|owner| self.work.add(owner));
         for clash in clashes {
             receivers.retain(|details| details.name.as_deref() != Some(&*clash.receiver));
@@ -301,11 +306,15 @@ impl Configs {
         for Problem { receiver, cause, .. } in &problems {
             tracing::warn!(project = owner.project(), receiver, cause, "receiver is not served as configured");
         }
+        self.tables.problems.replace(owner, problems.iter().chain(&warnings).map(Problem::remark).collect());
         Report { receivers, problems, warnings, ..Report::default() }
     }
 
     fn forget(&self, owner: &Owner) {
-        self.routes.remove(owner).into_iter().for_each(|owner| self.work.add(owner));
+        let before = self.tables.routes.of_owner(owner);
+        self.tables.retired.add(before.iter().map(|route| &**route), self.clock.now());
+        self.tables.problems.replace(owner, Vec::new());
+        self.tables.routes.remove(owner).into_iter().for_each(|owner| self.work.add(owner));
         self.secrets.reference(owner, HashSet::new());
         self.memory.forget(owner);
         tracing::info!(project = owner.project(), "configuration is gone, its receivers are no longer served");

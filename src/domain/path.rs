@@ -86,6 +86,13 @@ impl BaseUrl {
     }
 }
 
+/// As it was given. It is no credential: what hangs below it is.
+impl std::fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.origin, self.path)
+    }
+}
+
 /// What to show of a refused value: a mistyped URL may hold a password.
 fn without_userinfo(given: &str) -> String {
     match (given.find("://"), given.find('@')) {

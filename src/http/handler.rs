@@ -15,7 +15,7 @@ use super::answer::{Answer, Ending};
 use super::pool::Party;
 use super::record::Over;
 use super::state::Hooks;
-use super::{body, intake, log};
+use super::{body, intake, log, record};
 use crate::delivery;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
@@ -42,7 +42,8 @@ async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Resp
 async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let recognised = ReceiverPath::recognise(head.uri.path(), hooks.tables.routes.base());
-    let found = recognised.map(|path| hooks.tables.routes.look_up(&path, hooks.clock.now()));
+    let now = hooks.clock.now();
+    let found = recognised.as_ref().map(|path| hooks.tables.routes.look_up(path, now));
     // While the tables are not filled, even a route that is known could not see every Warehouse.
     let is_early = found.is_some() && !hooks.readiness.tables_filled();
     if is_early || matches!(found, Some(Found::Unresolved)) {
@@ -53,6 +54,10 @@ async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
     }
     let Some(Found::Route(route)) = found else {
         let answer = Answer::unknown_path();
+        // The sender is answered as always; the people who run this learn who calls in vain.
+        if let Some(meant) = recognised.and_then(|path| hooks.tables.meant_by(&path, now)) {
+            record::keep_retired(hooks, &meant, &answer, now);
+        }
         hooks.metrics.delivered("none", answer.outcome.as_str(), None);
         return answer.into_response();
     };

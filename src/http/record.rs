@@ -9,8 +9,15 @@ use super::answer::Answer;
 use super::state::Hooks;
 use crate::delivery::Judgement;
 use crate::domain::target::Target;
-use crate::journal::record::{Names, Record, Refresh, Step};
+use crate::journal::Url;
+use crate::journal::record::{Names, NotRefreshed, Record, Refresh, Step};
+use crate::tables::retired::Meant;
 use crate::tables::routes::{Route, Standing};
+use crate::tables::warehouses::Refusal;
+
+/// What the record of a request to a retired URL says; its sender learns nothing.
+const RETIRED: &str =
+    "the URL belongs to a secret that is no longer in force; register the current one with the sender";
 
 /// A delivery that is over.
 pub(super) struct Over<'a> {
@@ -33,7 +40,7 @@ impl Over<'_> {
     /// Puts it into the journal.
     pub(super) fn keep(&self, hooks: &Hooks) {
         let Self { route, targets, .. } = *self;
-        let key = (route.owner.clone(), Arc::clone(&route.receiver));
+        let key = (route.owner.clone(), Arc::clone(&route.receiver), Url::Served);
         let now = hooks.clock.now();
         hooks.journal.keep(&key, self.record(now), targets);
         // One that was written before the journal knew of it has found nothing to note.
@@ -73,9 +80,39 @@ impl Over<'_> {
             },
             matched: targets.len(),
             refreshes: refreshes.collect(),
+            not_refreshed: match judgement {
+                Some(Judgement::Push { selection, .. }) => selection.refusals.iter().map(not_refreshed).collect(),
+                _ => Vec::new(),
+            },
             ..Record::default()
         }
     }
+}
+
+/// The selection keeps the first few reasons only, however many subscriptions there are.
+fn not_refreshed(refusal: &Refusal) -> NotRefreshed {
+    let Refusal { warehouse, repository, reason } = refusal;
+    let (namespace, name) = (warehouse.namespace.to_string(), warehouse.name.to_string());
+    NotRefreshed { namespace, name, repository: repository.clone(), reason: reason.clone() }
+}
+
+/// Puts a request into the journal that came to a URL which is no longer served.
+pub(super) fn keep_retired(hooks: &Hooks, meant: &Meant, answer: &Answer, time: Timestamp) {
+    let Meant { owner, receiver, kind } = meant;
+    let record = Record {
+        id: hooks.ids.next(),
+        time,
+        kind: kind.to_string(),
+        declared_in: owner.kind().to_owned(),
+        project: owner.project().to_owned(),
+        receiver: receiver.to_string(),
+        previous_url: true,
+        status: answer.status().as_u16(),
+        outcome: answer.outcome.as_str().to_owned(),
+        message: RETIRED.to_owned(),
+        ..Record::default()
+    };
+    hooks.journal.keep(&(owner.clone(), Arc::clone(receiver), Url::Retired), record, &[]);
 }
 
 /// The repositories and the tags or refs that it names.

@@ -5,6 +5,7 @@
 
 pub mod record;
 mod rings;
+pub mod words;
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use tokio::sync::broadcast;
 use crate::domain::target::Target;
 use record::{Record, Step};
 use rings::Rings;
-pub use rings::{Bounds, ReceiverKey};
+pub use rings::{Bounds, ReceiverKey, Url};
 
 /// News that a slow reader may lag behind by, before it misses some.
 const BACKLOG: usize = 256;

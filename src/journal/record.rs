@@ -29,7 +29,8 @@ pub struct Record {
     pub project: String,
     /// The receiver's name.
     pub receiver: String,
-    /// The request came to the URL of the secret before the current one.
+    /// The request came to the URL of a secret before the current one; with the outcome `unknown_path` when that is no
+    /// longer served.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub previous_url: bool,
     /// The sender's name for the event; empty where it has none or the request was refused.
@@ -139,6 +140,8 @@ pub struct NotRefreshed {
 /// What becomes of a refresh after the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// An attempt to write the annotation failed, and why.
+    Delayed(String),
     /// The annotation was written.
     Written,
     /// Kargo has taken it up.
@@ -147,6 +150,8 @@ pub enum Step {
     Looked,
     /// The refresh was repeated.
     Nudged,
+    /// Kargo's discovery failed, with its message; it is asked again.
+    Failing(String),
     /// It is done, one way or another, with what there is to say about it.
     Ended(State, String),
 }
@@ -193,6 +198,16 @@ impl Refresh {
         matches!(self.state, State::Seen | State::LookedNotListed | State::NotLooked)
     }
 
+    /// Notes why it stands in this state, and says whether that is news.
+    fn explain(&mut self, state: State, because: &str) -> bool {
+        let because = cut(because);
+        let is_news = self.state == state && self.because != because;
+        if is_news {
+            self.because = because;
+        }
+        is_news
+    }
+
     /// Notes a step and says whether that changed anything. Nothing ever goes back, and what has ended stays as it
     /// ended.
     pub(crate) fn advance(&mut self, step: &Step, now: Timestamp) -> bool {
@@ -204,6 +219,8 @@ impl Refresh {
                 self.nudges = self.nudges.saturating_add(1);
                 return true;
             }
+            Step::Delayed(because) => return self.explain(State::Owed, because),
+            Step::Failing(because) => return self.explain(State::Handled, because),
             Step::Ended(state, because) => {
                 self.because = cut(because);
                 self.state = *state;
@@ -323,7 +340,11 @@ mod tests {
     fn a_refresh_never_goes_back_and_keeps_its_end() {
         let now = Timestamp::UNIX_EPOCH;
         let mut refresh = Refresh::default();
+        let delayed = Step::Delayed("403".to_owned());
+        assert!(refresh.advance(&delayed, now) && !refresh.advance(&delayed, now), "the same again is no news");
+        assert_eq!((refresh.state, &*refresh.because), (State::Owed, "403"));
         refresh.advance(&Step::Handled, now);
+        assert!(!refresh.advance(&delayed, now) && refresh.because.is_empty());
         refresh.advance(&Step::Written, now);
         assert_eq!((refresh.state, refresh.written), (State::Handled, Some(now)));
         refresh.advance(&Step::Ended(State::NotHandled, "not taken up for 1m".to_owned()), now);

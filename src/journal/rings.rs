@@ -9,8 +9,18 @@ use super::record::{Record, Step};
 use crate::domain::owner::Owner;
 use crate::domain::target::Target;
 
-/// Which receiver a record belongs to: its owner and its name.
-pub type ReceiverKey = (Owner, Arc<str>);
+/// Which receiver a record belongs to: its owner and its name. Requests to a URL that is no longer served are kept
+/// apart, so that whoever has learned that URL cannot evict the records of those who call the current one.
+pub type ReceiverKey = (Owner, Arc<str>, Url);
+
+/// Whether a URL is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Url {
+    /// It is.
+    Served,
+    /// It was until recently.
+    Retired,
+}
 
 /// The bounds.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +173,7 @@ mod tests {
     use crate::journal::record::{Refresh, State};
 
     fn key(receiver: &str) -> ReceiverKey {
-        (Owner::ProjectConfig("northwind".into()), receiver.into())
+        (Owner::ProjectConfig("northwind".into()), receiver.into(), Url::Served)
     }
 
     fn target(name: &str) -> Target {

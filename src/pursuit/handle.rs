@@ -170,6 +170,11 @@ impl Pursuit {
         self.report(target, out);
     }
 
+    /// An attempt to write the annotation failed; it is repeated.
+    fn delayed(&self, target: &Target, because: String) {
+        self.note(target, Duration::ZERO, &Step::Delayed(because));
+    }
+
     /// Notes a step in the journal, for the deliveries that are at least so old.
     fn note(&self, target: &Target, after: Duration, step: &Step) {
         let now = self.0.clock.now();
@@ -195,6 +200,9 @@ impl Pursuit {
                 Report::Looked { after } => {
                     self.0.metrics.looked(after);
                     self.note(target, after, &Step::Looked);
+                }
+                Report::Failing { message } => {
+                    self.note(target, Duration::ZERO, &Step::Failing(presentable(&message)));
                 }
                 Report::NotHandled => {
                     self.0.metrics.unhandled();
@@ -267,7 +275,16 @@ impl<P: Patch> Patch for Followed<P> {
             match &outcome {
                 PatchOutcome::Written => self.pursuit.written(target, token),
                 PatchOutcome::Gone => self.pursuit.gone(target),
-                PatchOutcome::Refused { .. } | PatchOutcome::Failed { .. } => {}
+                PatchOutcome::Refused { status, message } => {
+                    let message = presentable(message);
+                    self.pursuit.delayed(target, format!("the API server refuses the write with {status}: {message}"));
+                }
+                PatchOutcome::Failed { status: Some(status), .. } => {
+                    self.pursuit.delayed(target, format!("the API server answered {status}"));
+                }
+                PatchOutcome::Failed { status: None, .. } => {
+                    self.pursuit.delayed(target, "the API server does not answer".to_owned());
+                }
             }
             outcome
         }

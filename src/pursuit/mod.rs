@@ -79,6 +79,11 @@ pub enum Report {
         /// How long after the push.
         after: Duration,
     },
+    /// Kargo's discovery has failed since it took the refresh of a push up. It is asked again.
+    Failing {
+        /// Kargo's message, as it gives it.
+        message: Box<str>,
+    },
     /// Kargo has not taken a refresh up for a while. It is not asked again, because the annotation stays.
     NotHandled,
     /// Kargo has not taken a refresh up, or not looked after it, for so long that it deserves attention.

@@ -163,8 +163,11 @@ impl Record {
         let newly = self.note_handled(sighting, at, rules, out);
         let moved = self.sighted && sighting.discovered.is_some() && sighting.discovered != self.discovered;
         (self.discovered, self.sighted, self.looking) = (sighting.discovered, true, sighting.looking);
-        if let Some(failure) = sighting.failure {
+        if let Some(failure) = sighting.failure.filter(|failure| self.failure.as_deref() != Some(failure)) {
             self.failure = Some(failure.into());
+            if self.wants.iter().any(|want| want.handled) {
+                out.push(Report::Failing { message: failure.into() });
+            }
         }
         let Some(taken) = self.taken else { return };
         if self.kind == TargetKind::Promotion {

@@ -1,14 +1,20 @@
 //! The tables in memory, in which configuration and delivery meet.
 
+pub mod problems;
 pub mod promotions;
+pub mod retired;
 pub mod routes;
 pub mod warehouses;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::domain::alias::HostAliases;
-use crate::domain::path::BaseUrl;
+use crate::domain::path::{BaseUrl, ReceiverPath};
+use problems::ProblemTable;
 use promotions::PromotionIndex;
+use retired::{Meant, RetiredUrls};
 use routes::RouteTable;
 use warehouses::SubscriptionIndex;
 
@@ -23,6 +29,10 @@ pub struct Tables {
     pub promotions: Arc<PromotionIndex>,
     /// Other names of registries.
     pub aliases: Arc<HostAliases>,
+    /// Paths that were routes until recently.
+    pub retired: Arc<RetiredUrls>,
+    /// What is wrong with receivers.
+    pub problems: Arc<ProblemTable>,
 }
 
 impl Tables {
@@ -34,6 +44,15 @@ impl Tables {
             index: Arc::default(),
             promotions: Arc::default(),
             aliases: Arc::new(aliases),
+            retired: Arc::default(),
+            problems: Arc::default(),
         }
+    }
+
+    /// The receiver that a request meant whose path is not served at this time: the path of a previous secret whose time
+    /// is over, or one that was served within the last day.
+    #[must_use]
+    pub fn meant_by(&self, path: &ReceiverPath, now: Timestamp) -> Option<Meant> {
+        self.routes.find(path).map(|route| Meant::by(&route)).or_else(|| self.retired.meant_by(path, now))
     }
 }

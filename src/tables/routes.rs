@@ -164,7 +164,7 @@ impl RouteTable {
     }
 
     /// Finds the route of a recognised path, whether or not it is in force.
-    #[cfg(test)]
+    #[must_use]
     pub fn find(&self, path: &ReceiverPath) -> Option<Arc<Route>> {
         self.routes.read().by_path.get(path).and_then(|claimants| winner(claimants)).cloned()
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use self::selection::{Entries, Entry, Selecting};
-pub use self::selection::{Pushes, Selection};
+pub use self::selection::{Pushes, Refusal, Selection};
 pub use self::warehouse::Warehouse;
 use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks};
 use crate::domain::event::PushEvent;

@@ -67,6 +67,10 @@ pub(super) async fn health<L: Look>(State(look): State<Arc<L>>) -> Response {
     json(&look.health().await)
 }
 
+pub(super) async fn checks<L: Look>(State(look): State<Arc<L>>) -> Response {
+    json(&look.checks().await)
+}
+
 /// `event: delivery` with a record in JSON, `event: missed` with a number when the reader was too slow.
 pub(super) async fn events<L: Look>(State(look): State<Arc<L>>, RawQuery(query): RawQuery) -> Response {
     let filter = match filter(query.as_deref()) {

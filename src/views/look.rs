@@ -6,17 +6,21 @@ use futures::stream::{self, BoxStream, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::model::{Deliveries, Gate, Health, Past, Receiver, Receivers, Replicas, Spool, Warehouse};
-use super::{Filter, why};
+use super::model::{
+    Calls, Checks, Deliveries, Gate, Health, Past, Receiver, Receivers, Remark, Replicas, Spool, Warehouse,
+};
+use super::{Filter, checks, why};
+use crate::domain::owner::Owner;
 use crate::domain::scope::ObjectKey;
-use crate::journal::Journal;
 use crate::journal::record::Record;
+use crate::journal::{Journal, Url};
 use crate::lease::Leadership;
 use crate::process::clock::Clock;
 use crate::process::readiness::{self, Readiness};
 use crate::refresh::Refresher;
 use crate::spool::Spool as Disk;
 use crate::tables::Tables;
+use crate::tables::problems::Remark as Told;
 use crate::tables::routes::{Route, Standing};
 
 /// A delivery that is new or has come further.
@@ -39,6 +43,15 @@ pub trait Look: Send + Sync + 'static {
     fn warehouse(&self, namespace: &str, name: &str) -> impl Future<Output = Warehouse> + Send;
     /// How the replicas are.
     fn health(&self) -> impl Future<Output = Replicas> + Send;
+    /// What can be judged from what the replicas know.
+    fn checks(&self) -> impl Future<Output = Checks> + Send {
+        async {
+            let everything = Filter { limit: Some(usize::MAX), ..Filter::default() };
+            let (health, receivers) = (self.health().await, self.receivers().await);
+            let deliveries = self.deliveries(&everything).await;
+            checks::of(&health, &receivers, &deliveries.deliveries, Clock::system().now())
+        }
+    }
     /// What happens from now on.
     fn news(&self) -> BoxStream<'static, News>;
 }
@@ -65,6 +78,32 @@ pub struct Views {
     pub clock: Clock,
 }
 
+impl Views {
+    fn records(&self, route: &Route, url: Url) -> Vec<Record> {
+        self.journal.of(&(route.owner.clone(), Arc::clone(&route.receiver), url))
+    }
+
+    fn calls(&self, route: &Route) -> Calls {
+        why::calls(&self.records(route, Url::Served), &self.records(route, Url::Retired))
+    }
+
+    /// What is wrong with receivers.
+    fn remarks(&self) -> Vec<Remark> {
+        let of_owner = |(owner, remarks): (Owner, Arc<[Told]>)| {
+            let remark = |told: &Told| Remark {
+                project: owner.project().to_owned(),
+                name: told.receiver.clone(),
+                declared_in: owner.kind().to_owned(),
+                reason: told.reason.to_owned(),
+                message: told.cause.clone(),
+                served: told.served,
+            };
+            remarks.iter().map(remark).collect::<Vec<_>>()
+        };
+        self.tables.problems.all().into_iter().flat_map(of_owner).collect()
+    }
+}
+
 impl Look for Views {
     async fn deliveries(&self, filter: &Filter) -> Deliveries {
         let deliveries = self.journal.select(filter.limit(), |record| filter.passes(record));
@@ -83,7 +122,7 @@ impl Look for Views {
                 other.standing != Standing::Current
                     && (&other.owner, &other.receiver) == (&route.owner, &route.receiver)
             };
-            let records = self.journal.of(&(route.owner.clone(), Arc::clone(&route.receiver)));
+            let records = self.records(route, Url::Served);
             receivers.push(Receiver {
                 project: route.scope.project().to_owned(),
                 name: route.receiver.to_string(),
@@ -96,7 +135,7 @@ impl Look for Views {
             });
         }
         receivers.sort_by(|a, b| (&a.project, &a.name, &a.declared_in).cmp(&(&b.project, &b.name, &b.declared_in)));
-        Receivers { replica: self.replica.clone(), since: self.since, receivers }
+        Receivers { replica: self.replica.clone(), since: self.since, receivers, remarks: self.remarks() }
     }
 
     async fn warehouse(&self, namespace: &str, name: &str) -> Warehouse {
@@ -114,7 +153,7 @@ impl Look for Views {
                 .select(usize::MAX, |record| !record.repositories.first.is_empty() || record.concerns(namespace, name));
             view.found = true;
             view.subscriptions = why::subscriptions(&known);
-            view.receivers = why::reaches(&routes, namespace);
+            view.receivers = why::reaches(&routes, &self.remarks(), namespace, |route| self.calls(route));
             view.deliveries =
                 why::most_telling(records.iter().filter_map(|record| why::about(record, &known, &routes)).collect());
         }
@@ -138,6 +177,7 @@ impl Look for Views {
             ready: self.readiness.is_ready(),
             draining: self.readiness.is_draining(),
             leader: self.leadership.is_leader(),
+            base_url: self.tables.routes.base().to_string(),
             gates: gates.collect(),
             owed: self.refresher.owed(),
             spool,

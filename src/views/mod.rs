@@ -4,10 +4,12 @@
 //! They only read, and they never show a receiver's URL, a secret or a body.
 
 mod api;
+pub mod checks;
 mod filter;
 pub mod look;
 pub mod model;
 mod page;
+pub mod paths;
 pub mod why;
 
 use std::sync::Arc;
@@ -40,6 +42,7 @@ pub fn router<L: Look>(look: Arc<L>, hosts: Hosts) -> Router {
         .route("/api/v1/receivers", get(api::receivers::<L>))
         .route("/api/v1/warehouses/{namespace}/{name}", get(api::warehouse::<L>))
         .route("/api/v1/health", get(api::health::<L>))
+        .route("/api/v1/checks", get(api::checks::<L>))
         .route("/api/v1/events", get(api::events::<L>))
         .merge(page::routes::<L>())
         .fallback(|| async { api::error(StatusCode::NOT_FOUND, "nothing is served at this path; see docs/views.md") })

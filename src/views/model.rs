@@ -28,6 +28,27 @@ pub struct Receivers {
     pub since: Timestamp,
     /// Sorted by project and name.
     pub receivers: Vec<Receiver>,
+    /// What is wrong with receivers, served or not, in the words of their conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
+}
+
+/// What is wrong with one receiver.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Remark {
+    /// The project; empty for a receiver of the cluster.
+    pub project: String,
+    /// Its name.
+    pub name: String,
+    /// The kind of object that declares it.
+    pub declared_in: String,
+    /// The reason of its condition.
+    pub reason: String,
+    /// The message of its condition.
+    pub message: String,
+    /// Whether it is served all the same.
+    pub served: bool,
 }
 
 /// A receiver that is served. Its URL is a credential and appears in its object's status only.
@@ -114,6 +135,41 @@ pub struct Reach {
     pub reaches: bool,
     /// Why it cannot; empty when it can.
     pub because: String,
+    /// What deserves attention although it is served; empty when there is nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remark: String,
+    /// The last requests to it, whatever they were about.
+    pub calls: Calls,
+}
+
+/// The last requests to a receiver, by what came of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Calls {
+    /// One that said what was pushed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub useful: Option<Call>,
+    /// One that asked for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Call>,
+    /// One that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Call>,
+    /// One to a URL that is no longer served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Call>,
+}
+
+/// A request, in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Call {
+    /// When it arrived.
+    pub time: Timestamp,
+    /// How it ended.
+    pub outcome: String,
+    /// What was said about it.
+    pub message: String,
 }
 
 /// A delivery as seen from a Warehouse.
@@ -128,6 +184,61 @@ pub struct About {
     pub refreshes: bool,
     /// Why it does or does not.
     pub because: String,
+}
+
+/// `GET /api/v1/checks`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Checks {
+    /// In the order of their groups.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Check {
+    /// Under which heading it stands.
+    pub group: Group,
+    /// What was checked: a word that scripts can rely on.
+    pub check: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was found.
+    pub message: String,
+    /// What to do about it; absent where nothing is to be done.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
+}
+
+/// The headings of checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// The replicas and what they run on.
+    #[default]
+    Cluster,
+    /// The way from a sender to the receivers.
+    WayIn,
+    /// The receivers and what came to them.
+    Receivers,
+    /// The Warehouses, and what Kargo does with their refreshes.
+    Warehouses,
+}
+
+/// How a check ended. The worst decides the exit code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing to say.
+    #[default]
+    Passed,
+    /// Could not be looked at; the message says what is missing.
+    Skipped,
+    /// Works, but not as one would wish.
+    Warning,
+    /// Pushes are lost or refused because of it.
+    Failed,
 }
 
 /// `GET /api/v1/health`.
@@ -159,6 +270,8 @@ pub struct Health {
     pub draining: bool,
     /// It writes the statuses.
     pub leader: bool,
+    /// The address below which its receivers are published.
+    pub base_url: String,
     /// The gates, and whether each is open.
     pub gates: Vec<Gate>,
     /// Refreshes that are owed.

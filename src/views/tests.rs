@@ -110,9 +110,13 @@ async fn the_json_reads_back_as_what_it_was() {
 
 #[tokio::test]
 async fn no_page_lets_a_text_become_markup() {
-    for path in
-        ["/", "/deliveries/00000001", "/warehouses/northwind/app", "/?receiver=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"]
-    {
+    for path in [
+        "/",
+        "/checks",
+        "/deliveries/00000001",
+        "/warehouses/northwind/app",
+        "/?receiver=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+    ] {
         let (status, headers, body) = get(path).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         assert!(!body.contains("<script>alert"), "{path}: {body}");
@@ -131,7 +135,7 @@ async fn a_form_for_a_warehouse_leads_to_its_page() {
     let (status, headers, _) = get("/warehouses?name=northwind/a+b").await;
     assert_eq!(
         (status, headers[header::LOCATION].to_str().unwrap()),
-        (StatusCode::SEE_OTHER, "/warehouses/northwind/a+b")
+        (StatusCode::SEE_OTHER, "/warehouses/northwind/a%20b")
     );
     assert_eq!(get("/warehouses?name=app").await.0, StatusCode::BAD_REQUEST);
 }

@@ -1,15 +1,22 @@
 //! "Why did nothing happen?" for one Warehouse: the tables and the journal as seen from it, and one sentence.
 
+mod reach;
+mod trouble;
+
 use std::sync::Arc;
 
 use super::model::{About, Reach, Subscription, Warehouse};
 use crate::domain::event::PushEvent;
-use crate::domain::scope::Scope;
+use crate::domain::repo::git_identity;
 use crate::domain::subscription::Repositories;
 use crate::domain::work::Work;
 use crate::journal::record::{Record, Refresh, State};
+use crate::journal::words::clock;
 use crate::tables::routes::Route;
 use crate::tables::warehouses::{Pushes, Warehouse as Known};
+use reach::merge_calls;
+pub(super) use reach::{calls, reaches};
+use trouble::{capitalised, trouble};
 
 /// Deliveries that are listed for a Warehouse.
 const MOST_DELIVERIES: usize = 20;
@@ -25,27 +32,6 @@ pub(super) fn subscriptions(warehouse: &Known) -> Vec<Subscription> {
         Err(error) => Subscription { problem: Some(format!("{error}")), ..Subscription::default() },
     };
     warehouse.subscriptions.iter().map(one).collect()
-}
-
-/// The receivers of the project and of the cluster, those that reach it first.
-pub(super) fn reaches(routes: &[Arc<Route>], namespace: &str) -> Vec<Reach> {
-    let mut reaches: Vec<Reach> = routes.iter().filter_map(|route| reach(route, namespace)).collect();
-    reaches.sort_by(|a, b| (!a.reaches, &a.project, &a.name, &a.kind).cmp(&(!b.reaches, &b.project, &b.name, &b.kind)));
-    reaches.dedup();
-    reaches
-}
-
-fn reach(route: &Route, namespace: &str) -> Option<Reach> {
-    let because = match &route.scope {
-        scope if scope.covers(namespace) => String::new(),
-        // Those of other projects are no news for anybody.
-        Scope::Project(_) | Scope::Cluster => return None,
-        Scope::Projects(_) => {
-            format!("its annotations narrow it down to projects without {namespace}")
-        }
-    };
-    let (project, name) = (route.scope.project().to_owned(), route.receiver.to_string());
-    Some(Reach { project, name, kind: route.kind().to_string(), reaches: because.is_empty(), because })
 }
 
 /// What a delivery has to do with the Warehouse; `None` when nothing.
@@ -100,9 +86,12 @@ fn covers(record: &Record, namespace: &str, routes: &[Arc<Route>]) -> bool {
 /// Why an event about another repository is worth a look: it differs in its host only.
 fn nearly(record: &Record, warehouse: &Known) -> Option<String> {
     for named in &record.repositories.first {
-        let (host, path) = host_and_path(named);
+        // The spellings of a Git repository differ in more than the host.
+        let identity = git_identity(named);
+        let (host, path) = host_and_path(identity.as_deref().unwrap_or(named));
         for entry in warehouse.subscriptions.iter().flatten() {
-            let (subscribed_host, subscribed_path) = host_and_path(&entry.repository);
+            let subscribed = entry.identity.as_deref().unwrap_or(&entry.repository);
+            let (subscribed_host, subscribed_path) = host_and_path(subscribed);
             if path == subscribed_path && host != subscribed_host && !path.is_empty() {
                 return Some(format!(
                     "the event names {named}, the Warehouse subscribes to {}; if both are one registry, add the alias \
@@ -126,6 +115,9 @@ pub fn progress(refresh: &Refresh) -> String {
     let what = match refresh.state {
         State::Owed => "the annotation is not written yet; it is repeated until it is",
         State::Written => "the annotation is written; Kargo has not taken it up yet",
+        State::Handled if !refresh.because.is_empty() => {
+            "Kargo took the refresh up, but its discovery failed; it is asked again"
+        }
         State::Handled => "Kargo has taken the refresh up and has not reported a discovery since",
         State::Looked => "Kargo has asked the repositories since",
         State::Seen => "Kargo lists what was pushed",
@@ -168,24 +160,28 @@ pub fn answer(view: &Warehouse) -> String {
         };
     }
     let telling = view.deliveries.iter().find(|about| about.within_reach).or_else(|| view.deliveries.first());
-    if let Some(About { delivery, refreshes, because, .. }) = telling {
-        let from = origin(delivery);
-        return if *refreshes {
-            format!("The last delivery about it ({from}) refreshed it; {because}")
-        } else {
-            format!("The last delivery about it ({from}) did not refresh it: {because}")
-        };
+    let trouble = trouble(view);
+    let Some(About { delivery, refreshes, because, .. }) = telling else {
+        let trouble =
+            trouble.map_or_else(|| "see whether the sender calls: quayside deliveries".to_owned(), |it| it.text);
+        return format!("No delivery since {} named a repository of the Warehouse: {trouble}", clock(view.since));
+    };
+    let from = origin(delivery);
+    let last = if *refreshes {
+        format!("he last delivery about it ({from}) refreshed it; {because}")
+    } else {
+        format!("he last delivery about it ({from}) did not refresh it: {because}")
+    };
+    match trouble {
+        Some(trouble) if trouble.time > Some(delivery.time) => format!("{}; t{last}", capitalised(&trouble.text)),
+        _ => format!("T{last}"),
     }
-    format!(
-        "No delivery since {} named a repository of the Warehouse; see whether the sender calls: quayside deliveries",
-        view.since
-    )
 }
 
 fn origin(delivery: &Record) -> String {
     let what = delivery.qualifiers.first.first().or_else(|| delivery.repositories.first.first());
     let what = what.map(|what| format!("{what}, ")).unwrap_or_default();
-    format!("{what}{}, receiver {}", delivery.time.strftime("%F %T UTC"), delivery.receiver)
+    format!("{what}{}, receiver {}", clock(delivery.time), delivery.receiver)
 }
 
 /// Brings together what several replicas say about one Warehouse.
@@ -198,6 +194,7 @@ pub fn merge(views: Vec<Warehouse>) -> Warehouse {
     for mut view in views {
         let mut deliveries = std::mem::take(&mut merged.deliveries);
         deliveries.append(&mut view.deliveries);
+        merge_calls(&mut merged.receivers, &mut view.receivers);
         if view.found && !merged.found {
             merged = view;
         }

@@ -39,6 +39,7 @@ mod hostile_hosts;
 mod hostile_requests;
 mod leadership;
 mod manifests;
+mod misconfigurations;
 mod outages;
 mod own_kinds;
 mod proxies;

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::replicas::{Replica, Source, ask};
-use super::{Form, age, note_all, receiver, result, table, time, what};
+use super::{Form, note_all, result, table, what};
 use crate::cli::{Outcome, block_on, note, print};
 use crate::journal::newest_first;
 use crate::journal::record::Record;
+use crate::journal::words::{age, clock};
 use crate::process::clock::Clock;
 use crate::views::Filter;
 use crate::views::model::Deliveries;
@@ -128,7 +129,7 @@ fn show(records: &[Record], form: Form) -> anyhow::Result<String> {
     Ok(match form {
         Form::Wide => {
             let row = |record: &Record| {
-                let mut row = cells(record, time(record.time));
+                let mut row = cells(record, clock(record.time));
                 row.extend([
                     record.kind.clone(),
                     record.status.to_string(),
@@ -154,7 +155,7 @@ fn cells(record: &Record, when: String) -> Vec<String> {
     vec![
         when,
         record.id.clone(),
-        receiver(record),
+        record.receiver_name(),
         record.event.clone(),
         what(record),
         record.outcome.clone(),
@@ -167,7 +168,7 @@ fn line(record: &Record, form: Form) -> anyhow::Result<String> {
     if form == Form::Json {
         return Ok(format!("{}\n", serde_json::to_string(record)?));
     }
-    let cells: Vec<String> = cells(record, time(record.time)).iter().map(|cell| table::printable(cell)).collect();
+    let cells: Vec<String> = cells(record, clock(record.time)).iter().map(|cell| table::printable(cell)).collect();
     Ok(format!("{}\n", cells.join("  ").trim_end()))
 }
 

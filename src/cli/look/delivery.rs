@@ -8,10 +8,11 @@ use jiff::Timestamp;
 
 use super::replicas::{Source, ask};
 use super::table::printable;
-use super::{Form, note_all, receiver, time};
+use super::{Form, note_all};
 use crate::cli::{FAILED, Outcome, block_on, note, print};
 use crate::journal::record::{Names, Record, Refresh};
-use crate::views::why;
+use crate::journal::words::clock;
+use crate::views::{paths, why};
 
 /// Tell the whole story of one delivery: the request, what it was judged to be, and what came of each refresh.
 ///
@@ -33,9 +34,9 @@ pub(in crate::cli) struct Args {
 
 pub(in crate::cli) fn run(args: &Args) -> Outcome {
     block_on(async {
-        let id: String = form_urlencoded::byte_serialize(args.id.as_bytes()).collect();
         let replicas = args.source.replicas().await?;
-        let (found, problems) = ask::<Record>(&replicas, &format!("/api/v1/deliveries/{id}")).await?;
+        let (found, problems) =
+            ask::<Record>(&replicas, &format!("{}{}", paths::JSON, paths::delivery(&args.id))).await?;
         note_all(&problems);
         let Some(record) = found.into_iter().next() else {
             note(&format!(
@@ -68,8 +69,8 @@ fn story(record: &Record) -> String {
         }
     };
     say("Delivery", &record.id);
-    say("Arrived", &format!("{} at replica {}", time(record.time), record.replica));
-    say("Receiver", &format!("{} ({}, declared in a {})", receiver(record), record.kind, record.declared_in));
+    say("Arrived", &format!("{} at replica {}", clock(record.time), record.replica));
+    say("Receiver", &format!("{} ({}, declared in a {})", record.receiver_name(), record.kind, record.declared_in));
     if record.previous_url {
         say("", "It came to the URL of the previous secret: register the current one with the sender.");
     }
@@ -111,5 +112,5 @@ fn steps(refresh: &Refresh) -> impl Iterator<Item = (&'static str, Timestamp)> {
 
 fn since(start: Timestamp, at: Timestamp) -> String {
     let after = at.duration_since(start).as_secs_f64();
-    format!("{} (+{after:.3} s)", time(at))
+    format!("{} (+{after:.3} s)", clock(at))
 }

@@ -9,11 +9,10 @@ pub(super) mod ui;
 pub(super) mod why;
 
 use clap::ValueEnum;
-use jiff::{SignedDuration, Timestamp};
 
 use super::note;
-use crate::journal::record::{Record, State};
-use crate::views::model::Receiver;
+use crate::journal::record::Record;
+use crate::views::model::{Receiver, Receivers};
 
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,11 +32,6 @@ fn note_all(problems: &[String]) {
     }
 }
 
-/// `PROJECT/NAME`, or the bare name of a receiver of the cluster.
-fn receiver(record: &Record) -> String {
-    if record.project.is_empty() { record.receiver.clone() } else { format!("{}/{}", record.project, record.receiver) }
-}
-
 /// What was delivered, in short.
 fn what(record: &Record) -> String {
     let first = |names: &crate::journal::record::Names| match (names.first.first(), names.total) {
@@ -53,73 +47,40 @@ fn what(record: &Record) -> String {
     }
 }
 
-/// How far its refreshes have come: of several, the one that lags most.
+/// How far its refreshes have come.
 fn result(record: &Record) -> String {
-    match record.refreshes.iter().map(|refresh| refresh.state).min_by_key(|state| rank(*state)) {
+    match record.progress() {
         None => String::new(),
-        Some(state) if record.matched > 1 => format!("{} ({})", word(state), record.matched),
-        Some(state) => word(state).to_owned(),
-    }
-}
-
-/// Troubles before the steps of an ordinary refresh.
-const fn rank(state: State) -> u8 {
-    match state {
-        State::NotHandled => 0,
-        State::NotLooked => 1,
-        State::LookedNotListed => 2,
-        State::Owed => 3,
-        State::Written => 4,
-        State::Handled => 5,
-        State::Looked => 6,
-        State::Seen => 7,
-    }
-}
-
-const fn word(state: State) -> &'static str {
-    match state {
-        State::Owed => "owed",
-        State::Written => "written",
-        State::Handled => "handled",
-        State::Looked => "looked",
-        State::Seen => "seen",
-        State::LookedNotListed => "looked, not listed",
-        State::NotLooked => "not looked",
-        State::NotHandled => "not handled",
-    }
-}
-
-/// A time as people read it.
-fn time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
-/// How long ago, in its largest unit.
-fn age(since: Timestamp, now: Timestamp) -> String {
-    let seconds = now.duration_since(since).max(SignedDuration::ZERO).as_secs();
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..7200 => format!("{}m", seconds / 60),
-        7200..172_800 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
+        Some(state) if record.matched > 1 => format!("{} ({})", state.word(), record.matched),
+        Some(state) => state.word().to_owned(),
     }
 }
 
 /// Brings together what several replicas say about receivers.
-fn merge_receivers(all: impl IntoIterator<Item = Receiver>) -> Vec<Receiver> {
-    let mut merged: Vec<Receiver> = Vec::new();
-    for mut receiver in all {
-        let same = |other: &&mut Receiver| {
-            (&other.project, &other.name, &other.declared_in)
-                == (&receiver.project, &receiver.name, &receiver.declared_in)
-        };
-        match merged.iter_mut().find(same) {
-            Some(known) => {
-                known.last = known.last.max(receiver.last);
-                known.past.append(&mut receiver.past);
-                known.past.sort_by_key(|past| past.time);
+fn merge_receivers(answers: Vec<Receivers>) -> Receivers {
+    let mut merged = Receivers {
+        since: answers.iter().map(|answer| answer.since).min().unwrap_or_default(),
+        ..Receivers::default()
+    };
+    for answer in answers {
+        for remark in answer.remarks {
+            if !merged.remarks.contains(&remark) {
+                merged.remarks.push(remark);
             }
-            None => merged.push(receiver),
+        }
+        for mut receiver in answer.receivers {
+            let same = |other: &&mut Receiver| {
+                (&other.project, &other.name, &other.declared_in)
+                    == (&receiver.project, &receiver.name, &receiver.declared_in)
+            };
+            match merged.receivers.iter_mut().find(same) {
+                Some(known) => {
+                    known.last = known.last.max(receiver.last);
+                    known.past.append(&mut receiver.past);
+                    known.past.sort_by_key(|past| past.time);
+                }
+                None => merged.receivers.push(receiver),
+            }
         }
     }
     merged

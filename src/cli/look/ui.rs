@@ -22,7 +22,7 @@ use crate::journal::record::Record;
 use crate::metrics::connection::ConnectionMetrics;
 use crate::views::look::{Look, News};
 use crate::views::model::{Deliveries, Receivers, Replicas, Warehouse};
-use crate::views::{Filter, Hosts, router, why};
+use crate::views::{Filter, Hosts, paths, router, why};
 
 /// For a few browsers.
 const MEMORY: u64 = 16 * 1024 * 1024;
@@ -102,20 +102,15 @@ impl Look for Everywhere {
     }
 
     async fn delivery(&self, id: &str) -> Option<Record> {
-        let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-        self.ask(&format!("/api/v1/deliveries/{id}")).await.0.pop()
+        self.ask(&format!("{}{}", paths::JSON, paths::delivery(id))).await.0.pop()
     }
 
     async fn receivers(&self) -> Receivers {
-        let (answers, _) = self.ask::<Receivers>("/api/v1/receivers").await;
-        let since = answers.iter().map(|answer| answer.since).min().unwrap_or_default();
-        let receivers = merge_receivers(answers.into_iter().flat_map(|answer| answer.receivers));
-        Receivers { replica: String::new(), since, receivers }
+        merge_receivers(self.ask("/api/v1/receivers").await.0)
     }
 
     async fn warehouse(&self, namespace: &str, name: &str) -> Warehouse {
-        let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let (views, _) = self.ask(&format!("/api/v1/warehouses/{}/{}", part(namespace), part(name))).await;
+        let (views, _) = self.ask(&format!("{}{}", paths::JSON, paths::warehouse(namespace, name))).await;
         why::merge(views)
     }
 

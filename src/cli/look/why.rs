@@ -8,9 +8,11 @@ use clap::Parser;
 
 use super::replicas::{Source, ask};
 use super::table::{printable, table};
-use super::{Form, note_all, receiver, time, what};
+use super::{Form, note_all, what};
 use crate::cli::{Outcome, block_on, print};
-use crate::views::model::Warehouse;
+use crate::journal::words::clock;
+use crate::views::model::{Reach, Warehouse};
+use crate::views::paths;
 use crate::views::why::merge;
 
 /// Say why a Warehouse was or was not refreshed: one sentence first, then what it rests on.
@@ -38,8 +40,7 @@ pub(in crate::cli) struct Args {
 pub(in crate::cli) fn run(args: &Args) -> Outcome {
     let (namespace, name) =
         args.warehouse.split_once('/').context("write the Warehouse as NAMESPACE/NAME, such as kargo-demo/app")?;
-    let encode = |part: &str| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>();
-    let path = format!("/api/v1/warehouses/{}/{}", encode(namespace), encode(name));
+    let path = format!("{}{}", paths::JSON, paths::warehouse(namespace, name));
     block_on(async {
         let replicas = args.source.replicas().await?;
         let (views, problems) = ask::<Warehouse>(&replicas, &path).await?;
@@ -70,14 +71,17 @@ fn show(view: &Warehouse) -> String {
     let receivers = view.receivers.iter().map(|reach| {
         let scope = if reach.project.is_empty() { "cluster" } else { &reach.project };
         let reaches = if reach.reaches { "yes" } else { "no" };
-        vec![reach.name.clone(), reach.kind.clone(), scope.to_owned(), reaches.to_owned(), reach.because.clone()]
+        let last = last(reach);
+        let remark = if reach.because.is_empty() { reach.remark.clone() } else { reach.because.clone() };
+        vec![reach.name.clone(), reach.kind.clone(), scope.to_owned(), reaches.to_owned(), last, remark]
     });
-    part("Receivers", &["NAME", "KIND", "DECLARED FOR", "REACHES", "BECAUSE"], receivers.collect());
+    let headings = ["NAME", "KIND", "DECLARED FOR", "REACHES", "LAST REQUEST", "REMARK"];
+    part("Receivers", &headings, receivers.collect());
     let deliveries = view.deliveries.iter().map(|about| {
         vec![
-            time(about.delivery.time),
+            clock(about.delivery.time),
             about.delivery.id.clone(),
-            receiver(&about.delivery),
+            about.delivery.receiver_name(),
             what(&about.delivery),
             if about.refreshes { "yes" } else { "no" }.to_owned(),
             about.because.clone(),
@@ -85,4 +89,12 @@ fn show(view: &Warehouse) -> String {
     });
     part("Deliveries", &["WHEN", "DELIVERY", "RECEIVER", "ABOUT", "REFRESHED", "BECAUSE"], deliveries.collect());
     text
+}
+
+/// The last request to a receiver, and what came of it.
+fn last(reach: &Reach) -> String {
+    let calls = &reach.calls;
+    let all = [&calls.useful, &calls.idle, &calls.refused, &calls.retired];
+    let last = all.into_iter().flatten().max_by_key(|call| call.time);
+    last.map(|call| format!("{} {}", clock(call.time), call.outcome)).unwrap_or_default()
 }

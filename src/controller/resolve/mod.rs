@@ -127,12 +127,9 @@ fn each(
         match resolve_one(owner, entry, secret_namespace, defaults, &secret, &mut budget) {
             Ok(Served { route, previous }) => {
                 resolution.warnings.extend(broken_actions(entry, &route.settings));
-                resolution.warnings.extend(problem::weakness(
-                    &entry.name,
-                    entry.secret_name().unwrap_or_default(),
-                    secret_namespace,
-                    &route.settings.secret,
-                ));
+                let (name, secret) = (entry.secret_name().unwrap_or_default(), &route.settings.secret);
+                resolution.warnings.extend(problem::weakness(&entry.name, name, secret_namespace, secret));
+                resolution.warnings.extend(problem::white_space(&entry.name, name, secret_namespace, secret));
                 let before = previous.as_ref().map(|previous| previous_route(&route, previous));
                 resolution.routes.push(route);
                 resolution.routes.extend(before);

@@ -1,6 +1,7 @@
 //! What can be wrong with a receiver.
 
 use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
+use crate::tables::problems::Remark;
 use crate::tables::routes::Clash;
 
 /// Declares the reasons and the words of their conditions.
@@ -43,6 +44,8 @@ reasons! {
     SecretEmpty = "SecretEmpty",
     /// The secret can be guessed.
     WeakSecret = "WeakSecret",
+    /// The secret begins or ends with white space, which senders rarely have.
+    SecretWhiteSpace = "SecretWhiteSpace",
     /// A credential that is demanded cannot be checked.
     InvalidCredentials = "InvalidCredentials",
     /// What an identity token must say cannot be understood.
@@ -81,6 +84,13 @@ impl Problem {
         Self { served: true, ..Self::new(receiver, reason, cause) }
     }
 
+    /// The same for the views.
+    #[must_use]
+    pub fn remark(&self) -> Remark {
+        let Self { receiver, reason, cause, served } = self;
+        Remark { receiver: receiver.clone(), reason: reason.as_str(), cause: cause.clone(), served: *served }
+    }
+
     /// Whether trying again soon can help without any change to the objects.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
@@ -105,6 +115,18 @@ pub fn path_conflict(clash: &Clash) -> Problem {
          bytes; {outcome} until the secret of one of them is changed"
     );
     Problem::new(receiver, Reason::PathConflict, cause)
+}
+
+/// Most often a line break of the file that the Secret was made from. For kinds whose senders sign or present the
+/// secret, every request is refused then.
+pub(super) fn white_space(receiver: &str, name: &str, namespace: &str, secret: &Secret) -> Option<Problem> {
+    let bytes = secret.expose();
+    (bytes.trim_ascii().len() < bytes.len()).then(|| {
+        let cause = format!(
+            r#"the secret in Secret "{name}" in namespace "{namespace}" begins or ends with white space, which is part of it: make the Secret with printf or --from-literal, or enter the same in the sender; correcting it changes the URL"#
+        );
+        Problem::warning(receiver, Reason::SecretWhiteSpace, cause)
+    })
 }
 
 pub(super) fn weakness(receiver: &str, name: &str, namespace: &str, secret: &Secret) -> Option<Problem> {

@@ -447,7 +447,7 @@ impl World {
         for report in reports {
             match report {
                 Report::NotHandled => self.unhandled += 1,
-                Report::Handled { .. } | Report::Looked { .. } => {}
+                Report::Handled { .. } | Report::Looked { .. } | Report::Failing { .. } => {}
                 Report::Troubled { why, .. } => self.troubles.push((now, replica, why)),
                 Report::Ended { push, outcome, message, .. } => {
                     let Some(id) = push.delivery.and_then(|id| id.parse::<usize>().ok()) else { continue };

@@ -14,6 +14,8 @@ use crate::domain::work::Work;
 
 /// Steps for finding a subscription and putting it in order.
 const FOUND: u64 = 12;
+/// Reasons that are put into words for one request: a help for people, whose price must not depend on the request.
+const MOST_REFUSALS: usize = 16;
 
 /// A subscription in the index: one of a Warehouse, by its position.
 #[derive(Clone)]
@@ -31,6 +33,17 @@ impl Entry {
 /// The subscriptions that are found under one key. Readers share it and judge without the lock.
 pub(super) type Entries = Arc<Vec<Entry>>;
 
+/// A subscription to a repository of the events that none of them concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its Warehouse, which no other subscription of it speaks for either.
+    pub warehouse: ObjectKey,
+    /// The subscribed repository, normalised.
+    pub repository: String,
+    /// Why not, in words for a person.
+    pub reason: String,
+}
+
 /// The Warehouses that an event concerns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -40,6 +53,8 @@ pub struct Selection {
     pub subscribed: usize,
     /// Why subscriptions to the repositories did not match, by reason.
     pub not_matched: BTreeMap<&'static str, usize>,
+    /// The first of those, with their reasons in full.
+    pub refusals: Vec<Refusal>,
     /// How many subscriptions match because the work did not suffice to compare them.
     pub undecided: usize,
 }
@@ -53,12 +68,22 @@ pub(super) struct Selecting<'s> {
     /// What was added without a comparison.
     unseen: HashSet<*const Vec<Entry>>,
     not_matched: BTreeMap<&'static str, usize>,
+    /// Warehouse, position of its subscription, and reason.
+    refusals: Vec<(Arc<Warehouse>, u32, String)>,
     undecided: usize,
 }
 
 impl<'s> Selecting<'s> {
     pub(super) fn new(scope: &'s Scope, work: &'s mut Work) -> Self {
-        Self { scope, work, found: HashMap::new(), unseen: HashSet::new(), not_matched: BTreeMap::new(), undecided: 0 }
+        Self {
+            scope,
+            work,
+            found: HashMap::new(),
+            unseen: HashSet::new(),
+            not_matched: BTreeMap::new(),
+            refusals: Vec::new(),
+            undecided: 0,
+        }
     }
 
     /// Adds the Warehouses with a subscription that accepts the event; notes why the others do not. `found` is what the
@@ -88,7 +113,19 @@ impl<'s> Selecting<'s> {
                 *self.not_matched.entry(judgement.reason.code()).or_default() += 1;
             }
             self.note(entry, judgement.matched);
+            if !judgement.matched && self.may_refuse(entry) {
+                let reason = subscription.explained(&judgement);
+                self.refusals.push((Arc::clone(&entry.warehouse), entry.position, reason));
+            }
         }
+    }
+
+    /// Whether the reason against a subscription is still to be kept: for the first few, once each, and for none of a
+    /// Warehouse that another subscription speaks for.
+    fn may_refuse(&self, Entry { warehouse, position }: &Entry) -> bool {
+        self.refusals.len() < MOST_REFUSALS
+            && !self.found.get(&Arc::as_ptr(warehouse)).is_some_and(|(_, is_concerned)| *is_concerned)
+            && !self.refusals.iter().any(|(other, at, _)| Arc::ptr_eq(other, warehouse) && at == position)
     }
 
     /// Once the work is used up, every subscriber is refreshed: a refresh too many is harmless, one too few loses a
@@ -111,6 +148,9 @@ impl<'s> Selecting<'s> {
         let unknown = || (Arc::clone(&entry.warehouse), false);
         let (_, is_concerned) = self.found.entry(Arc::as_ptr(&entry.warehouse)).or_insert_with(unknown);
         *is_concerned |= matched;
+        if matched {
+            self.refusals.retain(|(other, ..)| !Arc::ptr_eq(other, &entry.warehouse));
+        }
     }
 
     pub(super) fn finish(self) -> Selection {
@@ -120,10 +160,16 @@ impl<'s> Selecting<'s> {
             *by_key.entry(&warehouse.key).or_insert(false) |= *is_concerned;
         }
         let concerned = by_key.iter().filter(|(_, is_concerned)| **is_concerned);
+        let refusal = |(warehouse, position, reason): (Arc<Warehouse>, u32, String)| {
+            let entry = Entry { warehouse, position };
+            let repository = entry.subscription()?.repository.clone();
+            Some(Refusal { warehouse: entry.warehouse.key.clone(), repository, reason })
+        };
         Selection {
             warehouses: concerned.map(|(key, _)| (*key).clone()).collect(),
             subscribed: by_key.len(),
             not_matched: self.not_matched,
+            refusals: self.refusals.into_iter().filter_map(refusal).collect(),
             undecided: self.undecided,
         }
     }

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::parts::{Tone, clock, names, pill, receiver, state, warehouse};
+use super::parts::{Tone, names, pill, receiver, state, warehouse};
 use crate::journal::record::{Record, Refresh};
+use crate::journal::words::clock;
 use crate::views::why::progress;
 
 pub(super) fn page(record: &Record) -> Markup {
@@ -67,7 +68,7 @@ fn timeline(record: &Record, refresh: &Refresh) -> Markup {
     html! {
         section.refresh {
             h2 { (refresh.kind) " " @if refresh.kind == "Warehouse" { (warehouse(&refresh.namespace, &refresh.name)) } @else { (refresh.namespace) "/" (refresh.name) } }
-            p { (pill(state(refresh.state), tone)) " " (progress(refresh)) @if refresh.nudges > 0 { "; repeated " (refresh.nudges) " times, because Kargo had not looked" } }
+            p { (state(refresh.state)) " " (progress(refresh)) @if refresh.nudges > 0 { "; repeated " (refresh.nudges) " times, because Kargo had not looked" } }
             ol.timeline {
                 @for (name, after) in &steps {
                     li {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::parts::{Tone, clock, delivery, names, pill, receiver, state, time};
+use super::parts::{Tone, delivery, names, pill, receiver, state, table, time};
 use crate::journal::record::Record;
+use crate::journal::words::{clock, receiver_name};
 use crate::views::Filter;
-use crate::views::model::{Deliveries, Past, Receiver, Receivers, Replicas};
+use crate::views::model::{Deliveries, Health, Past, Receiver, Receivers, Replicas};
 
 /// Deliveries that a sparkline shows.
 const SPARKS: usize = 40;
@@ -29,7 +30,7 @@ pub(super) fn page(
         section aria-labelledby="deliveries" {
             h2 #deliveries { "Deliveries" }
             (form(filter))
-            (table(deliveries, now))
+            (deliveries_table(deliveries, now))
         }
         section aria-labelledby="receivers" {
             h2 #receivers { "Receivers" }
@@ -90,81 +91,58 @@ fn form(filter: &Filter) -> Markup {
     }
 }
 
-fn table(deliveries: &Deliveries, now: Timestamp) -> Markup {
+fn deliveries_table(deliveries: &Deliveries, now: Timestamp) -> Markup {
+    let headings = ["When", "Delivery", "Receiver", "Event", "About", "Outcome", "Kargo"];
     html! {
         div #live-deliveries {
             @if deliveries.deliveries.is_empty() {
                 p { "Nothing that matches has been delivered since " (clock(deliveries.since)) "." }
             } @else {
-                div.scroll role="region" aria-labelledby="deliveries" tabindex="0" {
-                    table {
-                        thead { tr {
-                            th scope="col" { "When" } th scope="col" { "Delivery" } th scope="col" { "Receiver" }
-                            th scope="col" { "Event" } th scope="col" { "About" } th scope="col" { "Outcome" } th scope="col" { "Kargo" }
-                        } }
-                        tbody { @for record in &deliveries.deliveries { (row(record, now)) } }
-                    }
-                }
+                (table("deliveries", &headings, deliveries.deliveries.iter().map(|record| row(record, now)).collect()))
             }
         }
     }
 }
 
-fn row(record: &Record, now: Timestamp) -> Markup {
-    html! {
-        tr {
-            td data-label="When" { (time(record.time, now)) }
-            td data-label="Delivery" { (delivery(record)) }
-            td data-label="Receiver" { (receiver(&record.project, &record.receiver)) }
-            td data-label="Event" { (record.event) }
-            td data-label="About" { (names(&record.repositories)) " " (names(&record.qualifiers)) }
-            td data-label="Outcome" { (pill(&record.outcome, Tone::of_outcome(&record.outcome))) }
-            td data-label="Kargo" {
-                @match record.refreshes.iter().map(|refresh| refresh.state).min_by_key(|state| Tone::of_state(*state) != Tone::Bad) {
-                    Some(worst) => (pill(state(worst), Tone::of_state(worst))),
-                    None => "–",
-                }
-            }
-        }
-    }
+fn row(record: &Record, now: Timestamp) -> Vec<Markup> {
+    vec![
+        time(record.time, now),
+        delivery(record),
+        html! { (receiver(&record.project, &record.receiver)) },
+        html! { (record.event) },
+        html! { (names(&record.repositories)) " " (names(&record.qualifiers)) },
+        pill(&record.outcome, Tone::of_outcome(&record.outcome)),
+        record.progress().map_or_else(|| html! { "–" }, state),
+    ]
 }
 
 fn receivers_table(receivers: &Receivers, now: Timestamp) -> Markup {
+    let headings = ["Receiver", "Kind", "Declared in", "Warehouses", "Last call", "Last outcomes"];
     html! {
         div #live-receivers {
             @if receivers.receivers.is_empty() {
-                p { "No receiver is served. The conditions of the ProjectConfig say why: " code { "kubectl describe projectconfigs" } }
+                p { "No receiver is served. " a href="/checks" { "The checks" } " name what is wrong." }
             } @else {
-                div.scroll role="region" aria-labelledby="receivers" tabindex="0" {
-                    table {
-                        thead { tr {
-                            th scope="col" { "Receiver" } th scope="col" { "Kind" } th scope="col" { "Declared in" }
-                            th scope="col" { "Warehouses" } th scope="col" { "Last call" } th scope="col" { "Last outcomes" }
-                        } }
-                        tbody { @for entry in &receivers.receivers { (receiver_row(entry, now)) } }
-                    }
-                }
+                (table("receivers", &headings, receivers.receivers.iter().map(|it| receiver_row(it, now)).collect()))
             }
         }
     }
 }
 
-fn receiver_row(entry: &Receiver, now: Timestamp) -> Markup {
-    let name = if entry.project.is_empty() { entry.name.clone() } else { format!("{}/{}", entry.project, entry.name) };
-    let filter = Filter { receiver: Some(name), ..Filter::default() };
-    html! {
-        tr {
-            td data-label="Receiver" { a href={ "/?" (filter.query()) } { (receiver(&entry.project, &entry.name)) } }
-            td data-label="Kind" { (entry.kind) }
-            td data-label="Declared in" { (entry.declared_in) }
-            td data-label="Warehouses" { (entry.warehouses) }
-            td data-label="Last call" {
-                @match entry.last { Some(last) => (time(last, now)), None => "never seen" }
-                @if entry.previous_url { " " (pill("previous URL served", Tone::Warning)) }
-            }
-            td data-label="Last outcomes" { (sparkline(&entry.past)) }
-        }
-    }
+fn receiver_row(entry: &Receiver, now: Timestamp) -> Vec<Markup> {
+    let filter = Filter { receiver: Some(receiver_name(&entry.project, &entry.name)), ..Filter::default() };
+    let last = html! {
+        @match entry.last { Some(last) => (time(last, now)), None => "never seen" }
+        @if entry.previous_url { " " (pill("previous URL served", Tone::Warning)) }
+    };
+    vec![
+        html! { a href={ "/?" (filter.query()) } { (receiver(&entry.project, &entry.name)) } },
+        html! { (entry.kind) },
+        html! { (entry.declared_in) },
+        html! { (entry.warehouses) },
+        last,
+        sparkline(&entry.past),
+    ]
 }
 
 /// A bar for each delivery; its text says the same in numbers.
@@ -194,41 +172,30 @@ fn sparkline(past: &[Past]) -> Markup {
 }
 
 fn replicas_table(replicas: &Replicas, now: Timestamp) -> Markup {
-    html! {
-        div #live-replicas {
-            div.scroll role="region" aria-labelledby="replicas" tabindex="0" {
-                table {
-                    thead { tr {
-                        th scope="col" { "Replica" } th scope="col" { "State" } th scope="col" { "Running" } th scope="col" { "Version" }
-                        th scope="col" { "Receivers" } th scope="col" { "Warehouses" } th scope="col" { "Owed" } th scope="col" { "On disk" }
-                    } }
-                    tbody {
-                        @for replica in &replicas.replicas {
-                            @let closed: Vec<&str> =
-                                replica.gates.iter().filter(|gate| !gate.open).map(|gate| gate.name.as_str()).collect();
-                            tr {
-                                td data-label="Replica" { (replica.replica) @if replica.leader { " (leads)" } }
-                                td data-label="State" {
-                                    @if replica.draining { (pill("draining", Tone::Warning)) }
-                                    @else if replica.ready { (pill("ready", Tone::Good)) }
-                                    @else { (pill("not ready", Tone::Bad)) " waits for " (closed.join(", ")) }
-                                }
-                                td data-label="Running" { "since " (time(replica.since, now)) }
-                                td data-label="Version" { (replica.version) }
-                                td data-label="Receivers" { (replica.receivers) }
-                                td data-label="Warehouses" { (replica.warehouses) }
-                                td data-label="Owed" { (replica.owed) }
-                                td data-label="On disk" {
-                                    @match &replica.spool {
-                                        Some(spool) => { (spool.owed) " refreshes, " (spool.taken_in) " requests" }
-                                        None => "no spool",
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let headings = ["Replica", "State", "Running", "Version", "Receivers", "Warehouses", "Owed", "On disk"];
+    let rows = replicas.replicas.iter().map(|replica| replica_row(replica, now)).collect();
+    html! { div #live-replicas { (table("replicas", &headings, rows)) } }
+}
+
+fn replica_row(replica: &Health, now: Timestamp) -> Vec<Markup> {
+    let closed: Vec<&str> = replica.gates.iter().filter(|gate| !gate.open).map(|gate| gate.name.as_str()).collect();
+    let state = html! {
+        @if replica.draining { (pill("draining", Tone::Warning)) }
+        @else if replica.ready { (pill("ready", Tone::Good)) }
+        @else { (pill("not ready", Tone::Bad)) " waits for " (closed.join(", ")) }
+    };
+    let disk = match &replica.spool {
+        Some(spool) => html! { (spool.owed) " refreshes, " (spool.taken_in) " requests" },
+        None => html! { "no spool" },
+    };
+    vec![
+        html! { (replica.replica) @if replica.leader { " (leads)" } },
+        state,
+        html! { "since " (time(replica.since, now)) },
+        html! { (replica.version) },
+        html! { (replica.receivers) },
+        html! { (replica.warehouses) },
+        html! { (replica.owed) },
+        disk,
+    ]
 }

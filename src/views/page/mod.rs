@@ -1,5 +1,6 @@
 //! The page: readable without JavaScript, live with it, from nothing but this program.
 
+mod checks;
 mod delivery;
 mod home;
 mod parts;
@@ -16,6 +17,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::api::filter;
 use super::look::Look;
+use super::paths;
 use crate::process::clock::Clock;
 
 const STYLE: &str = include_str!("page.css");
@@ -25,6 +27,7 @@ const ICON: &str = include_str!("icon.svg");
 pub(super) fn routes<L: Look>() -> Router<Arc<L>> {
     Router::new()
         .route("/", get(home_page::<L>))
+        .route("/checks", get(checks_page::<L>))
         .route("/deliveries/{id}", get(delivery_page::<L>))
         .route("/warehouses", get(find))
         .route("/warehouses/{namespace}/{name}", get(warehouse_page::<L>))
@@ -51,6 +54,10 @@ async fn home_page<L: Look>(State(look): State<Arc<L>>, RawQuery(query): RawQuer
     let (deliveries, receivers, replicas) = futures::join!(look.deliveries(&filter), look.receivers(), look.health());
     let now = Clock::system().now();
     page(StatusCode::OK, "Deliveries", &home::page(&filter, &deliveries, &receivers, &replicas, now))
+}
+
+async fn checks_page<L: Look>(State(look): State<Arc<L>>) -> Response {
+    page(StatusCode::OK, "Checks", &checks::page(&look.checks().await))
 }
 
 async fn delivery_page<L: Look>(State(look): State<Arc<L>>, Path(id): Path<String>) -> Response {
@@ -82,7 +89,7 @@ async fn find(RawQuery(query): RawQuery) -> Response {
     let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name").map(|(_, value)| value);
     let name = name.unwrap_or_default();
     match name.trim().split_once('/') {
-        Some((namespace, name)) => Redirect::to(&parts::warehouse_path(namespace, name)).into_response(),
+        Some((namespace, name)) => Redirect::to(&paths::warehouse(namespace, name)).into_response(),
         None => page(
             StatusCode::BAD_REQUEST,
             "Which Warehouse?",
@@ -108,6 +115,10 @@ fn page(status: StatusCode, title: &str, content: &Markup) -> Response {
                 a.skip href="#content" { "Skip to the content" }
                 header {
                     a.brand href="/" { "Quayside" }
+                    nav aria-label="Pages" {
+                        a href="/" { "Deliveries" }
+                        a href="/checks" { "Checks" }
+                    }
                     form.find role="search" action="/warehouses" {
                         label for="find" { "Why does a Warehouse stand still?" }
                         input id="find" name="name" placeholder="namespace/warehouse" autocomplete="off" spellcheck="false";

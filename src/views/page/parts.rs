@@ -1,22 +1,36 @@
 //! What several pages show alike.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::journal::record::{Names, Record, State};
+use crate::journal::words::{age, clock, receiver_name};
+use crate::views::model::Verdict;
+use crate::views::paths;
 
-/// The path of a Warehouse's page.
-pub(super) fn warehouse_path(namespace: &str, name: &str) -> String {
-    let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    format!("/warehouses/{}/{}", part(namespace), part(name))
+/// A table that scrolls where it is too wide, and becomes a list of cards on a narrow screen. `named_by` is the id of
+/// its heading. Each cell knows its heading, which the cards show.
+pub(super) fn table(named_by: &str, headings: &[&str], rows: Vec<Vec<Markup>>) -> Markup {
+    html! {
+        div.scroll role="region" aria-labelledby=(named_by) tabindex="0" {
+            table {
+                thead { tr { @for heading in headings { th scope="col" { (heading) } } } }
+                tbody {
+                    @for row in rows {
+                        tr { @for (cell, heading) in row.into_iter().zip(headings) { td data-label=(heading) { (cell) } } }
+                    }
+                }
+            }
+        }
+    }
 }
 
 pub(super) fn warehouse(namespace: &str, name: &str) -> Markup {
-    html! { a href=(warehouse_path(namespace, name)) { (namespace) "/" (name) } }
+    html! { a href=(paths::warehouse(namespace, name)) { (namespace) "/" (name) } }
 }
 
 pub(super) fn delivery(record: &Record) -> Markup {
-    html! { a href={ "/deliveries/" (record.id) } { (record.id) } }
+    html! { a href=(paths::delivery(&record.id)) { (record.id) } }
 }
 
 /// A word with a sign and a colour; never a colour alone.
@@ -62,6 +76,16 @@ impl Tone {
         }
     }
 
+    /// Of a check.
+    pub(super) const fn of_verdict(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Passed => Self::Good,
+            Verdict::Skipped => Self::Neutral,
+            Verdict::Warning => Self::Warning,
+            Verdict::Failed => Self::Bad,
+        }
+    }
+
     /// Of the state of a refresh.
     pub(super) const fn of_state(state: State) -> Self {
         match state {
@@ -73,22 +97,15 @@ impl Tone {
     }
 }
 
-pub(super) const fn state(state: State) -> &'static str {
-    match state {
-        State::Owed => "owed",
-        State::Written => "written",
-        State::Handled => "handled",
-        State::Looked => "looked",
-        State::Seen => "seen",
-        State::LookedNotListed => "looked, not listed",
-        State::NotLooked => "not looked",
-        State::NotHandled => "not handled",
-    }
+/// How far a refresh has come.
+pub(super) fn state(state: State) -> Markup {
+    pill(state.word(), Tone::of_state(state))
 }
 
 /// The receiver of a record, as people write it.
 pub(super) fn receiver(project: &str, name: &str) -> String {
-    if project.is_empty() { format!("{name} (cluster)") } else { format!("{project}/{name}") }
+    let shown = receiver_name(project, name);
+    if project.is_empty() { format!("{shown} (cluster)") } else { shown }
 }
 
 pub(super) fn names(names: &Names) -> Markup {
@@ -104,20 +121,5 @@ pub(super) fn names(names: &Names) -> Markup {
 
 /// A time, exact for machines and when pointed at, and how long ago for people.
 pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(at) title=(at.strftime("%F %T UTC")) { (ago(at, now)) } }
-}
-
-fn ago(at: Timestamp, now: Timestamp) -> String {
-    let seconds = now.duration_since(at).max(SignedDuration::ZERO).as_secs();
-    match seconds {
-        0..2 => "just now".to_owned(),
-        2..120 => format!("{seconds} s ago"),
-        120..7200 => format!("{} min ago", seconds / 60),
-        7200..172_800 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86_400),
-    }
-}
-
-pub(super) fn clock(at: Timestamp) -> String {
-    at.strftime("%F %T UTC").to_string()
+    html! { time datetime=(at) title=(clock(at)) { (age(at, now)) " ago" } }
 }

@@ -2,8 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Tone, clock, delivery, names, pill, receiver};
-use crate::views::model::Warehouse;
+use super::parts::{Tone, delivery, names, pill, receiver, table};
+use crate::journal::words::clock;
+use crate::views::model::{About, Warehouse};
+
+const HEADINGS: [&str; 6] = ["When", "Delivery", "Receiver", "About", "Refreshed", "Because"];
 
 pub(super) fn page(view: &Warehouse) -> Markup {
     let is_well = view.deliveries.first().is_some_and(|about| about.refreshes);
@@ -32,7 +35,7 @@ pub(super) fn page(view: &Warehouse) -> Markup {
                     @for reach in &view.receivers {
                         li {
                             (receiver(&reach.project, &reach.name)) " (" (reach.kind) ") "
-                            @if reach.reaches { (pill("reaches it", Tone::Good)) } @else { (pill("does not reach it", Tone::Warning)) " " (reach.because) }
+                            @if reach.reaches { (pill("reaches it", Tone::Good)) @if !reach.remark.is_empty() { " " (reach.remark) } } @else { (pill("does not reach it", Tone::Warning)) " " (reach.because) }
                         }
                     }
                     @if view.receivers.is_empty() { li { "No receiver reaches it." } }
@@ -44,29 +47,22 @@ pub(super) fn page(view: &Warehouse) -> Markup {
                     @if view.deliveries.is_empty() {
                         p { "Since " (clock(view.since)) " no delivery has named one of its repositories." }
                     } @else {
-                        div.scroll role="region" aria-labelledby="deliveries" tabindex="0" {
-                            table {
-                                thead { tr {
-                                    th scope="col" { "When" } th scope="col" { "Delivery" } th scope="col" { "Receiver" }
-                                    th scope="col" { "About" } th scope="col" { "Refreshed" } th scope="col" { "Because" }
-                                } }
-                                tbody {
-                                    @for about in &view.deliveries {
-                                        tr {
-                                            td data-label="When" { (clock(about.delivery.time)) }
-                                            td data-label="Delivery" { (delivery(&about.delivery)) }
-                                            td data-label="Receiver" { (receiver(&about.delivery.project, &about.delivery.receiver)) }
-                                            td data-label="About" { (names(&about.delivery.repositories)) " " (names(&about.delivery.qualifiers)) }
-                                            td data-label="Refreshed" { @if about.refreshes { (pill("yes", Tone::Good)) } @else { (pill("no", Tone::Neutral)) } }
-                                            td data-label="Because" { (about.because) }
-                                        }
-                                    }
-                                }
-                            }
-                        }
+                        (table("deliveries", &HEADINGS, view.deliveries.iter().map(row).collect()))
                     }
                 }
             }
         }
     }
+}
+
+fn row(about: &About) -> Vec<Markup> {
+    let About { delivery: record, refreshes, because, .. } = about;
+    vec![
+        html! { (clock(record.time)) },
+        delivery(record),
+        html! { (receiver(&record.project, &record.receiver)) },
+        html! { (names(&record.repositories)) " " (names(&record.qualifiers)) },
+        if *refreshes { pill("yes", Tone::Good) } else { pill("no", Tone::Neutral) },
+        html! { (because) },
+    ]
 }

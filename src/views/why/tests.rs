@@ -4,11 +4,12 @@ use super::*;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
-use crate::domain::scope::ObjectKey;
+use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::secret::Secret;
 use crate::journal::record::{Names, NotRefreshed};
 use crate::receiver::Settings;
 use crate::tables::routes::Standing;
+use crate::views::model::{Call, Calls, Remark};
 
 fn warehouse() -> Known {
     let spec = r#"{"subscriptions":[{"image":{"repoURL":"quay.io/northwind/storefront","constraint":"^2.0.0"}}]}"#;
@@ -43,13 +44,18 @@ fn push(project: &str, repository: &str, tag: &str) -> Record {
 
 /// What a person is told about the Warehouse after these deliveries.
 fn asked(records: &[Record], routes: &[Arc<Route>]) -> String {
+    asked_with(records, routes, &[], &Calls::default())
+}
+
+/// The same, with what is wrong with receivers and what came to the one of the project.
+fn asked_with(records: &[Record], routes: &[Arc<Route>], remarks: &[Remark], calls: &Calls) -> String {
     let known = warehouse();
     let mut view = Warehouse {
         namespace: "northwind".to_owned(),
         name: "app".to_owned(),
         found: true,
         subscriptions: subscriptions(&known),
-        receivers: reaches(routes, "northwind"),
+        receivers: reaches(routes, remarks, "northwind", |_| calls.clone()),
         deliveries: most_telling(records.iter().filter_map(|record| about(record, &known, routes)).collect()),
         ..Warehouse::default()
     };
@@ -113,6 +119,119 @@ fn near_misses_are_told_apart() {
     let mut ignored = push("northwind", "quay.io/northwind/storefront", "");
     ignored.message = "ignored build_success: it is not a push".to_owned();
     assert!(asked(&[ignored], &routes).contains("did not refresh it: ignored build_success"));
+}
+
+fn call(time: i64, outcome: &str, message: &str) -> Option<Call> {
+    let time = jiff::Timestamp::from_second(time).unwrap();
+    Some(Call { time, outcome: outcome.to_owned(), message: message.to_owned() })
+}
+
+#[test]
+fn what_keeps_pushes_from_arriving_is_named() {
+    let routes = [of_project("northwind")];
+    let told = |calls: &Calls| asked_with(&[], &routes, &[], calls);
+    let silent = told(&Calls::default());
+    assert!(silent.ends_with(
+        "no request has come to receiver northwind/quay; see whether its sender has the URL and is enabled"
+    ));
+    let useful = call(50, "no_match", "");
+    assert!(
+        told(&Calls { useful: useful.clone(), ..Calls::default() })
+            .ends_with("see whether the sender calls: quayside deliveries")
+    );
+    let idle = call(60, "ignored", "event build_start acknowledged");
+    let only_idle = told(&Calls { idle: idle.clone(), ..Calls::default() });
+    assert!(
+        only_idle.contains("only events that ask for nothing came to receiver northwind/quay, the last at"),
+        "{only_idle}"
+    );
+    assert!(!told(&Calls { idle, useful: useful.clone(), ..Calls::default() }).contains("ask for nothing"));
+    let refused = call(70, "unauthorized", "unauthorized");
+    let after = told(&Calls { refused: refused.clone(), useful: useful.clone(), ..Calls::default() });
+    assert!(
+        after.contains(
+            "the last request to receiver northwind/quay, at 1970-01-01 00:01:10 UTC, was refused as unauthorized"
+        ),
+        "{after}"
+    );
+    let before = told(&Calls { refused: call(40, "unauthorized", ""), useful: useful.clone(), ..Calls::default() });
+    assert!(!before.contains("refused"), "{before}");
+    let retired = told(&Calls { retired: call(80, "unknown_path", ""), refused, useful, ..Calls::default() });
+    assert!(retired.contains("calls a URL that is no longer in force"), "{retired}");
+}
+
+#[test]
+fn trouble_after_the_last_delivery_comes_first() {
+    let routes = [of_project("northwind")];
+    let mut record = push("northwind", "quay.io/northwind/storefront", "3.0.0");
+    record.subscribed = 1;
+    let refused = |time| Calls { refused: call(time, "unauthorized", "unauthorized"), ..Calls::default() };
+    let later = asked_with(std::slice::from_ref(&record), &routes, &[], &refused(10));
+    assert!(
+        later.starts_with("The last request to receiver northwind/quay") && later.contains("; the last delivery"),
+        "{later}"
+    );
+    record.time = jiff::Timestamp::from_second(20).unwrap();
+    assert!(asked_with(&[record], &routes, &[], &refused(10)).starts_with("The last delivery about it"));
+}
+
+#[test]
+fn a_receiver_that_is_not_served_is_named_with_the_reason() {
+    let remark = |project: &str, served| Remark {
+        project: project.to_owned(),
+        name: "quay".to_owned(),
+        declared_in: "ProjectConfig".to_owned(),
+        message: "secrets \"s\" not found".to_owned(),
+        served,
+        ..Remark::default()
+    };
+    let told = |remark, routes: &[Arc<Route>]| asked_with(&[], routes, &[remark], &Calls::default());
+    let alone = told(remark("northwind", false), &[]);
+    assert!(
+        alone.contains("No receiver reaches the Warehouse: quay: it is not served: secrets \"s\" not found"),
+        "{alone}"
+    );
+    // One of the cluster reaches it as well, and was never called.
+    let cluster = route(Owner::ClusterConfig, Scope::Cluster, "global");
+    let beside = told(remark("northwind", false), &[cluster]);
+    assert!(beside.contains("receiver northwind/quay: it is not served: secrets"), "{beside}");
+    assert!(told(remark("contoso", false), &[]).contains("No receiver that is served reaches"));
+    let refused = Calls { refused: call(10, "unauthorized", "unauthorized"), ..Calls::default() };
+    let weak = asked_with(&[], &[of_project("northwind")], &[remark("northwind", true)], &refused);
+    assert!(weak.ends_with("was refused as unauthorized: unauthorized; secrets \"s\" not found"), "{weak}");
+}
+
+#[test]
+fn the_last_requests_are_sorted_by_what_came_of_them() {
+    let record = |time: i64, outcome: &str, repositories: &[&str]| Record {
+        time: jiff::Timestamp::from_second(time).unwrap(),
+        outcome: outcome.to_owned(),
+        repositories: Names::of(repositories),
+        ..Record::default()
+    };
+    let served = [
+        record(1, "refreshed", &["a"]),
+        record(2, "no_match", &["a"]),
+        record(3, "no_match", &[]),
+        record(4, "ignored", &["a"]),
+        record(5, "invalid_body", &[]),
+        record(6, "unauthorized", &[]),
+        record(7, "dry_run", &["a"]),
+    ];
+    let calls = calls(&served, &[record(8, "unknown_path", &[])]);
+    let times = [calls.useful, calls.idle, calls.refused, calls.retired].map(|call| call.unwrap().time.as_second());
+    assert_eq!(times, [2, 4, 6, 8]);
+}
+
+#[test]
+fn replicas_bring_their_last_requests_together() {
+    let view = |useful, refused| {
+        let reach = Reach { reaches: true, calls: Calls { useful, refused, ..Calls::default() }, ..Reach::default() };
+        Warehouse { found: true, receivers: vec![reach], ..Warehouse::default() }
+    };
+    let merged = merge(vec![view(call(1, "", ""), call(5, "", "")), view(call(3, "", ""), None)]);
+    let calls = &merged.receivers[0].calls;
+    assert_eq!((calls.useful.clone(), calls.refused.clone()), (call(3, "", ""), call(5, "", "")));
 }
 
 #[test]

@@ -152,6 +152,35 @@ impl ControlPlane {
         out
     }
 
+    /// A kubeconfig of a ServiceAccount with the chart's rights in the cluster, but for one verb on one resource.
+    pub(crate) fn without(&self, resource: &str, verb: &str) -> PathBuf {
+        let name = format!("no-{verb}-{resource}");
+        let mut role: Value =
+            serde_json::from_str(&self.bash("kubectl get clusterrole quayside -o json").success()).unwrap();
+        role["metadata"] = json!({"name": name});
+        let mut kept = Vec::new();
+        for rule in role["rules"].as_array().unwrap() {
+            let about = rule["resources"].as_array().unwrap();
+            let (those, others): (Vec<Value>, Vec<Value>) = about.iter().cloned().partition(|it| *it == resource);
+            for (resources, verbs) in [
+                (others, rule["verbs"].clone()),
+                (those, rule["verbs"].as_array().unwrap().iter().filter(|it| **it != verb).cloned().collect()),
+            ] {
+                if !resources.is_empty() {
+                    kept.push(json!({"apiGroups": rule["apiGroups"], "resources": resources, "verbs": verbs}));
+                }
+            }
+        }
+        role["rules"] = kept.into();
+        self.bash_with("kubectl apply -f -", &role.to_string()).success();
+        let bind = format!(
+            "kubectl create clusterrolebinding {name} --clusterrole={name} --serviceaccount=quayside:{name} \
+             --dry-run=client -o yaml | kubectl apply -f -"
+        );
+        self.bash(&bind).success();
+        self.service_account("quayside", &name)
+    }
+
     /// Runs a command line in the repository, with `kubectl` as the administrator and `quayside` on the path.
     pub(crate) fn bash(&self, line: &str) -> Ran {
         self.bash_with(line, "")

@@ -158,7 +158,7 @@ impl Connection {
 
 /// Head of a request whose body follows; the connection ends with the answer.
 pub(crate) fn head(request: &str, headers: &[&str]) -> Vec<u8> {
-    let mut head = format!("{request} HTTP/1.1\r\nHost: quayside.test\r\nConnection: close\r\n");
+    let mut head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
     for header in headers {
         head.push_str(header);
         head.push_str("\r\n");

@@ -308,6 +308,11 @@ impl Hook {
         self
     }
 
+    /// The same, called by a sender that knows another secret.
+    pub(crate) fn signing_with(&self, secret: &str) -> Self {
+        Self { secret: secret.to_owned(), ..self.clone() }
+    }
+
     fn kind(&self) -> &str {
         self.path.rsplit('/').nth(1).unwrap()
     }

@@ -1,8 +1,7 @@
 //! `quayside check`: is everything as it should be, and if not, what to do.
 
-mod finding;
 mod objects;
-mod replicas;
+mod show;
 mod way_in;
 
 use std::process::ExitCode;
@@ -15,11 +14,13 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 
 use super::Form;
-use super::replicas::{Source, ask};
+use super::replicas::{Replica, Source, ask};
 use crate::cli::{FAILED, Outcome, UNUSABLE, block_on, print};
+use crate::journal::record::Record;
 use crate::process::clock::Clock;
-use crate::views::model::{Deliveries, Health, Receiver, Receivers, Replicas};
-use finding::{Finding, Group, Verdict, show, worst};
+use crate::views::checks::{self, worst};
+use crate::views::model::{Check, Deliveries, Group, Receivers, Replicas, Verdict};
+use show::show;
 
 /// Check the installation: the cluster, the way in, the receivers and the Warehouses, with a remedy for each problem.
 ///
@@ -67,32 +68,21 @@ pub(in crate::cli) fn run(args: &Args) -> Outcome {
     })
 }
 
-async fn check(args: &Args) -> Vec<Finding> {
+async fn check(args: &Args) -> Vec<Check> {
     let now = Clock::system().now();
     let mut findings = Vec::new();
-    let mut receivers: Vec<Receiver> = Vec::new();
-    match args.source.replicas().await {
-        Ok(all) => {
-            let health = ask::<Replicas>(&all, "/api/v1/health").await;
-            let served = ask::<Receivers>(&all, "/api/v1/receivers").await;
-            let records = ask::<Deliveries>(&all, "/api/v1/deliveries?limit=10000").await;
-            match (health, served, records) {
-                (Ok((health, problems)), Ok((served, _)), Ok((records, _))) => {
-                    let health: Vec<Health> = health.into_iter().flat_map(|answer| answer.replicas).collect();
-                    findings.extend(replicas::health(&health, &problems, now));
-                    let since = served.iter().map(|answer| answer.since).min().unwrap_or_default();
-                    receivers = super::merge_receivers(served.into_iter().flat_map(|answer| answer.receivers));
-                    let records: Vec<_> = records.into_iter().flat_map(|answer| answer.deliveries).collect();
-                    findings.extend(replicas::receivers(&receivers, &records, since, now));
-                }
-                (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => findings.push(unreachable(&error)),
-            }
-        }
-        Err(error) => findings.push(unreachable(&error)),
+    let known = match args.source.replicas().await {
+        Ok(all) => known(&all).await,
+        Err(error) => Err(error),
+    };
+    let known = known.map_err(|error| findings.push(unreachable(&error))).ok();
+    if let Some((replicas, receivers, records)) = &known {
+        findings.extend(checks::of(replicas, receivers, records, now).checks);
     }
+    let known = known.map(|(replicas, receivers, _)| (replicas, receivers));
     match args.source.client().await {
-        Ok(client) => findings.extend(objects(args, &client, &receivers).await),
-        Err(error) => findings.push(Finding::skipped(Group::Cluster, "crds", format!("no cluster to ask: {error:#}"))),
+        Ok(client) => findings.extend(objects(args, &client, known.as_ref()).await),
+        Err(error) => findings.push(Check::skipped(Group::Cluster, "crds", format!("no cluster to ask: {error:#}"))),
     }
     if let Some(base) = &args.from_here {
         findings.extend(way_in::findings(base).await);
@@ -101,16 +91,27 @@ async fn check(args: &Args) -> Vec<Finding> {
     findings
 }
 
-fn unreachable(error: &anyhow::Error) -> Finding {
-    let remedy = "Give --namespace, --selector or --server; see which Pods run: kubectl get pods --all-namespaces.";
-    Finding::failed(Group::Cluster, "replicas", format!("{error:#}"), remedy)
+/// What the replicas know, brought together.
+async fn known(all: &[Replica]) -> anyhow::Result<(Replicas, Receivers, Vec<Record>)> {
+    let (health, problems) = ask::<Replicas>(all, "/api/v1/health").await?;
+    let (receivers, _) = ask::<Receivers>(all, "/api/v1/receivers").await?;
+    let (records, _) = ask::<Deliveries>(all, "/api/v1/deliveries?limit=10000").await?;
+    let replicas = health.into_iter().flat_map(|answer| answer.replicas).collect();
+    let records = records.into_iter().flat_map(|answer| answer.deliveries).collect();
+    Ok((Replicas { replicas, problems }, super::merge_receivers(receivers), records))
 }
 
-async fn objects(args: &Args, client: &Client, receivers: &[Receiver]) -> Vec<Finding> {
+fn unreachable(error: &anyhow::Error) -> Check {
+    let remedy = "Give --namespace, --selector or --server; see which Pods run: kubectl get pods --all-namespaces.";
+    Check::failed(Group::Cluster, "replicas", format!("{error:#}"), remedy)
+}
+
+/// What the objects of the cluster say, besides what the replicas said already.
+async fn objects(args: &Args, client: &Client, known: Option<&(Replicas, Receivers)>) -> Vec<Check> {
     let mut findings = Vec::new();
     match Api::<CustomResourceDefinition>::all(client.clone()).list(&ListParams::default()).await {
         Ok(found) => findings.extend(objects::definitions(&found.items)),
-        Err(error) => findings.push(Finding::skipped(Group::Cluster, "crds", format!("cannot be listed: {error}"))),
+        Err(error) => findings.push(Check::skipped(Group::Cluster, "crds", format!("cannot be listed: {error}"))),
     }
     findings.push(rights(args, client).await);
     let mut configs = Vec::new();
@@ -123,15 +124,19 @@ async fn objects(args: &Args, client: &Client, receivers: &[Receiver]) -> Vec<Fi
         // A kind that is missing has its finding above.
         configs.extend(list(client, group, kind).await.unwrap_or_default());
     }
-    findings.extend(objects::configurations(&configs));
+    let base = known.and_then(|(replicas, _)| replicas.replicas.first()).map(|replica| replica.base_url.as_str());
+    if known.is_none() {
+        findings.extend(objects::conditions(&configs));
+    }
+    findings.extend(objects::urls(&configs, base));
     match list(client, "kargo.akuity.io", "Warehouse").await {
         Ok(warehouses) => {
             findings.push(objects::kargo(&warehouses, Clock::system().now()));
+            // Without a replica nobody knows whom the receivers reach.
+            let receivers = known.map(|(_, receivers)| receivers.receivers.as_slice());
             findings.extend(objects::warehouses(&warehouses, receivers));
         }
-        Err(error) => {
-            findings.push(Finding::skipped(Group::Warehouses, "reached", format!("cannot be listed: {error}")))
-        }
+        Err(error) => findings.push(Check::skipped(Group::Warehouses, "reached", format!("cannot be listed: {error}"))),
     }
     findings
 }
@@ -170,13 +175,13 @@ const RIGHTS: [(&str, &str, &str, &str); 8] = [
 ];
 
 /// Whether the ServiceAccount has the rights that it needs in every namespace.
-async fn rights(args: &Args, client: &Client) -> Finding {
+async fn rights(args: &Args, client: &Client) -> Check {
     let account = match &args.service_account {
         Some(account) => Some(account.clone()),
         None => args.source.service_account().await,
     };
     let Some(account) = account else {
-        return Finding::skipped(Group::Cluster, "rights", "give --service-account to check the rights of Quayside");
+        return Check::skipped(Group::Cluster, "rights", "give --service-account to check the rights of Quayside");
     };
     let api: Api<SubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
@@ -199,12 +204,12 @@ async fn rights(args: &Args, client: &Client) -> Finding {
             Ok(_) => {
                 missing.push(format!("{verb} {resource}{}{subresource}", if subresource.is_empty() { "" } else { "/" }))
             }
-            Err(error) => return Finding::skipped(Group::Cluster, "rights", format!("cannot be reviewed: {error}")),
+            Err(error) => return Check::skipped(Group::Cluster, "rights", format!("cannot be reviewed: {error}")),
         }
     }
     if missing.is_empty() {
-        return Finding::passed(Group::Cluster, "rights", format!("{account} may do what Quayside does"));
+        return Check::passed(Group::Cluster, "rights", format!("{account} may do what Quayside does"));
     }
     let message = format!("{account} may not {}", missing.join(", "));
-    Finding::failed(Group::Cluster, "rights", message, "Apply the chart's ClusterRole and ClusterRoleBinding.")
+    Check::failed(Group::Cluster, "rights", message, "Apply the chart's ClusterRole and ClusterRoleBinding.")
 }

@@ -8,30 +8,19 @@ use kube::ResourceExt;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use super::finding::{Finding, Group};
 use crate::api::condition::READY;
 use crate::controller::status::RECEIVER_CONDITION;
 use crate::domain::scope::ObjectKey;
 use crate::refresh::patch::REFRESH_ANNOTATION;
 use crate::tables::warehouses::Warehouse;
-use crate::views::model::Receiver;
+use crate::views::checks::examples;
+use crate::views::model::{Check, Group, Receiver};
 
-/// Names that a list of examples holds at most.
-const EXAMPLES: usize = 3;
 /// A refresh that Kargo has not taken up for so long is overdue.
 const OVERDUE: SignedDuration = SignedDuration::from_mins(1);
 
-/// The first few of these names, and how many more there are.
-fn examples(names: &[String]) -> String {
-    let shown = names.iter().take(EXAMPLES).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(EXAMPLES) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
 /// The kinds that Quayside reads. Without Kargo's nothing works; ours can be missing.
-pub(super) fn definitions(found: &[CustomResourceDefinition]) -> Vec<Finding> {
+pub(super) fn definitions(found: &[CustomResourceDefinition]) -> Vec<Check> {
     let served = |name: &str| {
         let definition = found.iter().find(|definition| definition.name_any() == name)?;
         Some(definition.spec.versions.iter().any(|version| version.name == "v1alpha1" && version.served))
@@ -47,26 +36,26 @@ pub(super) fn definitions(found: &[CustomResourceDefinition]) -> Vec<Finding> {
     }
     let kargo = if !other.is_empty() {
         let message = format!("v1alpha1 is not served of {}", examples(&other));
-        Finding::failed(Group::Cluster, "crds", message, "Run a version of Quayside that fits this version of Kargo.")
+        Check::failed(Group::Cluster, "crds", message, "Run a version of Quayside that fits this version of Kargo.")
     } else if missing == ["promotions.kargo.akuity.io"] {
         let message = "Promotions are not served, so closed pull requests refresh nothing";
-        Finding::warning(Group::Cluster, "crds", message, "Install Kargo; Warehouses are refreshed without it, too.")
+        Check::warning(Group::Cluster, "crds", message, "Install Kargo; Warehouses are refreshed without it, too.")
     } else if !missing.is_empty() {
         let message = format!("missing: {}", examples(&missing));
-        Finding::failed(
+        Check::failed(
             Group::Cluster,
             "crds",
             message,
             "Install Kargo, or for a trial without it: kubectl apply -f crds/.",
         )
     } else {
-        Finding::passed(Group::Cluster, "crds", "Kargo's kinds are served in v1alpha1")
+        Check::passed(Group::Cluster, "crds", "Kargo's kinds are served in v1alpha1")
     };
     let ours = ["receivers.quayside.dev", "clusterreceivers.quayside.dev"];
     let own = if ours.iter().all(|name| served(name) == Some(true)) {
-        Finding::passed(Group::Cluster, "own-crds", "Receiver and ClusterReceiver are served")
+        Check::passed(Group::Cluster, "own-crds", "Receiver and ClusterReceiver are served")
     } else {
-        Finding::warning(
+        Check::warning(
             Group::Cluster,
             "own-crds",
             "Receiver or ClusterReceiver is not served, so only the kinds that Kargo knows can be declared",
@@ -77,7 +66,7 @@ pub(super) fn definitions(found: &[CustomResourceDefinition]) -> Vec<Finding> {
 }
 
 /// Whether Kargo takes refreshes up.
-pub(super) fn kargo(warehouses: &[DynamicObject], now: Timestamp) -> Finding {
+pub(super) fn kargo(warehouses: &[DynamicObject], now: Timestamp) -> Check {
     let (mut handled, mut overdue) = (0, Vec::new());
     for warehouse in warehouses {
         let Some(token) = warehouse.annotations().get(REFRESH_ANNOTATION) else { continue };
@@ -94,17 +83,17 @@ pub(super) fn kargo(warehouses: &[DynamicObject], now: Timestamp) -> Finding {
         overdue.sort();
         let message = format!("Kargo has not taken up refreshes older than a minute: {}", examples(&overdue));
         let remedy = "See whether Kargo's controller runs, and for a sharded Warehouse the controller of its shard.";
-        return Finding::failed(Group::Cluster, "kargo", message, remedy);
+        return Check::failed(Group::Cluster, "kargo", message, remedy);
     }
     if handled == 0 {
-        return Finding::skipped(Group::Cluster, "kargo", "no Warehouse has been refreshed yet");
+        return Check::skipped(Group::Cluster, "kargo", "no Warehouse has been refreshed yet");
     }
-    Finding::passed(Group::Cluster, "kargo", format!("took up the last refresh of {handled} Warehouse(s)"))
+    Check::passed(Group::Cluster, "kargo", format!("took up the last refresh of {handled} Warehouse(s)"))
 }
 
-/// Whether every configuration is served, and everybody writes URLs below the same base.
-pub(super) fn configurations(configs: &[DynamicObject]) -> Vec<Finding> {
-    let (mut findings, mut published, mut bases) = (Vec::new(), 0, BTreeSet::new());
+/// What the conditions say of the receivers, for want of a replica that does.
+pub(super) fn conditions(configs: &[DynamicObject]) -> Vec<Check> {
+    let mut findings = Vec::new();
     for config in configs {
         let (kind, status) =
             (config.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default(), &config.data["status"]);
@@ -114,39 +103,46 @@ pub(super) fn configurations(configs: &[DynamicObject]) -> Vec<Finding> {
         };
         for condition in status["conditions"].as_array().into_iter().flatten() {
             let text = |member: &str| condition[member].as_str().unwrap_or_default();
-            if text("type") == "Ready" && text("status") == "False" {
-                let message = format!("{name}: {}", text("message"));
+            let message = format!("{name}: {}", text("message"));
+            if text("type") == READY && text("status") == "False" {
                 let remedy = "Mend what the message names; the URL is published once it is.";
-                findings.push(Finding::failed(Group::Receivers, "served", message, remedy));
+                findings.push(Check::failed(Group::Receivers, "served", message, remedy));
             } else if text("status") == "True"
                 && !["Synced", "Served", "SyncingWebhooks"].contains(&text("reason"))
                 && is_ours(text("type"))
             {
-                let message = format!("{name}: {}", text("message"));
-                findings.push(Finding::warning(
-                    Group::Receivers,
-                    "remark",
-                    message,
-                    "It is served; see to what the message names.",
-                ));
+                let remedy = "It is served; see to what the message names.";
+                findings.push(Check::warning(Group::Receivers, "remark", message, remedy));
             }
         }
-        for url in urls(status) {
-            published += 1;
-            // Scheme and host alone, because the rest is a credential.
-            bases.insert(url.split('/').take(3).collect::<Vec<_>>().join("/"));
-        }
-    }
-    if published > 0 && findings.iter().all(|finding| finding.check != "served") {
-        findings.push(Finding::passed(Group::Receivers, "served", format!("{published} URL(s) are published")));
-    }
-    if bases.len() > 1 {
-        let message =
-            format!("URLs are published below several addresses: {}", examples(&bases.into_iter().collect::<Vec<_>>()));
-        let remedy = "Give Quayside and Kargo the same base URL: both write the status of a ProjectConfig.";
-        findings.push(Finding::failed(Group::Receivers, "base-url", message, remedy));
     }
     findings
+}
+
+/// Whether URLs are published, all below the base URL of Quayside where that is known.
+pub(super) fn urls(configs: &[DynamicObject], base: Option<&str>) -> Vec<Check> {
+    // Scheme and host alone, because the rest is a credential.
+    let origin = |url: &str| url.split('/').take(3).collect::<Vec<_>>().join("/");
+    let all: Vec<&str> = configs.iter().flat_map(|config| published(&config.data["status"])).collect();
+    let bases: BTreeSet<String> = all.iter().map(|url| origin(url)).collect();
+    let elsewhere: BTreeSet<String> = match base {
+        Some(base) => {
+            let is_below = |url: &&&str| url.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
+            all.iter().filter(|url| !is_below(url)).map(|url| origin(url)).collect()
+        }
+        None => bases.iter().skip(1).cloned().collect(),
+    };
+    let list = |names: BTreeSet<String>| examples(&names.into_iter().collect::<Vec<_>>());
+    let remedy = "Give Quayside and Kargo the same base URL: both write the status of a ProjectConfig.";
+    if elsewhere.is_empty() {
+        let message = format!("{} URL(s) are published", all.len());
+        return if all.is_empty() { Vec::new() } else { vec![Check::passed(Group::Receivers, "base-url", message)] };
+    }
+    let message = match base {
+        Some(base) => format!("URLs are published below {}, not below Quayside's base URL {base}", list(elsewhere)),
+        None => format!("URLs are published below several addresses: {}", list(bases)),
+    };
+    vec![Check::failed(Group::Receivers, "base-url", message, remedy)]
 }
 
 /// Whether a condition is about a receiver. Other controllers have theirs in the same list.
@@ -154,18 +150,19 @@ fn is_ours(condition: &str) -> bool {
     condition == READY || condition.starts_with(RECEIVER_CONDITION)
 }
 
-fn urls(status: &Value) -> impl Iterator<Item = &str> {
+fn published(status: &Value) -> impl Iterator<Item = &str> {
     let many = status["webhookReceivers"].as_array().into_iter().flatten().filter_map(|entry| entry["url"].as_str());
     many.chain(status["url"].as_str())
 }
 
 /// Warehouses that no push can refresh.
-pub(super) fn warehouses(warehouses: &[DynamicObject], receivers: &[Receiver]) -> Vec<Finding> {
+pub(super) fn warehouses(warehouses: &[DynamicObject], receivers: Option<&[Receiver]>) -> Vec<Check> {
     let (mut unreached, mut useless, mut old) = (Vec::new(), Vec::new(), Vec::new());
     for warehouse in warehouses {
         let (namespace, name) = (warehouse.namespace().unwrap_or_default(), warehouse.name_any());
         let key = format!("{namespace}/{name}");
-        if !receivers.iter().any(|receiver| receiver.project.is_empty() || receiver.project == namespace) {
+        let reaches = |receiver: &Receiver| receiver.project.is_empty() || receiver.project == namespace;
+        if receivers.is_some_and(|receivers| !receivers.iter().any(reaches)) {
             unreached.push(key.clone());
         }
         let spec = &warehouse.data["spec"];
@@ -186,7 +183,7 @@ pub(super) fn warehouses(warehouses: &[DynamicObject], receivers: &[Receiver]) -
     let mut findings = Vec::new();
     let mut warn = |check, names: &[String], what: &str, remedy| {
         if !names.is_empty() {
-            findings.push(Finding::warning(Group::Warehouses, check, format!("{what}: {}", examples(names)), remedy));
+            findings.push(Check::warning(Group::Warehouses, check, format!("{what}: {}", examples(names)), remedy));
         }
     };
     warn(
@@ -203,7 +200,7 @@ pub(super) fn warehouses(warehouses: &[DynamicObject], receivers: &[Receiver]) -
         "Write the constraint into the field constraint.",
     );
     if findings.is_empty() && !warehouses.is_empty() {
-        findings.push(Finding::passed(
+        findings.push(Check::passed(
             Group::Warehouses,
             "reached",
             format!("{} Warehouse(s) are reached and can accept pushes", warehouses.len()),
@@ -217,7 +214,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::look::check::finding::{Verdict, worst};
+    use crate::views::checks::worst;
+    use crate::views::model::Verdict;
 
     fn object(kind: &str, name: &str, data: &Value) -> DynamicObject {
         let mut object = json!({
@@ -274,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn configurations_that_are_not_served_and_bases_that_differ_are_named_without_a_url() {
+    fn receivers_that_are_not_served_and_bases_that_differ_are_named_without_a_url() {
         let status = |url: &str, ready: &str| {
             let conditions = json!([{"type": "Ready", "status": ready, "reason": "Synced", "message": "because"}]);
             object(
@@ -283,17 +281,20 @@ mod tests {
                 &json!({"status": {"webhookReceivers": [{"url": url}], "conditions": conditions}}),
             )
         };
+        let checks = |found: &[Check]| found.iter().map(|it| (it.check.clone(), it.verdict)).collect::<Vec<_>>();
+        let failed = |check: &str| vec![(check.to_owned(), Verdict::Failed)];
         let well = [status("https://a.example.com/quay/0123", "True")];
-        assert_eq!(worst(&configurations(&well)), Verdict::Passed);
+        assert_eq!((worst(&conditions(&well)), worst(&urls(&well, None))), (Verdict::Passed, Verdict::Passed));
+        assert_eq!(worst(&urls(&well, Some("https://a.example.com"))), Verdict::Passed);
         let ill =
             [status("https://a.example.com/quay/0123", "True"), status("https://b.example.com/quay/4567", "False")];
-        let found = configurations(&ill);
-        assert_eq!(
-            found.iter().map(|it| (it.check, it.verdict)).collect::<Vec<_>>(),
-            [("served", Verdict::Failed), ("base-url", Verdict::Failed)]
-        );
-        let told = format!("{found:?}");
-        assert!(told.contains("https://a.example.com, https://b.example.com") && !told.contains("0123"), "{told}");
+        assert_eq!(checks(&conditions(&ill)), failed("served"));
+        for base in [None, Some("https://a.example.com"), Some("https://a.example.co")] {
+            let found = urls(&ill, base);
+            assert_eq!(checks(&found), failed("base-url"));
+            let told = format!("{found:?}");
+            assert!(told.contains("https://b.example.com") && !told.contains("4567"), "{told}");
+        }
     }
 
     #[test]
@@ -302,15 +303,16 @@ mod tests {
             |image: Value| vec![object("Warehouse", "app", &json!({"spec": {"subscriptions": [{"image": image}]}}))];
         let reached = [Receiver { project: "northwind".to_owned(), ..Receiver::default() }];
         let checks = |image: Value, receivers: &[Receiver]| {
-            let found = warehouses(&warehouse(image), receivers);
-            found.iter().map(|it| (it.check, it.verdict)).collect::<Vec<_>>()
+            let found = warehouses(&warehouse(image), Some(receivers));
+            found.iter().map(|it| (it.check.clone(), it.verdict)).collect::<Vec<_>>()
         };
+        let one = |check: &str, verdict| [(check.to_owned(), verdict)];
         let image = json!({"repoURL": "quay.io/a/b", "constraint": "^1.0.0"});
-        assert_eq!(checks(image.clone(), &reached), [("reached", Verdict::Passed)]);
-        assert_eq!(checks(image, &[]), [("reached", Verdict::Warning)]);
+        assert_eq!(checks(image.clone(), &reached), one("reached", Verdict::Passed));
+        assert_eq!(checks(image, &[]), one("reached", Verdict::Warning));
         let broken = json!({"repoURL": "quay.io/a/b", "constraint": "not a range"});
-        assert_eq!(checks(broken, &reached), [("accepts", Verdict::Warning)]);
+        assert_eq!(checks(broken, &reached), one("accepts", Verdict::Warning));
         let old = json!({"repoURL": "quay.io/a/b", "semverConstraint": "^1.0.0"});
-        assert_eq!(checks(old, &reached), [("old-fields", Verdict::Warning)]);
+        assert_eq!(checks(old, &reached), one("old-fields", Verdict::Warning));
     }
 }

@@ -9,8 +9,9 @@ use http_body_util::{BodyExt, Empty};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use rustls::CertificateError;
 
-use super::finding::{Finding, Group};
+use crate::views::model::{Check, Group};
 
 /// How long the way in may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,34 +19,75 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const NOBODY: &str = "quay/0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Asks for a path of nobody below the base URL, as a sender would.
-pub(super) async fn findings(base: &str) -> Vec<Finding> {
+pub(super) async fn findings(base: &str) -> Vec<Check> {
     let base = base.trim_end_matches('/');
     let mut findings = Vec::new();
     match ask(Method::POST, &format!("{base}/{NOBODY}")).await {
-        Err(error) => findings.push(Finding::failed(
-            Group::WayIn,
-            "reachable",
-            format!("{base}: {error:#}"),
-            "See that the name resolves, and that the ingress has a certificate which names the host and which senders trust.",
-        )),
+        Err(error) => findings.push(unreachable(base, &error)),
         Ok(answer) => findings.push(judge(&answer)),
     }
     match ask(Method::GET, &format!("{base}/{NOBODY}")).await {
-        Ok((status, _)) if status.is_success() => findings.push(Finding::warning(
+        Ok((status, _)) if status.is_success() => findings.push(Check::warning(
             Group::WayIn,
             "get",
             format!("GET on a receiver's path is answered {status} by something in front of Quayside"),
             "Route the whole path below the base URL to Quayside; otherwise a check of the sender succeeds and its pushes are lost.",
         )),
-        Ok(_) => findings.push(Finding::passed(Group::WayIn, "get", "GET is not answered by something else")),
+        Ok(_) => findings.push(Check::passed(Group::WayIn, "get", "GET is not answered by something else")),
         Err(_) => {}
     }
     findings
 }
 
-fn judge((status, body): &(StatusCode, Bytes)) -> Finding {
+/// Why there is no answer. A sender sees the same, and its message is rarely plainer.
+fn unreachable(base: &str, error: &anyhow::Error) -> Check {
+    let fail = |check, what: &str, remedy| {
+        Check::failed(Group::WayIn, check, format!("{base}: {what}: {}", error.root_cause()), remedy)
+    };
+    match certificate_error(error) {
+        Some(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => fail(
+            "certificate",
+            "the certificate does not name this host",
+            "Give the ingress a certificate for the host of the base URL.",
+        ),
+        // A bad signature is that of an authority which has the name of a trusted one.
+        Some(CertificateError::UnknownIssuer | CertificateError::BadSignature) => fail(
+            "certificate",
+            "the certificate is issued by an authority that this machine does not trust",
+            "Use an authority that the senders trust, or make them trust this one; serve the intermediate certificates, too.",
+        ),
+        Some(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            fail("certificate", "the certificate has expired", "Renew the certificate of the ingress.")
+        }
+        Some(_) => fail("certificate", "the certificate is refused", "Mend the certificate of the ingress."),
+        None => fail(
+            "reachable",
+            "no answer",
+            "See that the name resolves to the ingress, and that nothing in between refuses the connection.",
+        ),
+    }
+}
+
+/// What is wrong with a certificate, if that is what is wrong.
+fn certificate_error(error: &anyhow::Error) -> Option<&CertificateError> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(certificate)) = error.downcast_ref() {
+            return Some(certificate);
+        }
+        // An I/O error shows the source of what it wraps, and not that itself.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn judge((status, body): &(StatusCode, Bytes)) -> Check {
     if status.is_redirection() {
-        return Finding::failed(
+        return Check::failed(
             Group::WayIn,
             "redirect",
             format!("a POST is redirected ({status}), and senders do not follow"),
@@ -54,9 +96,9 @@ fn judge((status, body): &(StatusCode, Bytes)) -> Finding {
     }
     // Quayside's constant answer to a path of nobody.
     if *status == StatusCode::NOT_FOUND && body.trim_ascii() == b"{}" {
-        return Finding::passed(Group::WayIn, "answer", "a POST below the base URL reaches Quayside");
+        return Check::passed(Group::WayIn, "answer", "a POST below the base URL reaches Quayside");
     }
-    Finding::failed(
+    Check::failed(
         Group::WayIn,
         "answer",
         format!("a POST below the base URL is answered {status} by something that is not Quayside"),
@@ -82,17 +124,17 @@ async fn ask(method: Method, url: &str) -> anyhow::Result<(StatusCode, Bytes)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::look::check::finding::Verdict;
+    use crate::views::model::Verdict;
 
     #[test]
     fn only_quaysides_own_answer_passes() {
         let verdict = |status: u16, body: &'static str| {
             let finding = judge(&(StatusCode::from_u16(status).unwrap(), Bytes::from_static(body.as_bytes())));
-            (finding.verdict, finding.check)
+            (finding.verdict, finding.check.clone())
         };
-        assert_eq!(verdict(404, "{}\n"), (Verdict::Passed, "answer"));
-        assert_eq!(verdict(404, "<html>nginx</html>"), (Verdict::Failed, "answer"));
-        assert_eq!(verdict(200, "{}"), (Verdict::Failed, "answer"));
-        assert_eq!(verdict(308, ""), (Verdict::Failed, "redirect"));
+        assert_eq!(verdict(404, "{}\n"), (Verdict::Passed, "answer".to_owned()));
+        assert_eq!(verdict(404, "<html>nginx</html>"), (Verdict::Failed, "answer".to_owned()));
+        assert_eq!(verdict(200, "{}"), (Verdict::Failed, "answer".to_owned()));
+        assert_eq!(verdict(308, ""), (Verdict::Failed, "redirect".to_owned()));
     }
 }

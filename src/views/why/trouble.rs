@@ -1,0 +1,80 @@
+//! What keeps pushes from arriving, judged by the last requests to the receivers of a Warehouse.
+
+use jiff::Timestamp;
+
+use crate::journal::words::{clock, receiver_name};
+use crate::views::model::{Call, Calls, Reach, Warehouse};
+
+pub(super) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// What keeps pushes from arriving.
+pub(super) struct Trouble {
+    /// When it showed last; `None` for mere silence.
+    pub(super) time: Option<Timestamp>,
+    /// A clause that stands alone.
+    pub(super) text: String,
+}
+
+/// The latest trouble of the receivers that reach the Warehouse. Silence counts only when all of them are silent.
+pub(super) fn trouble(view: &Warehouse) -> Option<Trouble> {
+    let reaching = || view.receivers.iter().filter(|reach| reach.reaches);
+    let latest = reaching().filter_map(broken).max_by_key(|trouble| trouble.time);
+    let idle = |reach: &Reach| {
+        let Call { time, message, .. } = reach.calls.idle.as_ref()?;
+        let name = receiver_name(&reach.project, &reach.name);
+        let text = format!(
+            "only events that ask for nothing came to receiver {name}, the last at {}: {message}",
+            clock(*time)
+        );
+        Some(Trouble { time: Some(*time), text })
+    };
+    let is_useful = reaching().any(|reach| reach.calls.useful.is_some());
+    // What is declared for the project and does not work is more telling than a receiver of everybody that is silent.
+    let idle = || if is_useful { None } else { not_reaching(view).or_else(|| reaching().find_map(idle)) };
+    latest.or_else(idle).or_else(|| {
+        let silent: Vec<String> = reaching()
+            .filter(|reach| reach.calls == Calls::default())
+            .map(|reach| receiver_name(&reach.project, &reach.name))
+            .collect();
+        let text = format!(
+            "no request has come to receiver {}; see whether its sender has the URL and is enabled",
+            silent.join(", ")
+        );
+        (!is_useful && !silent.is_empty()).then_some(Trouble { time: None, text })
+    })
+}
+
+/// The first receiver that should reach the Warehouse and does not.
+fn not_reaching(view: &Warehouse) -> Option<Trouble> {
+    let reach = view.receivers.iter().find(|reach| !reach.reaches)?;
+    let text = format!("receiver {}: {}", receiver_name(&reach.project, &reach.name), reach.because);
+    Some(Trouble { time: None, text })
+}
+
+/// A receiver whose sender was refused, or called a URL that is no longer served, after it last said what was pushed.
+fn broken(reach: &Reach) -> Option<Trouble> {
+    let Calls { useful, refused, retired, .. } = &reach.calls;
+    let is_later = |call: &&Call| useful.as_ref().is_none_or(|useful| call.time > useful.time);
+    let name = receiver_name(&reach.project, &reach.name);
+    let retired = retired.as_ref().filter(is_later).map(|call| Trouble {
+        time: Some(call.time),
+        text: format!(
+            "the sender of receiver {name} calls a URL that is no longer in force, last at {}; register the current one \
+             with the sender",
+            clock(call.time)
+        ),
+    });
+    let refused = refused.as_ref().filter(is_later).map(|call| {
+        let Call { time, outcome, message } = call;
+        let remark = if reach.remark.is_empty() { String::new() } else { format!("; {}", reach.remark) };
+        let text = format!(
+            "the last request to receiver {name}, at {}, was refused as {outcome}: {message}{remark}",
+            clock(*time)
+        );
+        Trouble { time: Some(*time), text }
+    });
+    retired.into_iter().chain(refused).max_by_key(|trouble| trouble.time)
+}
