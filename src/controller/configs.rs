@@ -189,7 +189,7 @@ impl Configs {
         loop {
             let projects = self.troubles.changed().await;
             let reaches = |owner: &Owner| {
-                let routes = self.routes.of_owner(owner);
+                let routes = self.tables.routes.of_owner(owner);
                 routes.iter().any(|route| projects.iter().any(|project| route.scope.covers(project)))
             };
             self.memory.reported().into_iter().filter(reaches).for_each(|owner| self.statuses.add(owner));
@@ -199,7 +199,7 @@ impl Configs {
 
     /// What the status of an owner says about pushes that Kargo does not come across.
     fn unseen(&self, owner: &Owner) -> Option<Unseen> {
-        let routes = self.routes.of_owner(owner);
+        let routes = self.tables.routes.of_owner(owner);
         Unseen::of(self.troubles.within(|project| routes.iter().any(|route| route.scope.covers(project))))
     }
 
