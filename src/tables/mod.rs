@@ -49,8 +49,8 @@ impl Tables {
         }
     }
 
-    /// The receiver that a request meant whose path is not served at this time: the path of a previous secret whose time
-    /// is over, or one that was served within the last day.
+    /// The receiver that a request meant whose path is not served at this time: the path of a previous secret whose
+    /// time is over, or one that was served within the last day.
     #[must_use]
     pub fn meant_by(&self, path: &ReceiverPath, now: Timestamp) -> Option<Meant> {
         self.routes.find(path).map(|route| Meant::by(&route)).or_else(|| self.retired.meant_by(path, now))

@@ -53,12 +53,12 @@ version=$(awk '/^version:/ { print $2 }' charts/quayside/Chart.yaml)
 IMAGE=${IMAGE:-localhost/quayside:$version}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/quayside-e2e.XXXXXX")
-cluster=$work/cluster load_pid='' proxy_pid='' finished=''
+cluster=$work/cluster load_pid='' proxy_pid='' follow_pid='' finished=''
 cleanup() {
   trap '' INT TERM HUP
   if [[ -z $finished ]]; then diagnose >&2 || true; fi
   touch "$work/stop"
-  for pid in $load_pid $proxy_pid; do
+  for pid in $load_pid $proxy_pid $follow_pid; do
     kill "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
@@ -384,6 +384,32 @@ all_are_refreshed() {
 }
 until_true 30 "every Warehouse of the load is refreshed" all_are_refreshed
 ok "$(wc -l <"$work/load") pushes in $took s ($(($(wc -l <"$work/load") / took)) a second) while it was upgraded, rolled back and restarted, and Pods were deleted and evicted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
+say "Deliveries of both replicas, and why one of them did not refresh"
+# The command line port-forwards to every Pod with the rights of this kubeconfig.
+cli=target/image/quayside
+followed_from() { grep -q "\"replica\":\"$1\"" "$work/followed"; } # what is followed is one line of JSON each
+deliveries_of_both() {
+  local pod
+  push 'n=[1-20]' >/dev/null
+  for pod in $(pods quayside); do followed_from "$pod" || return 1; done
+}
+follow_both() {
+  until_true 60 "there are two ready Pods again" two_are_ready
+  "$cli" deliveries --namespace quayside --follow -o json >"$work/followed" 2>"$work/followed.errors" &
+  follow_pid=$!
+  until_true 60 "pushes of both replicas are followed: see followed and followed.errors" deliveries_of_both
+  kill "$follow_pid"
+  wait "$follow_pid" 2>/dev/null || true
+  follow_pid=''
+  ok "deliveries --follow shows pushes that either replica has answered"
+  show "$cli deliveries --namespace quayside --limit 5"
+  show "$cli why $project/storefront-next --namespace quayside | head -n 1 | tee $work/why"
+  grep -q 'did not refresh it: tag "1.4.2" does not satisfy constraint "^2.0.0"' "$work/why" ||
+    die "why does not name the reason: $(cat "$work/why")"
+  ok "why names the reason for a Warehouse that was not refreshed"
+}
+follow_both
+
 say "helm test"
 # Kargo, which is not here, would have taken the refreshes up.
 kubectl delete warehouses -n "$project" -l example.com/test=load >/dev/null

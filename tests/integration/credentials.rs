@@ -1,7 +1,9 @@
 //! No credential in anything that is emitted, at the chattiest level and in every situation. (Besides, each test checks
 //! its own at its end, in all logs.)
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 use crate::harness::{
     ClusterTurn, ControlPlane, Hook, Operator, Project, Proxy, SOON, Setup, exchange, get, image, push_body,
@@ -43,11 +45,35 @@ async fn exercise(operator: &Operator, proxy: &Proxy, project: &Project, hook: &
     // Everything about the Secret changes.
     project.secret("s", secrets[1]).await;
     hook.gone().await;
+    // To a URL that is no longer served, which is remembered.
+    heard.push(hook.post(&push).body);
     project.delete("Secret", "s").await;
     project.condition("Ready=False").await;
     project.secret("s", secrets[0]).await;
     hook.served().await;
     heard
+}
+
+/// Everything that the views show, in JSON and on the page.
+fn views(operator: &Operator, project: &Project) -> String {
+    let json = |path: &str| get(operator.views, path).body;
+    let deliveries = json("/api/v1/deliveries?limit=10000");
+    let records: Value = serde_json::from_str(&deliveries).unwrap();
+    let records = records["deliveries"].as_array().unwrap();
+    let outcomes: BTreeSet<&str> = records.iter().map(|record| record["outcome"].as_str().unwrap()).collect();
+    let remembered = ["refreshed", "unauthorized", "invalid_body", "method_not_allowed", "unknown_path"];
+    assert!(remembered.iter().filter(|outcome| outcomes.contains(*outcome)).count() >= 4, "{outcomes:?}");
+    let warehouse = format!("/warehouses/{}/storefront", project.namespace);
+    let mut seen = vec![deliveries, json(&format!("/api/v1{warehouse}")), json(&warehouse)];
+    for path in ["/", "/checks", "/api/v1/checks", "/api/v1/receivers", "/api/v1/health"] {
+        let answer = get(operator.views, path);
+        assert_eq!(answer.status, 200, "{path}");
+        seen.push(answer.body);
+    }
+    for record in records {
+        seen.push(json(&format!("/deliveries/{}", record["id"].as_str().unwrap())));
+    }
+    seen.join("\n")
 }
 
 #[tokio::test]
@@ -71,6 +97,8 @@ async fn no_credential_is_in_any_output() {
     project.settle(&hook).await;
     let heard = exercise(&operator, &proxy, &project, &hook, &secrets).await;
     let probes = ["/livez", "/readyz", "/metrics"].map(|path| get(operator.admin, path).body);
+    let views = views(&operator, &project);
+    let events = plane.bash(&format!("kubectl get events -o yaml -n {}", project.namespace)).success();
     turn.delete().await;
     operator.signal("-TERM");
     operator.ended().await;
@@ -86,7 +114,13 @@ async fn no_credential_is_in_any_output() {
     credentials.push(kubeconfig.lines().find_map(|line| line.trim().strip_prefix("token: ")).unwrap().to_owned());
     let log = operator.log();
     assert!(log.contains("delivery answered") && log.contains("receiver served"), "nothing was logged: {log}");
-    let outputs = [("the log", log), ("the answers", heard.join("\n")), ("the admin port", probes.join("\n"))];
+    let outputs = [
+        ("the log", log),
+        ("the answers", heard.join("\n")),
+        ("the admin port", probes.join("\n")),
+        ("the journal, in the views and on the page", views),
+        ("the Events", events),
+    ];
     for (what, text) in &outputs {
         for (index, credential) in credentials.iter().enumerate() {
             assert!(!text.contains(credential.as_str()), "credential {index} is in {what}");

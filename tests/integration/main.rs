@@ -42,6 +42,7 @@ mod manifests;
 mod misconfigurations;
 mod outages;
 mod own_kinds;
+mod page;
 mod proxies;
 mod pursuit;
 mod quay_command;

@@ -101,8 +101,8 @@ impl Row {
         row.unwrap_or_else(|| panic!("docs/troubleshooting.md has no row {symptom:?}"))
     }
 
-    /// Runs the command, which must print the sentence. What the mistake leads to becomes true a moment after it, so the
-    /// views are asked first, at no cost; where they do not know it, the command is repeated.
+    /// Runs the command, which must print the sentence. What the mistake leads to becomes true a moment after it, so
+    /// the views are asked first, at no cost; where they do not know it, the command is repeated.
     async fn is_told(&self, asked: Asked<'_>) {
         let Asked { plane, namespace, views, knows, base, environment } = asked;
         let mut command = self.command.replace("kargo-demo", namespace).replace("https://hooks.example.com", base);

@@ -18,11 +18,11 @@ pub(super) fn page(checks: &Checks) -> Markup {
     let count = |verdict| checks.checks.iter().filter(|check| check.verdict == verdict).count();
     let sentence = match (count(Verdict::Failed), count(Verdict::Warning)) {
         (0, 0) => "Everything that the replicas know is as it should be".to_owned(),
-        (0, warnings) => format!("{warnings} things deserve attention"),
-        (failed, warnings) => format!("{failed} things are broken, {warnings} more deserve attention"),
+        (0, warnings) => format!("{warnings} warning(s), no failure"),
+        (failed, warnings) => format!("{failed} failure(s), {warnings} warning(s)"),
     };
     html! {
-        section.hero class=(tone.class()) aria-label="Summary" {
+        section class={ "hero " (tone.class()) } aria-label="Summary" {
             h1 { (pill(&sentence, tone)) }
             p { code { "quayside check" } " also looks at the objects of the cluster and, from where you are, at the way in." }
         }
@@ -49,7 +49,7 @@ fn line(check: &Check) -> Markup {
     };
     html! {
         li {
-            (pill(word, Tone::of_verdict(check.verdict))) " " (check.message)
+            (pill(word, Tone::of_verdict(check.verdict))) " " strong { (check.check) } ": " (check.message)
             @if !check.remedy.is_empty() { p.remedy { (check.remedy) } }
         }
     }

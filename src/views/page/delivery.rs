@@ -11,7 +11,7 @@ use crate::views::why::progress;
 pub(super) fn page(record: &Record) -> Markup {
     let tone = Tone::of_outcome(&record.outcome);
     html! {
-        section.hero class=(tone.class()) aria-label="Summary" {
+        section class={ "hero " (tone.class()) } aria-label="Summary" {
             h1 { (pill(&record.outcome, tone)) }
             p { (record.message) }
         }

@@ -23,7 +23,7 @@ pub(super) fn page(
 ) -> Markup {
     let (tone, sentence) = verdict(deliveries, receivers, replicas);
     html! {
-        section.hero class=(tone.class()) aria-label="Summary" {
+        section class={ "hero " (tone.class()) } aria-label="Summary" {
             h1 { (pill(&sentence, tone)) }
             @for problem in &replicas.problems { p { "Replica not reached: " (problem) } }
         }

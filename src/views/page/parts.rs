@@ -17,7 +17,7 @@ pub(super) fn table(named_by: &str, headings: &[&str], rows: Vec<Vec<Markup>>) -
                 thead { tr { @for heading in headings { th scope="col" { (heading) } } } }
                 tbody {
                     @for row in rows {
-                        tr { @for (cell, heading) in row.into_iter().zip(headings) { td data-label=(heading) { (cell) } } }
+                        tr { @for (cell, heading) in row.into_iter().zip(headings) { td data-label=(heading) { div { (cell) } } } }
                     }
                 }
             }

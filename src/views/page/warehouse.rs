@@ -12,7 +12,7 @@ pub(super) fn page(view: &Warehouse) -> Markup {
     let is_well = view.deliveries.first().is_some_and(|about| about.refreshes);
     let tone = if is_well { Tone::Good } else { Tone::Warning };
     html! {
-        section.hero class=(tone.class()) aria-label="Summary" {
+        section class={ "hero " (tone.class()) } aria-label="Summary" {
             h1 { "Warehouse " (view.namespace) "/" (view.name) }
             p.answer { (view.answer) "." }
         }
