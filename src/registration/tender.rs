@@ -21,6 +21,7 @@ use super::{Registrations, steady, write};
 use crate::api::RegistrationStatus;
 use crate::domain::scope::ObjectKey;
 use crate::hooks::Refusal;
+use crate::journal::Url;
 use crate::journal::record::Record;
 
 /// Repositories of one registration that are looked at at a time.
@@ -173,7 +174,8 @@ impl<'a> Tender<'a> {
         let Some(aim) = self.following.aim.as_ref().filter(|_| is_in_vain || !awaiting.is_empty()) else { return };
         let (now, wall) = (steady(), self.parts.clock.now());
         let ago = |duration: Duration| SignedDuration::try_from(duration).map_or(wall, |ago| wall - ago);
-        let mut records = self.parts.journal.of(&aim.receiver);
+        let (owner, receiver) = aim.receiver.clone();
+        let mut records = self.parts.journal.of(&(owner, receiver, Url::Served));
         records.retain(|record| !record.previous_url && (200..300).contains(&record.status));
         for (name, since) in awaiting {
             let since = ago(now.saturating_duration_since(since));
