@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::plan::{Seen, Whose};
+use crate::api::registration::RegistrationSpec;
 use crate::domain::owner::Owner;
 use crate::domain::scope::{ObjectKey, Scope};
 use crate::domain::secret::Secret;
@@ -25,6 +26,12 @@ pub enum Sender {
 }
 
 impl Sender {
+    /// The sender of a spec.
+    #[must_use]
+    pub const fn of(spec: &RegistrationSpec) -> Self {
+        if spec.quay.is_some() { Self::Quay } else { Self::Gitea }
+    }
+
     /// The receiver's kind, which is the last part of its URL but one.
     #[must_use]
     pub const fn kind(self) -> &'static str {

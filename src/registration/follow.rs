@@ -100,7 +100,7 @@ impl Following {
 
     /// Finds the receiver's route. Returns whether the URL is another one.
     fn aim(&mut self, parts: &Registrations, object: &Object, spec: &RegistrationSpec) -> Result<bool, Problem> {
-        let sender = if spec.quay.is_some() { Sender::Quay } else { Sender::Gitea };
+        let sender = Sender::of(spec);
         let (owner, name) = receiver(&object.key, &spec.receiver);
         let base = parts.tables.routes.base();
         let base = format!("{}{}", base.origin(), base.path());

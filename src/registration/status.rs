@@ -4,14 +4,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::MOST_REPOSITORIES;
+use super::aim::Sender;
 use super::book::{Book, Page};
 use super::objects::Object;
 use super::plan::State;
+use super::reach::Subscribers;
 use crate::api::RegistrationStatus;
 use crate::api::condition::{self, READY, Wanted};
 use crate::api::registration::RepositoryStatus;
 use crate::controller::status::merge_patch;
 use crate::hooks::Refusal;
+use crate::tables::notifications::Notification;
 
 /// Condition type: the sender accepts the token.
 const TOKEN_VALID: &str = "TokenValid";
@@ -102,6 +105,47 @@ fn desired(
         None => {}
     }
     status
+}
+
+/// What keeps the whole registration from its work, then the repositories whose notification is, or was, in trouble.
+pub fn notifications(
+    book: &Book,
+    problem: Option<&Problem>,
+    sender: Sender,
+    subscribers: &Subscribers,
+) -> Vec<Notification> {
+    let sender = sender.label();
+    let trouble = || Some(("Refused", book.trouble()?.to_string()));
+    let whole = problem.map(|problem| (problem.reason, problem.message.clone())).or_else(trouble);
+    let whole = whole.map(|(state, message)| Notification {
+        sender,
+        repository: String::new(),
+        state,
+        works: true,
+        message,
+        disabled: None,
+        healed: None,
+        warehouses: subscribers.values().flatten().cloned().collect(),
+    });
+    let is_worth_a_word = |page: &Page<'_>| {
+        page.repository.disabled.is_some()
+            || page.repository.healed.is_some()
+            || matches!(page.state, State::Refused | State::Disabled | State::Failing)
+    };
+    let mut pages: Vec<_> = book.pages().filter(is_worth_a_word).collect();
+    pages.sort_by_key(|page| page.state);
+    pages.truncate(MOST_REPOSITORIES);
+    let notification = |page: &Page<'_>| Notification {
+        sender,
+        repository: page.name.to_string(),
+        state: page.state.as_str(),
+        works: !matches!(page.state, State::Refused | State::Disabled),
+        message: message(page),
+        disabled: page.repository.disabled,
+        healed: page.repository.healed,
+        warehouses: subscribers.get(&*page.name.to_ascii_lowercase()).cloned().unwrap_or_default(),
+    };
+    whole.into_iter().chain(pages.iter().map(notification)).collect()
 }
 
 /// Repositories by state.

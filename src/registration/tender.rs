@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::aim::Sender;
 use super::book::{Book, Name, Turn};
 use super::follow::{Following, NOT_FOUND};
 use super::look::Look;
@@ -122,6 +123,7 @@ impl<'a> Tender<'a> {
         // What is cut off is found by the next leader's list.
         timeout(LAST_LOOKS, rest).await.ok();
         self.count([0; State::ALL.len()]);
+        self.parts.tables.notifications.replace(&self.key, Vec::new());
     }
 
     /// Brings everything up to date. Returns whether repositories may be looked at.
@@ -139,6 +141,7 @@ impl<'a> Tender<'a> {
             || self.hold(object, wants_to_hold).await;
         self.notice();
         self.report(object).await;
+        self.publish(object);
         let counts = status::counts(&self.book.lock());
         self.count(counts);
         is_held && self.problem.is_none()
@@ -222,6 +225,14 @@ impl<'a> Tender<'a> {
             self.write_at = steady() + WRITE_AGAIN;
             tracing::warn!(registration = %self.key, reason = write::reason(&error), "the status cannot be written, will be repeated");
         }
+    }
+
+    /// Shows how the notifications stand to whoever asks this process.
+    fn publish(&self, object: &Object) {
+        let Some(sender) = object.spec.as_ref().ok().map(Sender::of) else { return };
+        let subscribers = &self.following.subscribers;
+        let notes = status::notifications(&self.book.lock(), self.problem.as_ref(), sender, subscribers);
+        self.parts.tables.notifications.replace(&self.key, notes);
     }
 
     /// Removes the notifications of an object that is being deleted. Returns whether repositories may be looked at.

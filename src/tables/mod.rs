@@ -1,5 +1,7 @@
 //! The tables in memory, in which configuration and delivery meet.
 
+pub mod notes;
+pub mod notifications;
 pub mod problems;
 pub mod promotions;
 pub mod retired;
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::domain::alias::HostAliases;
 use crate::domain::path::{BaseUrl, ReceiverPath};
+use notifications::NotificationTable;
 use problems::ProblemTable;
 use promotions::PromotionIndex;
 use retired::{Meant, RetiredUrls};
@@ -33,6 +36,8 @@ pub struct Tables {
     pub retired: Arc<RetiredUrls>,
     /// What is wrong with receivers.
     pub problems: Arc<ProblemTable>,
+    /// How the notifications of registrations stand.
+    pub notifications: Arc<NotificationTable>,
 }
 
 impl Tables {
@@ -46,6 +51,7 @@ impl Tables {
             aliases: Arc::new(aliases),
             retired: Arc::default(),
             problems: Arc::default(),
+            notifications: Arc::default(),
         }
     }
 

@@ -1,10 +1,6 @@
 //! What is wrong with receivers, as their conditions say it, for whoever asks this process.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use parking_lot::RwLock;
-
+use super::notes::Notes;
 use crate::domain::owner::Owner;
 
 /// What is wrong with one receiver.
@@ -21,23 +17,4 @@ pub struct Remark {
 }
 
 /// The remarks about the receivers of every object that has any.
-#[derive(Default)]
-pub struct ProblemTable(RwLock<BTreeMap<Owner, Arc<[Remark]>>>);
-
-impl ProblemTable {
-    /// Replaces the remarks about one object.
-    pub fn replace(&self, owner: &Owner, remarks: Vec<Remark>) {
-        let mut table = self.0.write();
-        if remarks.is_empty() {
-            table.remove(owner);
-        } else {
-            table.insert(owner.clone(), remarks.into());
-        }
-    }
-
-    /// Every remark, by object.
-    #[must_use]
-    pub fn all(&self) -> Vec<(Owner, Arc<[Remark]>)> {
-        self.0.read().iter().map(|(owner, remarks)| (owner.clone(), Arc::clone(remarks))).collect()
-    }
-}
+pub type ProblemTable = Notes<Owner, Remark>;

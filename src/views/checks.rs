@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::model::{Check, Checks, Group, Health, Receiver, Receivers, Remark, Replicas, Verdict};
+use super::model::{Check, Checks, Group, Health, Notification, Receiver, Receivers, Remark, Replicas, Verdict};
 use crate::journal::record::{Record, State};
 use crate::journal::words::{clock, receiver_name};
 
@@ -65,6 +65,7 @@ pub fn examples(names: &[String]) -> String {
 pub fn of(replicas: &Replicas, receivers: &Receivers, records: &[Record], now: Timestamp) -> Checks {
     let mut checks = health(&replicas.replicas, &replicas.problems, now);
     checks.extend(remarks(&receivers.remarks));
+    checks.extend(notifications(&receivers.notifications));
     checks.extend(self::receivers(&receivers.receivers, records, receivers.since, now));
     checks.extend(kargo(records));
     checks.sort_by_key(|check| check.group);
@@ -83,6 +84,22 @@ fn remarks(remarks: &[Remark]) -> Vec<Check> {
         }
     };
     remarks.iter().map(check).collect()
+}
+
+/// What registrations say about their notifications.
+fn notifications(notifications: &[Notification]) -> Vec<Check> {
+    let in_trouble = notifications.iter().filter(|notification| !notification.message.is_empty());
+    let check = |Notification { registration, repository, works, message, .. }: &Notification| {
+        let of = if repository.is_empty() { String::new() } else { format!(": {repository}") };
+        let message = format!("registration {registration}{of}: {message}");
+        let remedy = "kubectl describe registration shows every repository in its status.";
+        if *works {
+            Check::warning(Group::Receivers, "notification", message, remedy)
+        } else {
+            Check::failed(Group::Receivers, "notification", message, remedy)
+        }
+    };
+    in_trouble.map(check).collect()
 }
 
 /// What Kargo has done with the refreshes that are remembered: the last one of each object counts.

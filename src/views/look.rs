@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::model::{
-    Calls, Checks, Deliveries, Gate, Health, Past, Receiver, Receivers, Remark, Replicas, Spool, Warehouse,
+    Calls, Checks, Deliveries, Gate, Health, Notification, Past, Receiver, Receivers, Remark, Replicas, Spool,
+    Warehouse,
 };
 use super::{Filter, checks, why};
 use crate::domain::owner::Owner;
@@ -20,6 +21,7 @@ use crate::process::readiness::{self, Readiness};
 use crate::refresh::Refresher;
 use crate::spool::Spool as Disk;
 use crate::tables::Tables;
+use crate::tables::notifications::Notification as Known;
 use crate::tables::problems::Remark as Told;
 use crate::tables::routes::{Route, Standing};
 
@@ -87,6 +89,25 @@ impl Views {
         why::calls(&self.records(route, Url::Served), &self.records(route, Url::Retired))
     }
 
+    /// What there is to say about the notifications at senders: all of them, or those that concern one Warehouse.
+    fn notifications(&self, of: Option<&ObjectKey>) -> Vec<Notification> {
+        let of_registration = |(registration, notes): (ObjectKey, Arc<[Known]>)| {
+            let concerned = notes.iter().filter(|note| of.is_none_or(|of| note.warehouses.contains(of)));
+            let notification = |note: &Known| Notification {
+                registration: registration.to_string(),
+                sender: note.sender.to_owned(),
+                repository: note.repository.clone(),
+                state: note.state.to_owned(),
+                works: note.works,
+                message: note.message.clone(),
+                disabled: note.disabled,
+                healed: note.healed,
+            };
+            concerned.map(notification).collect::<Vec<_>>()
+        };
+        self.tables.notifications.all().into_iter().flat_map(of_registration).collect()
+    }
+
     /// What is wrong with receivers.
     fn remarks(&self) -> Vec<Remark> {
         let of_owner = |(owner, remarks): (Owner, Arc<[Told]>)| {
@@ -135,7 +156,13 @@ impl Look for Views {
             });
         }
         receivers.sort_by(|a, b| (&a.project, &a.name, &a.declared_in).cmp(&(&b.project, &b.name, &b.declared_in)));
-        Receivers { replica: self.replica.clone(), since: self.since, receivers, remarks: self.remarks() }
+        Receivers {
+            replica: self.replica.clone(),
+            since: self.since,
+            receivers,
+            remarks: self.remarks(),
+            notifications: self.notifications(None),
+        }
     }
 
     async fn warehouse(&self, namespace: &str, name: &str) -> Warehouse {
@@ -146,13 +173,15 @@ impl Look for Views {
             name: name.to_owned(),
             ..Warehouse::default()
         };
-        if let Some(known) = self.tables.index.get(&ObjectKey::new(namespace, name)) {
+        let key = ObjectKey::new(namespace, name);
+        if let Some(known) = self.tables.index.get(&key) {
             let routes = self.tables.routes.served();
             let records = self
                 .journal
                 .select(usize::MAX, |record| !record.repositories.first.is_empty() || record.concerns(namespace, name));
             view.found = true;
             view.subscriptions = why::subscriptions(&known);
+            view.notifications = self.notifications(Some(&key));
             view.receivers = why::reaches(&routes, &self.remarks(), namespace, |route| self.calls(route));
             view.deliveries =
                 why::most_telling(records.iter().filter_map(|record| why::about(record, &known, &routes)).collect());

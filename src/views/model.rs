@@ -31,6 +31,9 @@ pub struct Receivers {
     /// What is wrong with receivers, served or not, in the words of their conditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
+    /// Notifications of registrations that are, or were, in trouble. Only the leader knows them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<Notification>,
 }
 
 /// What is wrong with one receiver.
@@ -104,8 +107,37 @@ pub struct Warehouse {
     pub subscriptions: Vec<Subscription>,
     /// The receivers of the cluster and of its project, and whether they can reach it.
     pub receivers: Vec<Reach>,
+    /// The notifications at senders for what it subscribes to, those that are, or were, in trouble.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<Notification>,
     /// The remembered deliveries that concern it or nearly do, the newest first.
     pub deliveries: Vec<About>,
+}
+
+/// A notification that a registration keeps at a sender.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Notification {
+    /// The registration: its namespace and name, or the name alone of a ClusterRegistration.
+    pub registration: String,
+    /// Who calls, such as `Quay`.
+    pub sender: String,
+    /// The repository, as the sender has it; empty for all of the registration.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub repository: String,
+    /// How it stands, as in `status.repositories` of the registration, or the reason of its condition.
+    pub state: String,
+    /// Whether pushes are notified at present, as far as is known.
+    pub works: bool,
+    /// What is wrong and what to do about it; empty when nothing is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When it was last seen switched off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Timestamp>,
+    /// When it was last switched on again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healed: Option<Timestamp>,
 }
 
 /// A subscription as it is compared with events.

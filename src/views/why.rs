@@ -195,9 +195,12 @@ pub fn merge(views: Vec<Warehouse>) -> Warehouse {
         let mut deliveries = std::mem::take(&mut merged.deliveries);
         deliveries.append(&mut view.deliveries);
         merge_calls(&mut merged.receivers, &mut view.receivers);
+        let mut notifications = std::mem::take(&mut merged.notifications);
+        notifications.append(&mut view.notifications);
         if view.found && !merged.found {
             merged = view;
         }
+        merged.notifications = notifications;
         merged.deliveries = most_telling(deliveries);
     }
     merged.since = since;

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
 
 use crate::harness::{
-    ControlPlane, GITEA_USER, Gitea, Hook, Operator, Project, QuayStandIn, Right, Setup, git, image, quay_receiver,
-    wait_until,
+    ControlPlane, GITEA_USER, Gitea, Hook, Operator, Project, QuayStandIn, Right, Setup, get, git, image,
+    quay_receiver, wait_until,
 };
 
 /// Waiting for many steps on a machine that is busy with all the other tests.
@@ -125,6 +125,15 @@ impl Scene {
     }
 
     /// Deletes the Registration and waits until it is gone.
+    /// Waits until a view, of which this is the path, holds all of these.
+    async fn view(&self, path: &str, parts: &[&str]) {
+        wait_until(&format!("{path} says {parts:?}"), PATIENCE, async || {
+            let body = get(self.operator.views, path).body;
+            parts.iter().all(|part| body.contains(part)).then_some(())
+        })
+        .await;
+    }
+
     async fn unregister(&self) {
         let api = self.project.api("Registration");
         api.delete("quay", &DeleteParams::default()).await.unwrap();
@@ -282,6 +291,8 @@ async fn a_burst_while_the_receiver_is_away_loses_no_push_and_every_notification
     wait_until("all were switched off", PATIENCE, async || (resets() >= 12).then_some(())).await;
     wait_until("it is reported", PATIENCE, async || (scene.status().await["disabled"].as_i64()? > 0).then_some(()))
         .await;
+    let path = format!("/api/v1/warehouses/{}/app-00", scene.project.namespace);
+    scene.view(&path, &["Quay's notification for northwind/app-00 was disabled, seen at "]).await;
     scene.quay.deliver_to(scene.operator.hooks);
     scene.registered(SECRET).await;
     // Whatever Quay has thrown away is made good.
@@ -309,6 +320,8 @@ async fn what_cannot_be_done_is_named_with_its_remedy_and_harms_nothing_else() {
     scene.quay.right(forbidden, Right::Write);
     let entry = scene.state(forbidden, "Refused").await;
     assert!(entry["message"].as_str().unwrap().contains("admin"), "{entry}");
+    let of_registration = format!("registration {}/quay: {forbidden}: ", scene.project.namespace);
+    scene.view("/api/v1/checks", &[&of_registration]).await;
     scene.quay.delete_repository(gone);
     let entry = scene.state(gone, "Refused").await;
     assert!(entry["message"].as_str().unwrap().contains("does not exist"), "{entry}");

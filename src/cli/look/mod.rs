@@ -68,6 +68,7 @@ fn merge_receivers(answers: Vec<Receivers>) -> Receivers {
                 merged.remarks.push(remark);
             }
         }
+        merged.notifications.extend(answer.notifications);
         for mut receiver in answer.receivers {
             let same = |other: &&mut Receiver| {
                 (&other.project, &other.name, &other.declared_in)

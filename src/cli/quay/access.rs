@@ -15,7 +15,7 @@ const TOKEN: &str = "QUAYSIDE_QUAY_TOKEN";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Access {
-    /// The address of the Quay, such as https://quay.io.
+    /// The address of the Quay, such as `https://quay.io`.
     #[arg(long, env = "QUAYSIDE_QUAY_ENDPOINT", value_name = "URL", hide_env_values = true)]
     endpoint: String,
 

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
@@ -9,7 +11,7 @@ use crate::domain::secret::Secret;
 use crate::journal::record::{Names, NotRefreshed};
 use crate::receiver::Settings;
 use crate::tables::routes::Standing;
-use crate::views::model::{Call, Calls, Remark};
+use crate::views::model::{Call, Calls, Notification, Remark};
 
 fn warehouse() -> Known {
     let spec = r#"{"subscriptions":[{"image":{"repoURL":"quay.io/northwind/storefront","constraint":"^2.0.0"}}]}"#;
@@ -258,4 +260,42 @@ fn replicas_are_brought_together() {
     assert_eq!(merged.since, jiff::Timestamp::from_second(1).unwrap());
     assert_eq!(merged.deliveries.iter().map(|about| &*about.delivery.id).collect::<Vec<_>>(), ["4", "3", "2", "1"]);
     assert_eq!(merge(Vec::new()), Warehouse::default());
+}
+
+#[test]
+fn a_notification_that_was_switched_off_explains_a_push_that_never_came() {
+    let told = |notification: Notification| {
+        let mut view = Warehouse {
+            namespace: "northwind".to_owned(),
+            name: "app".to_owned(),
+            found: true,
+            subscriptions: subscriptions(&warehouse()),
+            receivers: reaches(&[of_project("northwind")], &[], "northwind", |_| Calls::default()),
+            notifications: vec![notification],
+            ..Warehouse::default()
+        };
+        view.answer = answer(&view);
+        view.answer
+    };
+    let at = |second| Some(Timestamp::from_second(second).unwrap());
+    let off = Notification {
+        registration: "northwind/quay".to_owned(),
+        sender: "Quay".to_owned(),
+        repository: "northwind/storefront".to_owned(),
+        state: "Disabled".to_owned(),
+        message: "switched off by the sender after three failures".to_owned(),
+        disabled: at(100),
+        ..Notification::default()
+    };
+    let answer = told(off.clone());
+    assert!(answer.contains("Quay's notification for northwind/storefront was disabled, seen at"), "{answer}");
+    assert!(answer.contains("after three failures"), "{answer}");
+    let answer = told(Notification { works: true, message: String::new(), healed: at(130), ..off.clone() });
+    assert!(answer.contains("and enabled again at"), "{answer}");
+    let refused = Notification { disabled: None, message: "the token is not accepted".to_owned(), ..off };
+    let answer = told(refused);
+    assert!(
+        answer.contains("registration northwind/quay, northwind/storefront: the token is not accepted"),
+        "{answer}"
+    );
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::journal::words::{clock, receiver_name};
-use crate::views::model::{Call, Calls, Reach, Warehouse};
+use crate::views::model::{Call, Calls, Notification, Reach, Warehouse};
 
 pub(super) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
@@ -21,7 +21,8 @@ pub(super) struct Trouble {
 /// The latest trouble of the receivers that reach the Warehouse. Silence counts only when all of them are silent.
 pub(super) fn trouble(view: &Warehouse) -> Option<Trouble> {
     let reaching = || view.receivers.iter().filter(|reach| reach.reaches);
-    let latest = reaching().filter_map(broken).max_by_key(|trouble| trouble.time);
+    let switched_off = view.notifications.iter().filter_map(switched_off);
+    let latest = reaching().filter_map(broken).chain(switched_off).max_by_key(|trouble| trouble.time);
     let idle = |reach: &Reach| {
         let Call { time, message, .. } = reach.calls.idle.as_ref()?;
         let name = receiver_name(&reach.project, &reach.name);
@@ -34,7 +35,7 @@ pub(super) fn trouble(view: &Warehouse) -> Option<Trouble> {
     let is_useful = reaching().any(|reach| reach.calls.useful.is_some());
     // What is declared for the project and does not work is more telling than a receiver of everybody that is silent.
     let idle = || if is_useful { None } else { not_reaching(view).or_else(|| reaching().find_map(idle)) };
-    latest.or_else(idle).or_else(|| {
+    latest.or_else(|| view.notifications.iter().find_map(not_registered)).or_else(idle).or_else(|| {
         let silent: Vec<String> = reaching()
             .filter(|reach| reach.calls == Calls::default())
             .map(|reach| receiver_name(&reach.project, &reach.name))
@@ -52,6 +53,26 @@ fn not_reaching(view: &Warehouse) -> Option<Trouble> {
     let reach = view.receivers.iter().find(|reach| !reach.reaches)?;
     let text = format!("receiver {}: {}", receiver_name(&reach.project, &reach.name), reach.because);
     Some(Trouble { time: None, text })
+}
+
+/// A notification that the sender has switched off, also when it is on again: pushes in between were not notified.
+fn switched_off(notification: &Notification) -> Option<Trouble> {
+    let Notification { sender, repository, message, works, disabled, healed, .. } = notification;
+    let what = format!("{sender}'s notification for {repository} was disabled, seen at {}", clock((*disabled)?));
+    let text = match healed.filter(|healed| Some(*healed) >= *disabled && *works) {
+        Some(healed) => format!("{what}, and enabled again at {}; the Warehouse was refreshed then", clock(healed)),
+        None if message.is_empty() => format!("{what}, and is enabled again"),
+        None => format!("{what}: {message}"),
+    };
+    Some(Trouble { time: (*healed).max(*disabled), text })
+}
+
+/// A repository without a notification, or a registration that cannot do its work.
+fn not_registered(notification: &Notification) -> Option<Trouble> {
+    let Notification { registration, repository, message, .. } = notification;
+    let of = if repository.is_empty() { String::new() } else { format!(", {repository}") };
+    let text = format!("registration {registration}{of}: {message}");
+    (!message.is_empty()).then_some(Trouble { time: None, text })
 }
 
 /// A receiver whose sender was refused, or called a URL that is no longer served, after it last said what was pushed.
