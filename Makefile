@@ -64,7 +64,7 @@ generate: ## write the CRDs, the chart's copies and the generated tables of the 
 	cargo run --quiet --locked -- crd --output crds
 	rm -f charts/quayside/files/crds/*.yaml
 	cp crds/*.yaml charts/quayside/files/crds/
-	$(TOOLS); CRDS=no deploy/manifests.sh >deploy/kustomize/base/quayside.yaml
+	$(TOOLS); env -u IMAGE CRDS=no deploy/manifests.sh >deploy/kustomize/base/quayside.yaml
 	QUAYSIDE_GENERATE=1 cargo test --quiet --locked --lib reference
 	QUAYSIDE_GENERATE=1 cargo test --quiet --locked --test architecture document
 

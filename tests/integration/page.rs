@@ -1,15 +1,18 @@
 //! The page in a real browser: it is clicked through, by mouse and by keyboard, and judged by axe.
+//!
+//! Where Chromium or Node.js is not installed the test says so and passes, see [`installed`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::{Kargo, Operator, Project, Ran, SOON, Setup, file, get, image, push_body, wait_until};
+use crate::harness::{Kargo, Operator, Project, Ran, SOON, Setup, file, get, image, installed, push_body, wait_until};
 
 /// What the script needs besides Chromium.
-fn tools() -> String {
-    Ran::of(&mut Command::new(file("tests/page/tools.sh")), "").success().trim_end().to_owned()
+fn tools(chromium: &Path) -> String {
+    let mut script = Command::new(file("tests/page/tools.sh"));
+    Ran::of(script.env("QUAYSIDE_CHROMIUM", chromium), "").success().trim_end().to_owned()
 }
 
 /// Where the screenshots stay.
@@ -21,6 +24,8 @@ fn folder() -> PathBuf {
 
 #[tokio::test]
 async fn the_page_works_for_everybody() {
+    let chromium = std::env::var_os("QUAYSIDE_CHROMIUM").map(PathBuf::from).or_else(|| installed("chromium"));
+    let (Some(chromium), Some(node), Some(_)) = (chromium, installed("node"), installed("npm")) else { return };
     let project = Project::new("page").await;
     let operator = Operator::start(Setup::on(project.plane));
     operator.ready().await;
@@ -40,10 +45,11 @@ async fn the_page_works_for_everybody() {
         get(operator.views, &format!("/api/v1/deliveries/{id}")).body.contains("\"seen\"").then_some(())
     })
     .await;
-    let mut script = Command::new("node");
+    let mut script = Command::new(node);
+    script.env("QUAYSIDE_CHROMIUM", &chromium);
     script.arg(file("tests/page/page.mjs")).arg(format!("http://{}", operator.views));
     script.args([format!("{}/app", project.namespace), id]).arg(folder());
-    script.env("QUAYSIDE_PAGE_TOOLS", tools());
+    script.env("QUAYSIDE_PAGE_TOOLS", tools(&chromium));
     script.env("QUAYSIDE_URL", hook.url()).env("QUAYSIDE_BODY", push_body(&repository, &["1.4.2"]));
     Ran::of(&mut script, "").success();
 }

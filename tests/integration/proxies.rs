@@ -1,10 +1,10 @@
 //! The configurations of `examples/proxies`, run by a real nginx and a real HAProxy in front of two operators.
 //!
-//! Where a proxy is not installed its tests say so and pass, unless `QUAYSIDE_TEST_PROXIES=required`, as in CI.
+//! Where a proxy is not installed its tests say so and pass, see [`installed`].
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::harness::{
     Authority, ControlPlane, Hook, Operator, Pair, Project, SOON, Setup, chunked, content, exchange_on, free_address,
-    head, image, push_body, wait_until,
+    head, image, installed, push_body, wait_until,
 };
 
 const REPOSITORY: &str = "quay.io/proxies/app";
@@ -52,19 +52,6 @@ impl Kind {
                 "  http-request replace-path /hooks/(.*) /\\1\n  default_backend quayside\n",
             ),
         }
-    }
-
-    fn program(self) -> Option<PathBuf> {
-        let found = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"]
-            .map(|folder| Path::new(folder).join(self.name()))
-            .into_iter()
-            .find(|path| path.exists());
-        let required = std::env::var("QUAYSIDE_TEST_PROXIES").is_ok_and(|value| value == "required");
-        assert!(found.is_some() || !required, "{} is not installed", self.name());
-        if found.is_none() {
-            println!("NOT TESTED: {} is not installed", self.name());
-        }
-        found
     }
 }
 
@@ -151,7 +138,7 @@ struct World {
 
 impl World {
     async fn of(kind: Kind, edit: (&str, &str)) -> Option<Self> {
-        let program = kind.program()?;
+        let program = installed(kind.name())?;
         let operators =
             [(); 2].map(|()| Operator::start(Setup::on(ControlPlane::shared()).with(["--drain-delay", "1s"])));
         for operator in &operators {

@@ -29,7 +29,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use quay::{QuayStandIn, Right};
 pub(crate) use registry::{Registry, tags_at};
 pub(crate) use tls::{Authority, Pair, Volume};
-pub(crate) use tool::{Ran, bash, quayside};
+pub(crate) use tool::{Ran, bash, installed, quayside};
 pub(crate) use wait::{SOON, wait_until};
 
 /// A file of the repository.

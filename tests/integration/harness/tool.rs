@@ -1,7 +1,7 @@
 //! Running programs.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What a program that has ended said.
@@ -31,6 +31,20 @@ impl Ran {
         assert_eq!(self.code, Some(0), "stdout: {}\nstderr: {}", self.out, self.err);
         self.out
     }
+}
+
+/// A program of this machine that few tests need. Where it is not installed they say so and pass, unless
+/// `QUAYSIDE_TEST_PROGRAMS=required`, as in CI.
+pub(crate) fn installed(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let sbin = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    let found = std::env::split_paths(&path).chain(sbin).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let required = std::env::var("QUAYSIDE_TEST_PROGRAMS").is_ok_and(|value| value == "required");
+    assert!(found.is_some() || !required, "{name} is not installed");
+    if found.is_none() {
+        println!("NOT TESTED: {name} is not installed");
+    }
+    found
 }
 
 /// The program under test.
