@@ -21,6 +21,9 @@ use trouble::{capitalised, trouble};
 /// Deliveries that are listed for a Warehouse.
 const MOST_DELIVERIES: usize = 20;
 
+/// Receivers that do not reach a Warehouse, of which the answer names the reason.
+const MOST_REASONS: usize = 5;
+
 /// What it subscribes to.
 pub(super) fn subscriptions(warehouse: &Known) -> Vec<Subscription> {
     let one = |entry: &Result<crate::domain::subscription::Subscription, _>| match entry {
@@ -151,9 +154,11 @@ pub fn answer(view: &Warehouse) -> String {
         };
     }
     if !view.receivers.iter().any(|receiver| receiver.reaches) {
-        return match view.receivers.first() {
-            Some(Reach { name, because, .. }) => format!("No receiver reaches the Warehouse: {name}: {because}"),
-            None => format!(
+        let reason = |Reach { name, because, .. }: &Reach| format!("{name}: {because}");
+        let reasons: Vec<String> = view.receivers.iter().map(reason).take(MOST_REASONS).collect();
+        return match reasons.as_slice() {
+            [_, ..] => format!("No receiver reaches the Warehouse: {}", reasons.join("; ")),
+            [] => format!(
                 "No receiver that is served reaches project {namespace}; declare one in its ProjectConfig, or read the conditions of \
                  the one that is there"
             ),

@@ -18,41 +18,49 @@ pub(super) struct Trouble {
     pub(super) text: String,
 }
 
-/// The latest trouble of the receivers that reach the Warehouse. Silence counts only when all of them are silent.
+/// The latest trouble of the receivers that reach the Warehouse.
 pub(super) fn trouble(view: &Warehouse) -> Option<Trouble> {
-    let reaching = || view.receivers.iter().filter(|reach| reach.reaches);
+    // What comes to a receiver of everybody says little about one project; its own receivers are more telling.
+    let (own, shared): (Vec<&Reach>, Vec<&Reach>) = view.receivers.iter().partition(|reach| !reach.project.is_empty());
+    let receivers = if own.is_empty() { shared } else { own };
+    let reaching = || receivers.iter().copied().filter(|reach| reach.reaches);
     let switched_off = view.notifications.iter().filter_map(switched_off);
     let latest = reaching().filter_map(broken).chain(switched_off).max_by_key(|trouble| trouble.time);
-    let idle = |reach: &Reach| {
-        let Call { time, message, .. } = reach.calls.idle.as_ref()?;
-        let name = receiver_name(&reach.project, &reach.name);
-        let text = format!(
-            "only events that ask for nothing came to receiver {name}, the last at {}: {message}",
-            clock(*time)
-        );
-        Some(Trouble { time: Some(*time), text })
-    };
-    let is_useful = reaching().any(|reach| reach.calls.useful.is_some());
-    // What is declared for the project and does not work is more telling than a receiver of everybody that is silent.
-    let idle = || if is_useful { None } else { not_reaching(view).or_else(|| reaching().find_map(idle)) };
-    latest.or_else(|| view.notifications.iter().find_map(not_registered)).or_else(idle).or_else(|| {
-        let silent: Vec<String> = reaching()
-            .filter(|reach| reach.calls == Calls::default())
-            .map(|reach| receiver_name(&reach.project, &reach.name))
-            .collect();
-        let text = format!(
-            "no request has come to receiver {}; see whether its sender has the URL and is enabled",
-            silent.join(", ")
-        );
-        (!is_useful && !silent.is_empty()).then_some(Trouble { time: None, text })
+    latest.or_else(|| view.notifications.iter().find_map(not_registered)).or_else(|| {
+        if reaching().any(|reach| reach.calls.useful.is_some()) {
+            return None;
+        }
+        let not_reaching = || receivers.iter().find(|reach| !reach.reaches).map(|reach| not_reaching(reach));
+        not_reaching().or_else(|| reaching().find_map(idle)).or_else(|| silent(reaching()))
     })
 }
 
-/// The first receiver that should reach the Warehouse and does not.
-fn not_reaching(view: &Warehouse) -> Option<Trouble> {
-    let reach = view.receivers.iter().find(|reach| !reach.reaches)?;
+/// A receiver that should reach the Warehouse and does not.
+fn not_reaching(reach: &Reach) -> Trouble {
     let text = format!("receiver {}: {}", receiver_name(&reach.project, &reach.name), reach.because);
-    Some(Trouble { time: None, text })
+    Trouble { time: None, text }
+}
+
+/// A receiver to which only events came that ask for nothing.
+fn idle(reach: &Reach) -> Option<Trouble> {
+    let Call { time, message, .. } = reach.calls.idle.as_ref()?;
+    let name = receiver_name(&reach.project, &reach.name);
+    let text =
+        format!("only events that ask for nothing came to receiver {name}, the last at {}: {message}", clock(*time));
+    Some(Trouble { time: Some(*time), text })
+}
+
+/// Receivers to which nothing came.
+fn silent<'r>(reaching: impl Iterator<Item = &'r Reach>) -> Option<Trouble> {
+    let silent: Vec<String> = reaching
+        .filter(|reach| reach.calls == Calls::default())
+        .map(|reach| receiver_name(&reach.project, &reach.name))
+        .collect();
+    let text = format!(
+        "no request has come to receiver {}; see whether its sender has the URL and is enabled",
+        silent.join(", ")
+    );
+    (!silent.is_empty()).then_some(Trouble { time: None, text })
 }
 
 /// A notification that the sender has switched off, also when it is on again: pushes in between were not notified.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Asked, Row, known, repository, subscribed};
-use crate::harness::{ControlPlane, Operator, Project, git, image};
+use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, git, image};
 
 /// Where Secrets of the cluster are.
 const SYSTEM_NAMESPACE: &str = "kargo-system-resources";
@@ -109,6 +109,8 @@ pub(super) async fn other_project(row: Row) {
 }
 
 pub(super) async fn narrowed_down(row: Row) {
+    // A ClusterConfig of another test would reach the Warehouse.
+    let _turn = ClusterTurn::take().await;
     let operator = Operator::shared().await;
     let (system, project) =
         (Project::named(ControlPlane::shared(), SYSTEM_NAMESPACE.to_owned()).await, Project::new("narrowed").await);
