@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Asked, Row, known, repository, subscribed};
-use crate::harness::{ClusterTurn, ControlPlane, Operator, Project, git, image};
+use crate::harness::{ControlPlane, Operator, Project, Setup, git, image};
 
 /// Where Secrets of the cluster are.
 const SYSTEM_NAMESPACE: &str = "kargo-system-resources";
@@ -109,19 +109,20 @@ pub(super) async fn other_project(row: Row) {
 }
 
 pub(super) async fn narrowed_down(row: Row) {
-    // A ClusterConfig of another test would reach the Warehouse.
-    let _turn = ClusterTurn::take().await;
-    let operator = Operator::shared().await;
+    // On the shared control plane a receiver of the cluster that another test has made would reach the Warehouse.
+    let (plane, _turn) = ControlPlane::for_elections().await;
+    let operator = Operator::start(Setup::on(plane));
+    operator.ready().await;
     let (system, project) =
-        (Project::named(ControlPlane::shared(), SYSTEM_NAMESPACE.to_owned()).await, Project::new("narrowed").await);
+        (Project::named(plane, SYSTEM_NAMESPACE.to_owned()).await, Project::on(plane, "narrowed").await);
     let name = format!("{}-hub", project.namespace);
     system.secret("narrowed-down", "a long enough secret for everybody").await;
     system.cluster_receiver(&name, json!({"quay": {"secretRef": {"name": "narrowed-down"}}})).await;
     let annotate = format!("kubectl annotate clusterreceiver {name} quayside.dev/projects=elsewhere");
     project.plane.bash(&annotate).success();
     project.warehouse("app", json!([git("https://git.example.com/northwind/narrowed", "main")])).await;
-    known(&project, operator).await;
-    row.is_told(Asked::of(&project, operator)).await;
+    known(&project, &operator).await;
+    row.is_told(Asked::of(&project, &operator)).await;
     project.plane.bash(&format!("kubectl delete clusterreceiver {name}")).success();
 }
 
