@@ -14,6 +14,7 @@ pub(crate) mod label;
 pub(crate) mod owner;
 pub mod path;
 pub(crate) mod path_pattern;
+pub(crate) mod percent;
 pub(crate) mod project_filter;
 pub(crate) mod promotion;
 pub mod repo;

@@ -58,6 +58,12 @@ impl Endpoint {
         &self.authority
     }
 
+    /// The path of the web interface, as it stands in the URLs of Git repositories; empty for the root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) const fn port(&self) -> u16 {
         self.port
     }
@@ -88,6 +94,18 @@ mod tests {
         assert_eq!((own.authority(), own.target("/x").as_str()), ("Quay.Corp.example:8080", "/registry/api/v1/x"));
         assert_eq!(Endpoint::parse("http://[::1]:80").unwrap().host(), "::1");
         assert_eq!(Endpoint::parse("https://quay.io/api/v1/"), Endpoint::parse("https://quay.io"));
+    }
+
+    #[test]
+    fn the_path_of_an_endpoint_is_what_stands_before_the_api() {
+        for (endpoint, path) in [
+            ("https://git.example.com", ""),
+            ("https://git.example.com/", ""),
+            ("https://git.example.com/forge/", "/forge"),
+            ("https://git.example.com/forge/api/v1", "/forge"),
+        ] {
+            assert_eq!(Endpoint::parse(endpoint).unwrap().path(), path);
+        }
     }
 
     #[test]

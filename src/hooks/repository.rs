@@ -1,5 +1,7 @@
 //! Names of repositories as parts of paths.
 
+use crate::domain::percent;
+
 /// Longer names are refused; Quay's have at most 255 characters for each of namespace and name.
 const LONGEST: usize = 512;
 
@@ -20,19 +22,9 @@ pub(super) fn escaped(repository: &str) -> Option<String> {
     is_repository(repository).then(|| repository.split('/').map(part).collect::<Vec<_>>().join("/"))
 }
 
-/// One part of a path, with everything escaped that is not a letter, a digit or one of `-._~`.
+/// One part of a path.
 pub(super) fn part(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
-            _ => {
-                escaped.push('%');
-                escaped.push_str(&hex::encode_upper([byte]));
-            }
-        }
-    }
-    escaped
+    percent::escaped(text.as_bytes())
 }
 
 /// Whether what a host calls an id can be part of a path.

@@ -15,6 +15,7 @@ use crate::api::registration::{ReceiverRef, SenderConfig};
 use crate::controller::secrets::{SecretData, SecretState};
 use crate::domain::alias::HostAliases;
 use crate::domain::owner::Owner;
+use crate::domain::percent::escaped;
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::Secret;
 use crate::hooks::gitea::Gitea;
@@ -92,7 +93,7 @@ impl Following {
         }
         let is_listed = self.list_namespaces(parts, spec).await?;
         if is_listed || self.wanted_at != Some(versions) {
-            self.want(parts, spec, config, &endpoint, book);
+            self.want(parts, spec, &endpoint, book);
             self.wanted_at = Some(versions);
         }
         Ok(())
@@ -210,7 +211,6 @@ impl Following {
         &mut self,
         parts: &Registrations,
         spec: &RegistrationSpec,
-        config: &SenderConfig,
         endpoint: &Endpoint,
         book: &parking_lot::Mutex<Book>,
     ) {
@@ -218,7 +218,7 @@ impl Following {
         let names = Names {
             authority: endpoint.authority(),
             host: endpoint.host(),
-            path: path_of(&config.endpoint),
+            path: endpoint.path(),
             is_git: aim.sender == Sender::Gitea,
             aliases: [&parts.tables.aliases, &self.aliases],
         };
@@ -297,13 +297,6 @@ fn too_demanding() -> Problem {
 
 /// The URL with user and password, if the receiver demands them.
 fn with_user(url: &str, basic_auth: Option<&Secret>) -> zeroize::Zeroizing<String> {
-    let escaped = |bytes: &[u8]| {
-        let escape = |byte: &u8| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        };
-        bytes.iter().map(escape).collect::<String>()
-    };
     let parts = basic_auth.zip(url.split_once("://")).and_then(|(pair, url)| {
         let at = pair.expose().iter().position(|byte| *byte == b':')?;
         Some((&pair.expose()[..at], &pair.expose()[at + 1..], url))
@@ -313,12 +306,6 @@ fn with_user(url: &str, basic_auth: Option<&Secret>) -> zeroize::Zeroizing<Strin
         None => url.to_owned(),
     }
     .into()
-}
-
-/// The path of an endpoint.
-fn path_of(endpoint: &str) -> &str {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    rest.find('/').map_or("", |at| rest[at..].trim_end_matches('/').trim_end_matches("/api/v1"))
 }
 
 #[cfg(test)]
@@ -343,17 +330,5 @@ mod tests {
         let pair = Secret::new(b"mira:p@ss:w/rd".to_vec());
         assert_eq!(&**with_user("https://h/quay/x", Some(&pair)), "https://mira:p%40ss%3Aw%2Frd@h/quay/x");
         assert_eq!(&**with_user("https://h/quay/x", None), "https://h/quay/x");
-    }
-
-    #[test]
-    fn the_path_of_an_endpoint_is_what_stands_before_the_api() {
-        for (endpoint, path) in [
-            ("https://git.example.com", ""),
-            ("https://git.example.com/", ""),
-            ("https://git.example.com/forge/", "/forge"),
-            ("https://git.example.com/forge/api/v1", "/forge"),
-        ] {
-            assert_eq!(path_of(endpoint), path);
-        }
     }
 }
