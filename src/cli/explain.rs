@@ -13,13 +13,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use http::{HeaderName, HeaderValue, Method, header};
 
 use super::manifests::{Manifests, Resolved};
 use super::receivers::Receivers;
 use super::send::certificates;
-use super::{AliasArgs, Outcome, note, print, read};
+use super::{AliasArgs, Form, Outcome, note, print, read};
 use crate::delivery;
 use crate::domain::client_cert::{ClientIdentity, Fingerprint};
 use crate::domain::owner::Owner;
@@ -111,14 +111,6 @@ pub(super) struct Args {
     /// The form of the output.
     #[arg(short = 'o', long, value_name = "FORM", default_value = "text")]
     output: Form,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
-    /// For people.
-    Text,
-    /// For scripts.
-    Json,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {

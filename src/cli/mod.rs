@@ -1,8 +1,9 @@
 //! The command line.
 //!
-//! Every subcommand but `run` works without a cluster. Exit codes: 0 is success, 1 an answer or outcome that is not, 2
+//! `run`, `crd diff` and the subcommands of `look` ask a cluster; the others work without one. Exit codes: 0 is success, 1 an answer or outcome that is not, 2
 //! an input that cannot be used.
 
+mod cluster;
 mod crd;
 mod explain;
 mod look;
@@ -19,9 +20,10 @@ mod url;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::alias::HostAliases;
+use crate::views::model::Verdict;
 
 /// Turns webhooks of registries and Git hosts into refreshes of Kargo Warehouses.
 #[derive(Debug, Parser)]
@@ -64,6 +66,15 @@ impl AliasArgs {
     }
 }
 
+/// The form of the output, where people get no table.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Form {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
 /// What a subcommand comes to.
 type Outcome = Result<ExitCode, anyhow::Error>;
 
@@ -71,6 +82,15 @@ type Outcome = Result<ExitCode, anyhow::Error>;
 const FAILED: u8 = 1;
 /// Exit code of an input that cannot be used; also clap's.
 const UNUSABLE: u8 = 2;
+
+/// The exit code of a subcommand that judges: 0 when all is well, 1 with warnings, 2 with failures.
+fn code_of(worst: Verdict) -> ExitCode {
+    match worst {
+        Verdict::Passed | Verdict::Skipped => ExitCode::SUCCESS,
+        Verdict::Warning => ExitCode::from(FAILED),
+        Verdict::Failed => ExitCode::from(UNUSABLE),
+    }
+}
 
 /// Parses the arguments of the process and runs the subcommand.
 #[must_use]

@@ -234,6 +234,7 @@ fn explain_adds_what_a_client_adds_and_judges_a_client_certificate_as_the_server
 
 #[test]
 fn help_is_there_for_every_command() {
+    assert!(quayside(["crd", "diff", "--help"]).success().contains("Examples:"));
     for command in ["run", "crd", "url", "explain"] {
         let help = quayside([command, "--help"]).success();
         assert!(help.contains("Examples:") && help.contains(&format!("quayside {command}")), "{help}");

@@ -25,6 +25,7 @@ mod catch_up;
 mod chaos;
 mod cluster_scope;
 mod command_line;
+mod crd_diff;
 mod credentials;
 mod credentials_demanded;
 mod drain;

@@ -1,6 +1,5 @@
 //! Reaching the views of every replica: by port-forward with the caller's kubeconfig and rights, or at an address.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -13,11 +12,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+use crate::cli::cluster::Cluster;
 
 /// How long one replica may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,13 +31,8 @@ pub(in crate::cli) struct Source {
     #[arg(long, value_name = "URL", conflicts_with_all = ["kubeconfig", "context", "namespace", "selector"])]
     server: Vec<Uri>,
 
-    /// The kubeconfig of the cluster. Default: the file in KUBECONFIG, else ~/.kube/config.
-    #[arg(long, env = "QUAYSIDE_KUBECONFIG", value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-
-    /// The context of the kubeconfig. Default: the current one.
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    cluster: Cluster,
 
     /// The namespace in which Quayside runs. Default: all that may be searched.
     #[arg(short, long, value_name = "NAMESPACE")]
@@ -123,17 +118,7 @@ impl Source {
 
     /// A client of the API server.
     pub(in crate::cli) async fn client(&self) -> anyhow::Result<Client> {
-        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
-        let config = match &self.kubeconfig {
-            Some(path) => {
-                let file = Kubeconfig::read_from(path)
-                    .with_context(|| format!("failed to read the kubeconfig {}", path.display()))?;
-                kube::Config::from_custom_kubeconfig(file, &options).await?
-            }
-            None if self.context.is_some() => kube::Config::from_kubeconfig(&options).await?,
-            None => kube::Config::infer().await.context("no cluster is configured: give --kubeconfig or --server")?,
-        };
-        Client::try_from(config).context("failed to set up the API client")
+        self.cluster.client().await
     }
 }
 

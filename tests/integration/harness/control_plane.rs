@@ -63,6 +63,11 @@ impl ControlPlane {
         Self::alone(&ELECTIONS, &TURN).await
     }
 
+    /// One without any CRDs, for the test that asks for it alone. It ends when it is dropped.
+    pub(crate) fn bare() -> Self {
+        Self::start("").unwrap_or_else(|error| panic!("{error}"))
+    }
+
     async fn alone(
         plane: &'static OnceLock<Result<Self, String>>,
         turn: &'static AsyncMutex<()>,

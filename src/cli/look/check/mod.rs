@@ -15,7 +15,7 @@ use kube::{Api, Client};
 
 use super::Form;
 use super::replicas::{Replica, Source, ask};
-use crate::cli::{FAILED, Outcome, UNUSABLE, block_on, print};
+use crate::cli::{Outcome, block_on, code_of, print};
 use crate::journal::record::Record;
 use crate::process::clock::Clock;
 use crate::views::checks::{self, worst};
@@ -61,10 +61,8 @@ pub(in crate::cli) fn run(args: &Args) -> Outcome {
         show(&findings)
     });
     Ok(match worst(&findings) {
-        Verdict::Passed | Verdict::Skipped => ExitCode::SUCCESS,
         Verdict::Warning if args.tolerate_warnings => ExitCode::SUCCESS,
-        Verdict::Warning => ExitCode::from(FAILED),
-        Verdict::Failed => ExitCode::from(UNUSABLE),
+        worst => code_of(worst),
     })
 }
 

@@ -8,7 +8,8 @@ use kube::ResourceExt;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use crate::api::condition::READY;
+use crate::api::{self, condition::READY};
+use crate::cli::crd::compare::{changes, is_served};
 use crate::controller::status::RECEIVER_CONDITION;
 use crate::domain::scope::ObjectKey;
 use crate::refresh::patch::REFRESH_ANNOTATION;
@@ -21,10 +22,8 @@ const OVERDUE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The kinds that Quayside reads. Without Kargo's nothing works; ours can be missing.
 pub(super) fn definitions(found: &[CustomResourceDefinition]) -> Vec<Check> {
-    let served = |name: &str| {
-        let definition = found.iter().find(|definition| definition.name_any() == name)?;
-        Some(definition.spec.versions.iter().any(|version| version.name == "v1alpha1" && version.served))
-    };
+    let of_name = |name: &str| found.iter().find(|definition| definition.name_any() == name);
+    let served = |name: &str| of_name(name).map(is_served);
     let (mut missing, mut other) = (Vec::new(), Vec::new());
     for name in ["projectconfigs", "clusterconfigs", "warehouses", "promotions"] {
         let name = format!("{name}.kargo.akuity.io");
@@ -51,18 +50,33 @@ pub(super) fn definitions(found: &[CustomResourceDefinition]) -> Vec<Check> {
     } else {
         Check::passed(Group::Cluster, "crds", "Kargo's kinds are served in v1alpha1")
     };
-    let ours = ["receivers.quayside.dev", "clusterreceivers.quayside.dev"];
-    let own = if ours.iter().all(|name| served(name) == Some(true)) {
-        Check::passed(Group::Cluster, "own-crds", "Receiver and ClusterReceiver are served")
-    } else {
-        Check::warning(
+    vec![kargo, own_definitions(of_name)]
+}
+
+/// Whether our own kinds are served as this version has them: the API server drops fields that a definition lacks.
+fn own_definitions<'a>(of_name: impl Fn(&str) -> Option<&'a CustomResourceDefinition>) -> Check {
+    let ours = || api::crds().into_iter().filter(|definition| definition.spec.group == api::OWN_GROUP);
+    let is_missing = |name: &String| !of_name(name).is_some_and(is_served);
+    let missing: Vec<String> = ours().map(|definition| definition.name_any()).filter(is_missing).collect();
+    if !missing.is_empty() {
+        let message = format!("not served, so none of the kind can be declared: {}", examples(&missing));
+        return Check::warning(
             Group::Cluster,
             "own-crds",
-            "Receiver or ClusterReceiver is not served, so only the kinds that Kargo knows can be declared",
-            "quayside crd | kubectl apply -f -",
-        )
+            message,
+            "quayside crd --own | kubectl apply --server-side -f -",
+        );
+    }
+    let differs = |ours: &CustomResourceDefinition| {
+        of_name(&ours.name_any()).is_some_and(|theirs| !changes(theirs, ours).is_empty())
     };
-    vec![kargo, own]
+    let other: Vec<String> = ours().filter(differs).map(|definition| definition.name_any()).collect();
+    if !other.is_empty() {
+        let message = format!("of another version of Quayside than this command: {}", examples(&other));
+        let remedy = "quayside crd diff shows what differs, and what brings them up to date.";
+        return Check::warning(Group::Cluster, "own-crds", message, remedy);
+    }
+    Check::passed(Group::Cluster, "own-crds", "Quayside's kinds are served, as this version has them")
 }
 
 /// Whether Kargo takes refreshes up.
@@ -244,9 +258,7 @@ mod tests {
         let verdicts =
             |found: &[CustomResourceDefinition]| definitions(found).iter().map(|it| it.verdict).collect::<Vec<_>>();
         assert_eq!(verdicts(&all), [Verdict::Passed, Verdict::Warning]);
-        all.extend(
-            ["receivers", "clusterreceivers"].map(|name| definition(&format!("{name}.quayside.dev"), "v1alpha1")),
-        );
+        all.extend(api::crds().into_iter().filter(|it| it.spec.group == api::OWN_GROUP));
         assert_eq!(worst(&definitions(&all)), Verdict::Passed);
         // As the chart installs them where Kargo is not.
         let without_promotions: Vec<_> = all.iter().filter(|it| it.name_any() != names[3]).cloned().collect();
@@ -254,6 +266,24 @@ mod tests {
         all[0] = definition(&names[0], "v1beta9");
         assert!(definitions(&all)[0].message.contains("v1alpha1 is not served of projectconfigs"));
         assert!(definitions(&all[1..])[0].message.contains("missing: projectconfigs"));
+    }
+
+    #[test]
+    fn our_own_definitions_are_to_be_those_of_this_version() {
+        let mut all = api::crds();
+        let own =
+            |found: &[CustomResourceDefinition]| definitions(found).pop().map(|it| (it.verdict, it.message)).unwrap();
+        assert_eq!(own(&all).0, Verdict::Passed);
+        let last = all.last_mut().unwrap();
+        let name = last.name_any();
+        last.spec.versions[0].schema.as_mut().unwrap().open_api_v3_schema.as_mut().unwrap().properties = None;
+        assert_eq!(own(&all), (Verdict::Warning, format!("of another version of Quayside than this command: {name}")));
+        all.pop();
+        assert_eq!(own(&all), (Verdict::Warning, format!("not served, so none of the kind can be declared: {name}")));
+        // Kargo's own have more fields.
+        let mut all = api::crds();
+        all[0].spec.versions[0].additional_printer_columns = None;
+        assert_eq!(own(&all).0, Verdict::Passed);
     }
 
     #[test]
