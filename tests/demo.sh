@@ -3,9 +3,11 @@
 # Quay is played by `quayside send`; everything else is real. Leaves nothing behind, and fails if any step does not happen.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source-path=SCRIPTDIR source=controlplane/start.sh
+source tests/controlplane/start.sh
 
 namespace=kargo-demo
-operator_pid='' plane_pid='' plane_in=''
+operator_pid=''
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quayside-demo.XXXXXX")
 
 cleanup() {
@@ -14,8 +16,7 @@ cleanup() {
     kill "$operator_pid" 2>/dev/null || true
     wait "$operator_pid" 2>/dev/null || true
   fi
-  if [[ -n $plane_in ]]; then eval "exec $plane_in>&-"; fi 2>/dev/null # its end of input is its sign to stop
-  if [[ -n $plane_pid ]]; then wait "$plane_pid" 2>/dev/null || true; fi
+  stop_plane
   rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -60,14 +61,7 @@ export QUAYSIDE_TEST_TOOLS
 PATH=$(cd "${CARGO_TARGET_DIR:-target}/debug" && pwd):$QUAYSIDE_TEST_TOOLS:$PATH
 
 say "Start etcd and a Kubernetes API server"
-coproc PLANE { exec tests/controlplane/controlplane.sh run "$dir/controlplane"; }
-# Bash forgets these when the coprocess ends. It closes them in whatever it starts, so ours is the only open end.
-# shellcheck disable=SC2153 # coproc sets PLANE_PID
-plane_pid=$PLANE_PID plane_in=${PLANE[1]}
-line=
-read -r line <&"${PLANE[0]}" || true
-[[ $line == ready* ]] || die "the control plane did not start; see above"
-export KUBECONFIG=$dir/controlplane/kubeconfig KUBECACHEDIR=$dir/cache
+start_plane "$dir" || die "the control plane did not start; see above"
 show 'kubectl version'
 
 say "Install the CRDs, Quayside's ServiceAccount with its rights, and a project with a Quay receiver"

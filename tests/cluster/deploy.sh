@@ -3,13 +3,13 @@
 # Kustomize apply and change what they say, and the values in the examples for Argo CD and Flux render. Part of `make chart`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source-path=SCRIPTDIR source=../controlplane/start.sh
+source tests/controlplane/start.sh
 
-plane_pid='' plane_in=''
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quayside-deploy.XXXXXX")
 cleanup() {
   trap '' INT TERM HUP
-  if [[ -n $plane_in ]]; then eval "exec $plane_in>&-"; fi 2>/dev/null # its end of input is its sign to stop
-  if [[ -n $plane_pid ]]; then wait "$plane_pid" 2>/dev/null || true; fi
+  stop_plane
   rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -54,13 +54,7 @@ grep -q "targetRevision: $version\$" deploy/argocd/application.yaml || die "the 
 grep -q "semver: \">=$version" deploy/flux/quayside.yaml || die "the example for Flux does not begin with the version $version"
 ok "they name the version of the chart"
 
-coproc PLANE { exec tests/controlplane/controlplane.sh run "$dir/controlplane"; }
-# shellcheck disable=SC2153 # coproc sets PLANE_PID
-plane_pid=$PLANE_PID plane_in=${PLANE[1]}
-line=
-read -r line <&"${PLANE[0]}" || true
-[[ $line == ready* ]] || die "the control plane did not start; see above"
-export KUBECONFIG=$dir/controlplane/kubeconfig KUBECACHEDIR=$dir/cache
+start_plane "$dir" || die "the control plane did not start; see above"
 
 # As a person would: one file into an empty cluster, and once more.
 NAMESPACE=hooks BASE_URL=https://hooks.example.org/x IMAGE=registry.example.org/q@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef \
