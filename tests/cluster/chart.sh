@@ -3,13 +3,13 @@
 # with every optional thing on, against a real API server. Leaves nothing behind.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source-path=SCRIPTDIR source=../controlplane/start.sh
+source tests/controlplane/start.sh
 
-plane_pid='' plane_in=''
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quayside-chart.XXXXXX")
 cleanup() {
   trap '' INT TERM HUP
-  if [[ -n $plane_in ]]; then eval "exec $plane_in>&-"; fi 2>/dev/null # its end of input is its sign to stop
-  if [[ -n $plane_pid ]]; then wait "$plane_pid" 2>/dev/null || true; fi
+  stop_plane
   rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -245,13 +245,7 @@ ok "the dashboard's ConfigMap holds files/dashboard.json"
 # ---- against an API server
 
 export CONTROLPLANE_APISERVER_ARGS=--service-cluster-ip-range=10.0.0.0/24,fd00:10::/112 # for both families
-coproc PLANE { exec tests/controlplane/controlplane.sh run "$dir/controlplane"; }
-# shellcheck disable=SC2153 # coproc sets PLANE_PID
-plane_pid=$PLANE_PID plane_in=${PLANE[1]}
-line=
-read -r line <&"${PLANE[0]}" || true
-[[ $line == ready* ]] || die "the control plane did not start; see above"
-export KUBECONFIG=$dir/controlplane/kubeconfig KUBECACHEDIR=$dir/cache
+start_plane "$dir" || die "the control plane did not start; see above"
 
 kubectl apply -f "$fixtures/foreign-crds.yaml" >/dev/null
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
@@ -328,7 +322,38 @@ said=$(tests/cluster/spread.sh "$chart" "${needed[@]}" --set-json "$nowhere" 2>&
 [[ $said == *"both replicas share one value of topology"* ]] || die "without the chart's constraints the replicas are spread as well, so the check before is worth nothing:" "$said"
 ok "which it does not by itself"
 
+# Between the Pods' own folders and disks: what serves stays, as it is, until the other one is ready. No controller runs here, so we are it.
+workloads() { kubectl get deployments,statefulsets -n strict -o name | paste -sd' '; }
+deployment=deployment.apps/q-quayside statefulset=statefulset.apps/q-quayside
+upgrade() { helm upgrade q "$chart" --namespace strict "${needed[@]}" "$@" >"$dir/notes" || die "this upgrade failed: $*"; }
+becomes_ready() { kubectl patch "$1" -n strict --subresource=status --type=merge --patch '{"status": {"replicas": 2, "readyReplicas": 2}}' >/dev/null; }
+moved() { # moved WHAT WANTED
+  [[ $(workloads) == "$2" ]] || die "$1: there are '$(workloads)', not '$2'"
+  ok "$1"
+}
+disks=(--set spool.persistence.enabled=true --set spool.persistence.storageClassName=fast)
+helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
+before=$(kubectl get "$deployment" -n strict -o=jsonpath='{.metadata.uid} {.metadata.generation}')
+upgrade "${disks[@]}"
+moved "to disks: the Deployment stays until the StatefulSet is ready" "$deployment $statefulset"
+[[ $(kubectl get "$deployment" -n strict -o=jsonpath='{.metadata.uid} {.metadata.generation}') == "$before" ]] || die "the Deployment that stays was changed, so its Pods would be replaced"
+grep -q 'which removes it' "$dir/notes" || die "the notes do not say what to do next"
+upgrade "${disks[@]}"
+moved "also through another upgrade" "$deployment $statefulset"
+becomes_ready "$statefulset"
+upgrade "${disks[@]}"
+moved "then it is removed" "$statefulset"
+if grep -q 'which removes it' "$dir/notes"; then die "the notes speak of a move that is over"; fi
+upgrade # whose values do not say any more which disks they were
+moved "back: the StatefulSet stays until the Deployment is ready" "$deployment $statefulset"
+becomes_ready "$deployment"
+upgrade
+moved "then it is removed" "$deployment"
+helm uninstall q --namespace strict >/dev/null 2>&1
+kubectl delete pvc --all -n strict >/dev/null 2>&1
+
 # CRDs, with a real installation: none there, ours there, those of another owner there.
+kubectl delete -f crds/ >/dev/null # those that were installed so far
 crds() { kubectl get crd -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{" "}{.metadata.generation}{"\n"}{end}' | grep -E '^[a-z]+\.(kargo\.akuity\.io|quayside\.dev) ' || true; }
 helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
@@ -345,6 +370,20 @@ helm upgrade q "$chart" --namespace strict "${needed[@]}" >/dev/null
 helm uninstall q --namespace strict >/dev/null 2>&1
 [[ $(crds) == "$before" ]] || die "uninstalling changed the CRDs"
 ok "upgrade and uninstall keep them"
+# Kargo takes over what we brought, as its chart does: its release in the annotations, more fields, and to be kept.
+helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
+for name in projectconfigs clusterconfigs warehouses; do
+  kubectl annotate --overwrite crd "$name.kargo.akuity.io" meta.helm.sh/release-name=kargo meta.helm.sh/release-namespace=kargo \
+    controller-gen.kubebuilder.io/version=v0.18.0 >/dev/null
+  kubectl patch crd "$name.kargo.akuity.io" --type=json --patch \
+    '[{"op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/extra", "value": {"type": "string"}}]' >/dev/null
+done
+before=$(crds)
+helm upgrade q "$chart" --namespace strict "${needed[@]}" >/dev/null
+[[ $(crds) == "$before" ]] || die "an upgrade changed CRDs that Kargo has taken over"
+helm uninstall q --namespace strict >/dev/null 2>&1
+[[ $(crds) == "$before" ]] || die "uninstalling changed CRDs that Kargo has taken over"
+ok "CRDs that Kargo took over from the release are left alone by its upgrade and uninstallation"
 kubectl annotate crd --all example.com/owner=somebody meta.helm.sh/release-name- meta.helm.sh/release-namespace- >/dev/null
 kubectl patch crd warehouses.kargo.akuity.io --type=json --patch '[{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns/0"}]' >/dev/null
 before=$(crds)

@@ -53,12 +53,12 @@ version=$(awk '/^version:/ { print $2 }' charts/quayside/Chart.yaml)
 IMAGE=${IMAGE:-localhost/quayside:$version}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/quayside-e2e.XXXXXX")
-cluster=$work/cluster load_pid='' proxy_pid='' follow_pid='' finished=''
+cluster=$work/cluster load_pid='' singles_pid='' proxy_pid='' follow_pid='' finished=''
 cleanup() {
   trap '' INT TERM HUP
   if [[ -z $finished ]]; then diagnose >&2 || true; fi
-  touch "$work/stop"
-  for pid in $load_pid $proxy_pid $follow_pid; do
+  touch "$work/stop" "$work/enough"
+  for pid in $load_pid $singles_pid $proxy_pid $follow_pid; do
     kill "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
@@ -273,15 +273,16 @@ push() { # push QUERY: prints status and seconds of one push for every query QUE
 # Several senders at a time, each without a pause, and many pushes for each process, or starting those is what is measured. They are
 # spread over many Warehouses: a single one is refreshed twice a second at most, and its pushes would wait for that.
 warehouses=160
-for ((number = 0; number < warehouses; number++)); do
+warehouse() { # warehouse NAME: one that subscribes to the repository of that name
   cat <<END
 ---
 apiVersion: kargo.akuity.io/v1alpha1
 kind: Warehouse
-metadata: {name: load-$number, namespace: $project, labels: {example.com/test: load}}
-spec: {subscriptions: [{image: {repoURL: quay.io/northwind/load-$number, constraint: ^1.0.0}}]}
+metadata: {name: $1, namespace: $project, labels: {example.com/test: load}}
+spec: {subscriptions: [{image: {repoURL: quay.io/northwind/$1, constraint: ^1.0.0}}]}
 END
-done | kubectl apply -f - >/dev/null
+}
+for ((number = 0; number < warehouses; number++)); do warehouse "load-$number"; done | kubectl create -f - >/dev/null
 pushes() { # pushes FIRST: a configuration of curl with one push to each Warehouse, beginning with that one
   local number
   for ((number = $1; number < $1 + warehouses; number++)); do
@@ -376,6 +377,74 @@ ok "while one Pod is replaced, the other one may not be evicted"
 until_true 120 "the other Pod may be evicted" evict "$second"
 until_true 90 "the old Pods are gone" pods_are_new "$old"
 until_true 60 "there are two ready Pods again" two_are_ready
+say "From the Pod's own folder to a disk for each replica, and back"
+storage=
+if [[ -z ${E2E_KUBECONFIG:-} ]]; then
+  # Nothing here makes disks, so they are folders of the one node. A local volume, because it heeds fsGroup.
+  storage='--set spool.persistence.storageClassName=e2e'
+  for disk in 0 1; do
+    mkdir -p "$work/disks/$disk"
+    kubectl apply -f - >/dev/null <<END
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: e2e-$disk}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteOnce]
+  storageClassName: e2e
+  persistentVolumeReclaimPolicy: Retain
+  local: {path: $work/disks/$disk}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node]}]}]}}
+END
+  done
+fi
+# Beside the load, Warehouses that are pushed to once each, one after the other: a refresh that is lost is not made good by the next push.
+singles=300
+for ((number = 0; number < singles; number++)); do warehouse "single-$number"; done | kubectl create -f - >/dev/null
+push_singles() {
+  local number
+  for ((number = 0; number < singles; number++)); do
+    if [[ -e $work/enough ]]; then return; fi
+    curl -sS -o /dev/null --max-time 10 -w "single-$number %{http_code}\n" -H 'Content-Type: application/json' -H 'Connection: close' \
+      --data-binary "{\"docker_url\":\"quay.io/northwind/single-$number\",\"updated_tags\":[\"1.4.2\"]}" "$reach$path" 2>&1 || true
+    sleep 0.2
+  done
+}
+push_singles >"$work/singles" &
+singles_pid=$!
+workloads() { kubectl get deployments,statefulsets -n quayside -o name | paste -sd' '; }
+deployment=deployment.apps/quayside statefulset=statefulset.apps/quayside
+for change in "to a disk|$statefulset|--set spool.persistence.enabled=true $storage" "back to a folder|$deployment|"; do
+  IFS='|' read -r what new flags <<<"$change"
+  old=$(pods quayside)
+  upgrade="helm upgrade quayside $chart -n quayside --set baseUrl=$base $flags --wait --timeout=3m >/dev/null"
+  show "$upgrade"
+  same "$what: what served before serves beside the new one" "$deployment $statefulset" "$(workloads)"
+  show "$upgrade"
+  same "$what: the same command again removes it" "$new" "$(workloads)"
+  until_true 90 "the old Pods are gone" pods_are_new "$old"
+  token=$(refresh_of storefront)
+  same "a push is answered" "200" "$(push n=0 | cut -d' ' -f1)"
+  [[ $(refresh_of storefront) != "$token" ]] || die "the push was answered, and the Warehouse was not refreshed"
+  ok "$what: a push refreshes"
+done
+touch "$work/enough"
+wait "$singles_pid"
+singles_pid=''
+failures=$(grep -v ' 200$' "$work/singles" || true)
+[[ -z $failures ]] || die "not every single push was answered with 200:" "$failures"
+lost() { # the Warehouses that were pushed to once and were not refreshed
+  kubectl get warehouses -n "$project" -o=jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.annotations.kargo\.akuity\.io/refresh}{"\n"}{end}' |
+    awk 'NR == FNR { pushed[$1]; next } $1 in pushed && NF == 1 { print $1 }' "$work/singles" -
+}
+none_is_lost() { [[ -z $(lost) ]]; }
+until_true 30 "every Warehouse is refreshed that was pushed to once" none_is_lost
+(($(wc -l <"$work/singles") >= 20)) || die "only $(wc -l <"$work/singles") single pushes were made meanwhile, which shows nothing"
+ok "each of $(wc -l <"$work/singles") pushes to a Warehouse of its own meanwhile refreshed it"
+kubectl delete persistentvolumeclaims --all -n quayside >/dev/null
+if [[ -n $storage ]]; then kubectl delete persistentvolume e2e-0 e2e-1 >/dev/null; fi
+
+say "What became of the pushes"
 touch "$work/stop"
 wait "$load_pid"
 load_pid=''
@@ -388,7 +457,7 @@ all_are_refreshed() {
     grep -c '^load-[0-9]* [0-9]') == "$warehouses" ]]
 }
 until_true 30 "every Warehouse of the load is refreshed" all_are_refreshed
-ok "$(wc -l <"$work/load") pushes in $took s ($(($(wc -l <"$work/load") / took)) a second) while it was upgraded, rolled back and restarted, and Pods were deleted and evicted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
+ok "$(wc -l <"$work/load") pushes in $took s ($(($(wc -l <"$work/load") / took)) a second) while it was upgraded, rolled back, restarted and moved to a disk and back, and Pods were deleted and evicted, each answered with 200, the slowest within $(cut -d' ' -f2 "$work/load" | sort -n | tail -n 1) s"
 say "Deliveries of both replicas, and why one of them did not refresh"
 # The command line port-forwards to every Pod with the rights of this kubeconfig.
 cli=target/image/quayside
@@ -425,38 +494,6 @@ done
 show "helm test quayside -n quayside --logs --timeout=2m"
 same "nothing of the test is left" "" "$(kubectl get pods,serviceaccounts,roles,rolebindings,clusterroles,clusterrolebindings -A -o name | grep quayside-test || true)"
 
-say "From the Pod's own folder to a disk for each replica, and back"
-storage=
-if [[ -z ${E2E_KUBECONFIG:-} ]]; then
-  # Nothing here makes disks, so they are folders of the one node. A local volume, because it heeds fsGroup.
-  storage='--set spool.persistence.storageClassName=e2e'
-  for disk in 0 1; do
-    mkdir -p "$work/disks/$disk"
-    kubectl apply -f - >/dev/null <<END
-apiVersion: v1
-kind: PersistentVolume
-metadata: {name: e2e-$disk}
-spec:
-  capacity: {storage: 1Gi}
-  accessModes: [ReadWriteOnce]
-  storageClassName: e2e
-  persistentVolumeReclaimPolicy: Retain
-  local: {path: $work/disks/$disk}
-  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node]}]}]}}
-END
-  done
-fi
-for change in "to a disk|--set spool.persistence.enabled=true $storage" "back to a folder|"; do
-  old=$(pods quayside)
-  show "helm upgrade quayside $chart -n quayside --set baseUrl=$base ${change#*|} --wait --timeout=3m >/dev/null"
-  until_true 90 "the old Pods are gone" pods_are_new "$old"
-  token=$(refresh_of storefront)
-  same "a push is answered" "200" "$(push n=0 | cut -d' ' -f1)"
-  [[ $(refresh_of storefront) != "$token" ]] || die "the push was answered, and the Warehouse was not refreshed"
-  ok "${change%|*}: a push refreshes"
-done
-kubectl delete persistentvolumeclaims --all -n quayside >/dev/null
-if [[ -n $storage ]]; then kubectl delete persistentvolume e2e-0 e2e-1 >/dev/null; fi
 if [[ -n $proxy_pid ]]; then
   kill "$proxy_pid"
   wait "$proxy_pid" 2>/dev/null || true

@@ -14,6 +14,29 @@
 {{- end }}
 {{- end }}
 
+{{/* What runs the Pods. */}}
+{{- define "quayside.kind" -}}
+{{- ternary "StatefulSet" "Deployment" .Values.spool.persistence.enabled }}
+{{- end }}
+
+{{/*
+The kind that ran the Pods of this release before, as long as the other one is not ready to take over; else empty. Helm removes what
+a release no longer contains before it waits for what is new in it, so without this nobody would answer for a while. Only a chart
+that can ask the cluster knows.
+*/}}
+{{- define "quayside.leaves" -}}
+{{- $name := include "quayside.fullname" . }}
+{{- $before := ternary "Deployment" "StatefulSet" .Values.spool.persistence.enabled }}
+{{- $old := lookup "apps/v1" $before .Release.Namespace $name }}
+{{- if eq .Release.Name (dig "metadata" "annotations" "meta.helm.sh/release-name" "" $old) }}
+{{- $new := lookup "apps/v1" (include "quayside.kind" .) .Release.Namespace $name }}
+{{- $wanted := dig "spec" "replicas" 1 $new | int }}
+{{- if or (not $new) (lt (dig "status" "readyReplicas" 0 $new | int) $wanted) }}
+{{- $before }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The name of every object of Kargo's own server. */}}
 {{- define "quayside.kargoName" -}}
 kargo-external-webhooks-server
