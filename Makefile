@@ -7,16 +7,22 @@ SHELL := /bin/bash
 # The programs of the test control plane; the first time they are fetched or built, with progress on standard error.
 TOOLS = tools="$$(tests/controlplane/tools.sh)"; export QUAYSIDE_TEST_TOOLS="$$tools"
 
-# The image, and the static binary in it: `make image IMAGE=registry.example.com/platform/quayside:0.1.0`
+# The image, and the static binary in it: `make image IMAGE=registry.example.com/platform/quayside:0.1.0`, for another architecture than
+# this machine's with ARCH=arm64 or ARCH=amd64. That has a folder of its own, so that the binary in target/image always runs here.
 VERSION = $(shell awk -F '"' '/^version = / { print $$2; exit }' Cargo.toml)
-IMAGE ?= localhost/quayside:$(VERSION)
+MACHINE_ARCH := $(patsubst x86_64,amd64,$(patsubst aarch64,arm64,$(shell uname -m)))
+ARCH ?= $(MACHINE_ARCH)
+FOR_ARCH = $(if $(filter-out $(MACHINE_ARCH),$(ARCH)),-$(ARCH))
+CONTEXT = $(if $(FOR_ARCH),target/image$(FOR_ARCH),.)
+BINARY = $(CONTEXT)/target/image/quayside
+ARCHIVE = target/image/quayside$(FOR_ARCH).tar
+IMAGE ?= localhost/quayside:$(VERSION)$(FOR_ARCH)
 export IMAGE
 # What the image says of itself. Its times are those of the commit, so that a binary gives one image whenever it is built.
-image sbom: export IMAGE_VERSION = $(VERSION)
-image sbom: export IMAGE_REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
-image sbom: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
-STATIC_TARGET = $(shell uname -m)-unknown-linux-gnu
-TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+image sbom provenance: export IMAGE_VERSION = $(VERSION)
+image sbom provenance: export IMAGE_ARCH = $(ARCH)
+image sbom provenance: export IMAGE_REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+image sbom provenance: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 # How long `make chaos` lasts and how many pushes it makes, each at least, on how many connections, and how long each sender
 # rests after an answer; how long `make fuzz` runs each target.
@@ -26,7 +32,7 @@ PUSHES ?= 0
 SENDERS ?= 32
 PAUSE_MS ?= 0
 
-.PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale bench-memory image sbom manifests chart e2e ci clean
+.PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale bench-memory image reproducible sbom provenance manifests chart e2e readme ci clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,21 +94,27 @@ bench-scale: ## start, memory and latency with 100,000 Warehouses (minutes; seve
 bench-memory: ## memory under load and the cost of hostile requests, beside their limits (minutes)
 	@$(TOOLS); cargo bench --locked --bench memory
 
-image: ## the container image, with docker, podman or buildah (first about 5 minutes: a static release build)
-	@[[ $$(uname -s) == Linux ]] || { echo 'image: error: the static binary is built on Linux; run this there, or in a container with Rust' >&2; exit 1; }
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(STATIC_TARGET)
-	@mkdir -p target/image
-	@install -m 755 "$(TARGET_DIR)/$(STATIC_TARGET)/release/quayside" target/image/quayside
-	@tests/cluster/image.sh . "$(IMAGE)" target/image/quayside.tar
-	@tests/cluster/image-twice.sh . "$(IMAGE)" target/image/quayside.tar
-	@size=$$(wc -c <target/image/quayside.tar); \
-	printf 'image: %s is %d.%d MB, in target/image/quayside.tar\n' "$(IMAGE)" $$((size / 1000000)) $$((size / 100000 % 10)); \
+image: ## the container image, with docker, podman or buildah (first about 5 minutes: a static release build): `make image ARCH=arm64`
+	@binary="$$(tests/cluster/binary.sh $(ARCH))"; mkdir -p target/image $(dir $(BINARY)); install -m 755 "$$binary" $(BINARY)
+	@[[ $(CONTEXT) == . ]] || cp Dockerfile .dockerignore $(CONTEXT)
+	@tests/cluster/starts.sh $(BINARY)
+	@tests/cluster/image.sh $(CONTEXT) "$(IMAGE)" $(ARCHIVE)
+	@tests/cluster/image-twice.sh $(CONTEXT) "$(IMAGE)" $(ARCHIVE)
+	@size=$$(wc -c <$(ARCHIVE)); \
+	printf 'image: %s is %d.%d MB, in $(ARCHIVE)\n' "$(IMAGE)" $$((size / 1000000)) $$((size / 100000 % 10)); \
 	((size <= 20000000)) || { echo 'image: error: more than 20 MB; see what was added to the binary or the Dockerfile' >&2; exit 1; }
 
-sbom: ## what is in the binary, from Cargo.lock, as CycloneDX in target/image/quayside.cdx.json; installs cargo-cyclonedx if it is missing
-	@command -v cargo-cyclonedx >/dev/null || cargo install --quiet --locked --debug cargo-cyclonedx@0.5.9
+reproducible: ## whether two builds of the last commit, as on two machines, are one binary (twice as long as the image, from nothing)
+	@tests/cluster/reproducible.sh $(ARCH)
+
+sbom: ## what is in the binary, from Cargo.lock, as CycloneDX in target/image/quayside.cdx.json
 	@mkdir -p target/image
-	@tests/cluster/sbom.sh target/image/quayside.cdx.json
+	@tests/cluster/sbom.sh $(ARCHIVE:.tar=.cdx.json) $(ARCH) "$$(ls $(BINARY) 2>/dev/null || true)"
+
+provenance: sbom ## how the image was built, as SLSA provenance in target/image/quayside.provenance.json; after `make image`
+	@[[ -e $(ARCHIVE) ]] || { echo 'provenance: error: $(ARCHIVE) is not there; run `make image` first' >&2; exit 1; }
+	@tests/cluster/provenance.sh $(ARCHIVE) $(BINARY) $(ARCHIVE:.tar=.provenance.json) $(ARCH)
+	@tests/cluster/attested.sh $(ARCHIVE) $(ARCHIVE:.tar=.provenance.json) $(ARCHIVE:.tar=.cdx.json)
 
 manifests: ## one file to install without Helm: `make manifests BASE_URL=https://hooks.example.com IMAGE=… NAMESPACE=quayside`
 	@mkdir -p target
@@ -118,7 +130,11 @@ e2e: ## install the image with helm on a whole cluster, push, upgrade, take over
 	@$(MAKE) --no-print-directory image
 	@tests/cluster/e2e.sh run target/image/quayside.tar
 
-ci: check test chart e2e ## what CI runs
+readme: ## the steps of README.md to the first receiver, as they stand there, on a cluster of its own (root on Linux)
+	@$(MAKE) --no-print-directory image
+	@tests/cluster/readme.sh $(ARCHIVE)
+
+ci: check test chart e2e provenance ## what CI runs
 
 clean: ## remove what was built (the control plane's programs stay in the cache outside)
 	cargo clean

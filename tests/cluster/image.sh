@@ -8,6 +8,7 @@
 #   IMAGE_BUILDER=docker|podman|buildah    takes this one
 #   IMAGE_KEEP=no                          leaves the image in the archive only, not in the builder's store
 #   IMAGE_VERSION, IMAGE_REVISION          what its labels say
+#   IMAGE_ARCH=amd64|arm64                 what it says that it is for; default this machine's
 #   SOURCE_DATE_EPOCH                      the time of everything in it, in seconds since 1970; default 0. So the same context gives the
 #                                          same image, whenever and by whomever it is built
 set -euo pipefail
@@ -45,6 +46,8 @@ for label in VERSION REVISION; do
   name=IMAGE_$label
   if [[ -n ${!name:-} ]]; then arguments+=(--build-arg "$label=${!name}"); fi
 done
+
+if [[ -n ${IMAGE_ARCH:-} ]]; then arguments+=(--platform "linux/$IMAGE_ARCH"); fi
 
 mkdir -p "$(dirname "$archive")"
 rm -f "$archive.new" # an archive is not written over
