@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! `run`, `crd diff` and the subcommands of `look` ask a cluster; the others work without one. Exit codes: 0 is success, 1 an answer or outcome that is not, 2
-//! an input that cannot be used.
+//! `run`, `crd diff` and the subcommands of `look` ask a cluster; the others work without one. Exit codes: 0 is
+//! success, 1 an answer or outcome that is not, 2 an input that cannot be used.
 
 mod cluster;
 mod crd;
