@@ -31,6 +31,9 @@ zcat $fixtures/vectors/subscriptions.jsonl.gz | sed -nE 's/.*"warehouse": \{.*"s
   split --lines=1 --suffix-length=4 --additional-suffix=-spec - corpus/warehouse/
 printf '%s\n%s' '{"keys":[{"kty":"RSA","kid":"k","n":"_","e":"AQAB"}]}' 'eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AAAA' >corpus/oidc/token
 printf '%s\n%s' 'required' 'sha256 Fingerprint=00:11' >corpus/client_certificate/rule
+printf '%s' 'Hash=0f;Cert="-----BEGIN%20CERTIFICATE-----%0AMIIB%0A-----END%20CERTIFICATE-----%0A";Subject="CN=\"a"' >corpus/client_certificate/envoy
+printf '%s' ':MIIB:' >corpus/client_certificate/standard
+printf '%s' 'MIIB%2CMIIB' >corpus/client_certificate/traefik
 printf '%s\n%s\n%s' 'user:password' 'Basic dXNlcjpwYXNzd29yZA==' '{"token":"user:password"}' >corpus/credentials/basic
 # shellcheck disable=SC2016 # the template is not the shell's
 printf '%s\n%s' '{"secretRef":{"name":"s"},"actions":[{"action":"Refresh","whenExpression":"request.body.a matches \"^b\"","targetSelectionCriteria":[{"kind":"Warehouse","name":"${{ request.body.a }}"}]}]}' '{"a":"b"}' >corpus/generic/action

@@ -41,6 +41,7 @@ mod views;
 /// What only benchmarks and fuzz targets reach.
 pub mod workbench {
     pub use crate::api::generic_config::GenericConfig;
+    pub use crate::domain::client_cert::passed_on::certificates as certificates_passed_on;
     pub use crate::domain::client_cert::{ClientIdentity, Fingerprint, permits};
     pub use crate::domain::criterion::Labels;
     pub use crate::domain::event::{ChangedFiles, PushEvent};

@@ -27,6 +27,7 @@ use crate::controller::feeds::promotions::PromotionFeed;
 use crate::controller::feeds::warehouses::WarehouseFeed;
 use crate::controller::feeds::watch::{Sink, WATCH_SECONDS, drive};
 use crate::controller::feeds::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
+use crate::http::entrance::{Entrance, Proxies};
 use crate::http::memory::Memory;
 use crate::http::state::{DeliveryIds, Hooks};
 use crate::http::tls::Tls;
@@ -219,13 +220,13 @@ impl<'a> Parts<'a> {
     fn serve(&self, part: &'static str, listener: TcpListener, router: axum::Router) {
         let lanes = vec![(Handle::current(), router)];
         let (metrics, memory) = (ConnectionMetrics::default(), Memory::new(ADMIN_MEMORY));
-        let serving = server::serve(listener, None, lanes, memory, metrics, self.stop.clone(), Duration::ZERO);
+        let serving = server::serve(listener, Entrance::default(), lanes, memory, metrics, self.stop.clone(), Duration::ZERO);
         self.spawn(part, serving);
     }
 
     /// Where senders connect; ends with its own token.
     fn webhook_port(&self, stop: &CancellationToken) -> anyhow::Result<JoinHandle<Option<usize>>> {
-        let tls = self.tls()?;
+        let entrance = self.entrance()?;
         let mut serving = Vec::new();
         for lane in Lanes::start(&self.supervisor, &self.stop)?.handles() {
             serving.push((lane.clone(), handler::router(Arc::new(self.hooks()?))));
@@ -233,22 +234,24 @@ impl<'a> Parts<'a> {
         let listener = bind(self.config.listen, "--listen")?;
         let (metrics, drain_timeout) = (self.metrics.connections.clone(), self.config.drain_timeout);
         let memory = self.memory.clone();
-        let serve = server::serve(listener, tls, serving, memory, metrics, stop.clone(), drain_timeout);
+        let serve = server::serve(listener, entrance, serving, memory, metrics, stop.clone(), drain_timeout);
         let hooks = tokio::spawn(self.supervisor.part("the webhook port", stop, serve));
         self.readiness.open(Gate::Listener);
         Ok(hooks)
     }
 
-    fn tls(&self) -> anyhow::Result<Option<Arc<Tls>>> {
+    fn entrance(&self) -> anyhow::Result<Entrance> {
         let Some(files) = self.config.tls.clone() else {
-            return Ok(None);
+            return Ok(Entrance::default());
         };
         let tls = Arc::new(Tls::load(files, self.metrics.tls.clone()).context("TLS cannot be set up")?);
         self.spawn(
             "the look at the TLS files",
             Arc::clone(&tls).follow(self.config.tls_reload_interval, self.stop.clone()),
         );
-        Ok(Some(tls))
+        let proxies = self.config.proxies.clone();
+        let proxies = proxies.map(|trusted| Proxies::new(trusted, Arc::clone(&tls), self.metrics.tls.clone()));
+        Ok(Entrance { proxies: proxies.map(Arc::new), tls: tls.is_served().then_some(tls) })
     }
 
     /// What serves requests, with connections to the API server of its own.

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::controller::resolve::Defaults;
 use crate::domain::alias::HostAliases;
 use crate::domain::path::BaseUrl;
+use crate::http::entrance::Trusted;
 use crate::http::tls;
 use crate::process::readiness::Readiness;
 use crate::process::supervisor::Supervisor;
@@ -35,8 +36,11 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// Where the views are served; `None`: nowhere.
     pub views_listen: Option<SocketAddr>,
-    /// TLS on the port for senders; without it, plain HTTP.
+    /// TLS on the port for senders, or only what judges the client certificates that proxies pass on; without it, plain
+    /// HTTP.
     pub tls: Option<tls::Files>,
+    /// Proxies that end TLS and pass on client certificates.
+    pub proxies: Option<Trusted>,
     /// How often the TLS files are looked at.
     pub tls_reload_interval: Duration,
     /// The public address of the receivers.

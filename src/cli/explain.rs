@@ -14,14 +14,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use rustls::pki_types::CertificateDer;
 
 use super::manifests::{Manifests, Resolved};
 use super::receivers::Receivers;
 use super::send::certificates;
 use super::{AliasArgs, Form, Outcome, note, print, read};
 use crate::delivery;
-use crate::domain::client_cert::{ClientIdentity, Fingerprint};
+use crate::domain::client_cert::{self, ClientIdentity, Fingerprint};
 use crate::domain::owner::Owner;
 use crate::domain::work::Work;
 use crate::http::answer::{Answer, Ending};
@@ -91,15 +92,20 @@ pub(super) struct Args {
     body: Option<PathBuf>,
 
     /// The client certificate (and its intermediates, in PEM) that the sender presents.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "client")]
     cert: Option<PathBuf>,
 
+    /// The header of the request in which a trusted proxy passes on the client certificate, as --client-cert-header of
+    /// quayside run.
+    #[arg(long, value_name = "NAME", group = "client")]
+    client_cert_header: Option<HeaderName>,
+
     /// The authorities of client certificates that the server trusts, as --tls-client-ca of quayside run.
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE", requires = "client")]
     tls_client_ca: Option<PathBuf>,
 
     /// A client certificate that the server trusts whoever issued it, as --tls-client-fingerprint of quayside run.
-    #[arg(long = "tls-client-fingerprint", value_name = "SHA256", value_delimiter = ',', requires = "cert")]
+    #[arg(long = "tls-client-fingerprint", value_name = "SHA256", value_delimiter = ',', requires = "client")]
     tls_client_fingerprints: Vec<Fingerprint>,
 
     #[command(flatten)]
@@ -177,13 +183,16 @@ impl Args {
         Ok(Sender::new(guess::guess(request), secret))
     }
 
-    fn client(&self) -> anyhow::Result<ClientIdentity> {
-        let Some(path) = &self.cert else {
-            return Ok(ClientIdentity::None);
+    /// The identity that the sender proves. A certificate that was passed on is taken out of the headers.
+    fn client(&self, headers: &mut HeaderMap) -> anyhow::Result<ClientIdentity> {
+        let certificates = match (&self.cert, &self.client_cert_header) {
+            (Some(path), _) => certificates(path)?,
+            (None, Some(name)) => passed_on(name, headers.remove(name)),
+            (None, None) => Vec::new(),
         };
         let authorities = self.tls_client_ca.as_deref().map(read).transpose()?;
         let authorities = self.tls_client_ca.as_deref().zip(authorities.as_deref());
-        tls::identify(&certificates(path)?, authorities, self.tls_client_fingerprints.clone())
+        tls::identify(&certificates, authorities, self.tls_client_fingerprints.clone())
     }
 
     fn explain(
@@ -212,17 +221,29 @@ impl Args {
         if let Some(answer) = Answer::refused(&request.method, request.body.len()) {
             return Ok(Report::answered(&answer, manifests.tables()));
         }
+        let mut headers = request.headers.clone();
+        let client = self.client(&mut headers)?;
         let request = Request {
-            headers: &request.headers,
+            headers: &headers,
             query: request.query.as_deref(),
             body: &request.body,
             arrived: Clock::system().now(),
         };
-        let judgement = delivery::judge(route, &self.client()?, &request, manifests.tables(), &mut Work::default());
+        let judgement = delivery::judge(route, &client, &request, manifests.tables(), &mut Work::default());
         let ending = if delivery::is_dry_run(&request) { Ending::DryRun } else { Ending::Written };
         let answer = Answer::of(&judgement, ending);
         Ok(Report::judged(&answer, route, &judgement, manifests.tables()))
     }
+}
+
+/// The certificates in the header of a proxy; none where the server would find none either.
+fn passed_on(name: &HeaderName, value: Option<HeaderValue>) -> Vec<CertificateDer<'static>> {
+    let found = value.map(|value| client_cert::passed_on::certificates(value.as_bytes())).transpose();
+    let found = found.unwrap_or_else(|malformed| {
+        note(&format!("the header {name} cannot be read as a client certificate, and counts as none: {malformed}"));
+        None
+    });
+    found.unwrap_or_default().into_iter().map(CertificateDer::from).collect()
 }
 
 /// Finds the receiver. `None` when it is configured but not served, so that a request would meet an unknown path.

@@ -184,6 +184,7 @@ pub(super) fn run(args: Args) -> Outcome {
         admin_listen: args.admin_listen,
         views_listen: args.views_listen.0,
         tls_reload_interval: args.tls.tls_reload_interval,
+        proxies: args.tls.trusted()?,
         tls: args.tls.files()?,
         // Parsed here, because clap would repeat a refused value, which may hold a password.
         base_url: BaseUrl::parse(&args.base_url)?,

@@ -3,6 +3,8 @@
 //! It knows nothing of TLS: the caller that builds a [`ClientIdentity`] has checked that the sender holds the private
 //! key.
 
+pub mod passed_on;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -54,8 +56,8 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// What a sender proved about itself when it connected. A sender that presented a certificate also proved to hold its
-/// key.
+/// What a sender proved about itself when it connected, here or to a proxy that is trusted. A sender that presented a
+/// certificate also proved to hold its key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientIdentity {
     /// A certificate that a configured authority issued, or that the operator pinned.

@@ -15,7 +15,7 @@ use super::answer::{Answer, Ending};
 use super::pool::Party;
 use super::record::Over;
 use super::state::Hooks;
-use super::{body, intake, log, record};
+use super::{body, entrance, intake, log, record};
 use crate::delivery;
 use crate::domain::path::ReceiverPath;
 use crate::domain::target::Target;
@@ -88,7 +88,7 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
     let timer = Instant::now();
     let arrived = hooks.clock.now();
     let request = receiver::Request { headers: &head.headers, query: head.uri.query(), body: &body, arrived };
-    let client = head.extensions.get().copied().unwrap_or_default();
+    let client = entrance::identity(&head.extensions);
     let judgement = hooks.judge(route, &client, &request).await;
     let is_dry_run = delivery::is_dry_run(&request);
     // Other requests may wait for its memory.

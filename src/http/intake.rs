@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
-use super::body;
 use super::pool::Party;
 use super::state::Hooks;
+use super::{body, entrance};
 use crate::delivery;
 use crate::domain::client_cert::ClientIdentity;
 use crate::domain::path::ReceiverPath;
@@ -99,7 +99,7 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
     let (body, _turn) = body.into_parts();
     let mut headers = head.headers;
     receiver::keep_what_is_read(path.kind(), &mut headers);
-    match head.extensions.get::<ClientIdentity>().and_then(as_header) {
+    match as_header(&entrance::identity(&head.extensions)) {
         Some(value) => drop(headers.insert(IDENTITY, value)),
         None => drop(headers.remove(IDENTITY)),
     }

@@ -7,6 +7,7 @@ pub mod answer;
 mod body;
 mod connection;
 mod crowd;
+pub mod entrance;
 pub mod handler;
 mod heads;
 pub mod intake;

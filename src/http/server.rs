@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -33,9 +33,10 @@ use tower::Service;
 use super::answer::DELIVERY_HEADER;
 use super::connection::{Heard, HeardBody, Reason, Stage, Talk, supervise};
 use super::crowd::Crowd;
+use super::entrance::Entrance;
 use super::limits::{ACCEPT_PAUSE, BACKLOG, MAX_HEAD_BYTES, MAX_HEADERS, OTHER_FILES};
 use super::memory::Memory;
-use super::tls::{Client, Tls};
+use super::tls::Client;
 use crate::metrics::connection::ConnectionMetrics;
 
 /// A thread that serves, and what it serves.
@@ -68,7 +69,7 @@ fn places(wanted: usize) -> usize {
 /// most for `drain_limit`. Returns how many connections were cut off.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<Tls>>,
+    entrance: Entrance,
     lanes: Vec<Lane>,
     memory: Memory,
     metrics: ConnectionMetrics,
@@ -78,8 +79,8 @@ pub async fn serve(
     let (open, draining) = (TaskTracker::new(), CancellationToken::new());
     let crowd = Crowd::new(places(memory.connections));
     for (lane, router) in lanes.iter().cycle() {
-        let stream = match stop.run_until_cancelled(accept(&listener)).await {
-            Some(Ok(stream)) => stream,
+        let (stream, peer) = match stop.run_until_cancelled(accept(&listener)).await {
+            Some(Ok(accepted)) => accepted,
             Some(Err(error)) => {
                 tracing::error!(%error, "connections can no longer be accepted on this port");
                 break;
@@ -90,12 +91,13 @@ pub async fn serve(
         let Some(place) = stop.run_until_cancelled(admitted).await else {
             break;
         };
-        let stage = if tls.is_some() { Stage::Handshake } else { Stage::Head };
+        let stage = if entrance.tls.is_some() { Stage::Handshake } else { Stage::Head };
         let talk = Talk::new(place, stage, Arc::clone(&memory.heads));
         let metrics = metrics.clone();
         let connection = Connection {
             talk,
-            tls: tls.clone(),
+            entrance: entrance.clone(),
+            peer: peer.ip(),
             router: router.clone(),
             metrics: metrics.clone(),
             draining: draining.clone(),
@@ -119,18 +121,18 @@ pub async fn serve(
     }
 }
 
-/// The next connection.
+/// The next connection, and where it comes from.
 ///
 /// # Errors
 /// When the listener itself is broken, so that waiting cannot help.
-async fn accept(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
+async fn accept(listener: &TcpListener) -> io::Result<(std::net::TcpStream, SocketAddr)> {
     loop {
-        let accepted = listener.accept().await.and_then(|(stream, _)| {
+        let accepted = listener.accept().await.and_then(|(stream, peer)| {
             // Answers are a few hundred bytes; waiting for more to send would only delay them. A failure costs a little
             // latency.
             drop(stream.set_nodelay(true));
             // It is registered again with the runtime of the thread that serves it.
-            stream.into_std()
+            Ok((stream.into_std()?, peer))
         });
         match accepted {
             Err(error) if !is_fatal(&error) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -150,7 +152,8 @@ fn is_fatal(error: &io::Error) -> bool {
 /// A connection that has a place.
 struct Connection {
     talk: Arc<Talk>,
-    tls: Option<Arc<Tls>>,
+    entrance: Entrance,
+    peer: IpAddr,
     router: Router,
     metrics: ConnectionMetrics,
     /// No further request is to be awaited.
@@ -162,7 +165,7 @@ impl Connection {
         let talk = Arc::clone(&self.talk);
         let stream = TcpStream::from_std(stream).ok()?;
         supervise(&talk, async move {
-            match &self.tls {
+            match &self.entrance.tls {
                 None => self.converse(stream, None).await,
                 Some(tls) => {
                     if let Some((stream, client)) = Box::pin(tls.accept(stream)).await {
@@ -178,16 +181,14 @@ impl Connection {
     /// Serves one request after the other. Between them, hyper's connection and its buffers last only while the client
     /// is quick.
     async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, client: Option<Client>) {
-        let Self { talk, router, draining, metrics, .. } = &self;
+        let Self { talk, entrance, peer, router, draining, metrics } = &self;
         let mut stream = Heard::new(stream, Arc::clone(talk));
         loop {
             let service = service_fn(|request: Request<Incoming>| {
                 talk.enters(if request.body().is_end_stream() { Stage::Work } else { Stage::Body });
                 let asked_to_stay = stays(request.version(), request.headers());
                 let mut request = request.map(|body| HeardBody { body, talk: Arc::clone(talk) });
-                if let Some(client) = &client {
-                    request.extensions_mut().insert(client.identity());
-                }
+                entrance.note_sender(*peer, client.as_ref(), &mut request);
                 let (answer, talk, metrics) = (router.clone().call(request), Arc::clone(talk), metrics.clone());
                 Box::pin(async move {
                     let answer = AssertUnwindSafe(answer).catch_unwind().await;

@@ -17,6 +17,7 @@ struct NoLabel {}
 pub struct TlsMetrics {
     handshakes: Family<OutcomeLabel, Counter>,
     reloads: Family<OutcomeLabel, Counter>,
+    passed_on: Family<OutcomeLabel, Counter>,
     expiry: Family<NoLabel, Gauge>,
 }
 
@@ -39,12 +40,41 @@ impl Reload {
     }
 }
 
+/// What became of a client certificate in the header of a proxy.
+#[derive(Clone, Copy, Debug)]
+pub enum PassedOn {
+    /// It is trusted.
+    Verified,
+    /// It is not trusted.
+    Unverified,
+    /// A trusted proxy passed on none.
+    Anonymous,
+    /// The header of a trusted proxy could not be read.
+    Malformed,
+    /// The header did not come from a trusted proxy.
+    Untrusted,
+}
+
+impl PassedOn {
+    const fn label(self) -> OutcomeLabel {
+        let outcome = match self {
+            Self::Verified => "verified",
+            Self::Unverified => "unverified",
+            Self::Anonymous => "anonymous",
+            Self::Malformed => "malformed",
+            Self::Untrusted => "untrusted",
+        };
+        OutcomeLabel { outcome }
+    }
+}
+
 impl TlsMetrics {
     /// Puts all of them, named `tls_…`, into the registry.
     pub fn register(&self, registry: &mut Registry) {
         let r = registry.sub_registry_with_prefix("tls");
         r.register("handshakes", "TLS handshakes by outcome", self.handshakes.clone());
         r.register("reload", "Changes of the TLS files by outcome", self.reloads.clone());
+        r.register("passed_on", "Client certificates in the header of proxies by outcome", self.passed_on.clone());
         r.register_with_unit(
             "certificate_expiry_timestamp",
             "When the certificate in use expires, since 1970",
@@ -68,6 +98,17 @@ impl TlsMetrics {
     /// Counts files that changed, and whether they could be used.
     pub fn reloaded(&self, reload: Reload) {
         self.reloads.get_or_create(&reload.label()).inc();
+    }
+
+    /// Counts a header with a client certificate, or a request of a trusted proxy without one.
+    pub fn passed_on(&self, outcome: PassedOn) {
+        self.passed_on.get_or_create(&outcome.label()).inc();
+    }
+
+    /// How many there were.
+    #[cfg(test)]
+    pub fn count(&self, outcome: PassedOn) -> u64 {
+        self.passed_on.get_or_create(&outcome.label()).get()
     }
 
     /// The certificate in use ends then, in seconds since 1970.

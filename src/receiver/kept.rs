@@ -5,7 +5,9 @@ use http::HeaderMap;
 use crate::domain::kind::ReceiverKind;
 
 /// Added by what stands between a sender and a receiver, or meant for it.
-const ON_THE_WAY: [&str; 16] = [
+const ON_THE_WAY: [&str; 19] = [
+    "client-cert",
+    "client-cert-chain",
     "connection",
     "cookie",
     "expect",
@@ -22,6 +24,7 @@ const ON_THE_WAY: [&str; 16] = [
     "x-client-cert",
     "x-original-uri",
     "x-real-ip",
+    "x-ssl-client-cert",
 ];
 
 /// Removes every header that no receiver of this kind reads. The expressions of a `generic` one may read any header,

@@ -160,6 +160,9 @@ says 'port: 443' "on the port for it" --set tls.enabled=true,tls.secretName=a --
 says 'port: 8443' "or on another" --set tls.enabled=true,tls.secretName=a,service.port=8443 --show-only templates/service.yaml
 says 'port: 443' "and an HTTPRoute leads there" --set tls.enabled=true,tls.secretName=a,httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=p' --show-only templates/httproute.yaml
 says 'value: "/etc/quayside/client-ca/ca.crt"' "client certificates are asked for" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
+proxied=(--set clientCertHeader=X-SSL-Client-Cert --set 'trustedProxies={10.244.0.0/16,fd00::/8}' --set tls.clientCA.configMapName=b --show-only templates/deployment.yaml)
+says 'value: "10.244.0.0/16,fd00::/8"' "certificates that a proxy passes on are believed from its networks" "${proxied[@]}"
+says 'value: "/etc/quayside/client-ca/ca.crt"' "and judged by the same authorities" "${proxied[@]}"
 says 'verbs: [promote]' "the verb that Kargo's admission asks for, where it is wanted" --set rbac.promotions.promote=true --show-only templates/clusterrole.yaml
 lacks() { # lacks TEXT WHAT FLAG…
   local text=$1 what=$2
@@ -170,6 +173,8 @@ lacks() { # lacks TEXT WHAT FLAG…
 }
 lacks subPath "certificates are mounted as folders, which change with the Secret" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
 lacks QUAYSIDE_TLS "without tls.enabled, plain HTTP" --show-only templates/deployment.yaml
+lacks QUAYSIDE_CLIENT_CERT "and no header that is believed" --show-only templates/deployment.yaml
+lacks QUAYSIDE_TLS_CERT "also where a proxy ends TLS" "${proxied[@]}"
 lacks promote "and not otherwise" --show-only templates/clusterrole.yaml
 says 'expirationSeconds: 3600' "the token for the API server expires" --show-only templates/deployment.yaml
 says 'audience: "vault"' "and has the audience that is given" --set serviceAccount.token.audience=vault --show-only templates/deployment.yaml

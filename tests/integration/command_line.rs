@@ -230,6 +230,15 @@ fn explain_adds_what_a_client_adds_and_judges_a_client_certificate_as_the_server
     assert_eq!(explained(&required, &[]), (401, false));
     assert_eq!(explained(&required, &["--cert", &cert]), (401, false), "nobody vouches for it");
     assert_eq!(explained(&required, &["--cert", &cert, "--tls-client-ca", &ca]), (200, true));
+
+    // The same, passed on by a proxy; a receiver does not see the header.
+    let base64: String = pair.certificate.lines().filter(|line| !line.starts_with("-----")).collect();
+    let passed_on = format!("X-SSL-Client-Cert: {base64}");
+    let proxied = ["--client-cert-header", "X-SSL-Client-Cert", "--tls-client-ca", &ca];
+    assert_eq!(explained(&required, &[&proxied[..], &["--header", &passed_on]].concat()), (200, true));
+    assert_eq!(explained(&required, &["--header", &passed_on]), (401, false), "no proxy is trusted");
+    assert_eq!(explained(&required, &proxied), (401, false));
+    assert_eq!(explained(&required, &[&proxied[..], &["--header", "X-SSL-Client-Cert: -"]].concat()), (401, false));
 }
 
 #[test]

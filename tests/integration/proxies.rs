@@ -14,8 +14,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{
-    Authority, ControlPlane, Hook, Operator, Pair, Project, SOON, Setup, chunked, content, exchange_on, free_address,
-    head, image, installed, push_body, wait_until,
+    Authority, ControlPlane, Hook, Operator, Pair, Project, SOON, Setup, Volume, chunked, content, exchange_on,
+    free_address, head, image, installed, push_body, quay_receiver, wait_until,
 };
 
 const REPOSITORY: &str = "quay.io/proxies/app";
@@ -40,6 +40,19 @@ impl Kind {
         match self {
             Self::Nginx => "examples/proxies/nginx.conf",
             Self::Haproxy => "examples/proxies/haproxy.cfg",
+        }
+    }
+
+    /// What asks senders for certificates, and lets the proxy come from an address of its own.
+    const fn asking(self) -> [(&'static str, &'static str); 2] {
+        match self {
+            Self::Nginx => [
+                ("# ssl_verify_client", "ssl_verify_client"),
+                ("proxy_http_version 1.1;", "proxy_http_version 1.1; proxy_bind 127.0.0.2;"),
+            ],
+            Self::Haproxy => {
+                [("# verify optional", "verify optional"), ("http-reuse safe", "http-reuse safe\n  source 127.0.0.2")]
+            }
         }
     }
 
@@ -69,14 +82,25 @@ fn replace(text: &str, from: &str, to: &str) -> String {
 }
 
 impl Front {
-    /// The example, with what a user replaces replaced.
-    async fn start(kind: Kind, program: &Path, pair: &Pair, operators: [SocketAddr; 2], edit: (&str, &str)) -> Self {
+    /// The example, with what a user replaces replaced. `clients` are the authorities of client certificates.
+    async fn start(
+        kind: Kind,
+        program: &Path,
+        pair: &Pair,
+        clients: &str,
+        operators: [SocketAddr; 2],
+        edits: &[(&str, &str)],
+    ) -> Self {
         let (dir, address) = (TempDir::new().unwrap(), free_address());
         let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         fs::write(path("tls.crt"), &pair.certificate).unwrap();
         fs::write(path("tls.key"), &pair.key).unwrap();
         fs::write(path("hooks.pem"), format!("{}{}", pair.certificate, pair.key)).unwrap();
-        let mut text = replace(&content(kind.example()), edit.0, edit.1);
+        fs::write(path("clients.pem"), clients).unwrap();
+        let mut text = content(kind.example());
+        for (from, to) in edits {
+            text = replace(&text, from, to);
+        }
         text = replace(&text, "0.0.0.0:443", &address.to_string());
         text = replace(&text, "127.0.0.1:8080", &operators[0].to_string());
         text = replace(&text, "127.0.0.1:8081", &operators[1].to_string());
@@ -95,7 +119,7 @@ impl Front {
                 command.args(["-e", &path("error.log"), "-c", &path("config"), "-g", &here]);
             }
             Kind::Haproxy => {
-                text = replace(&text, "/etc/haproxy/tls/hooks.pem", &path("hooks.pem"));
+                text = replace(&text, "/etc/haproxy/tls/", &path(""));
                 command.args(["-db", "-f", &path("config")]);
             }
         }
@@ -137,7 +161,7 @@ struct World {
 }
 
 impl World {
-    async fn of(kind: Kind, edit: (&str, &str)) -> Option<Self> {
+    async fn of(kind: Kind, edits: &[(&str, &str)]) -> Option<Self> {
         let program = installed(kind.name())?;
         let operators =
             [(); 2].map(|()| Operator::start(Setup::on(ControlPlane::shared()).with(["--drain-delay", "1s"])));
@@ -150,7 +174,7 @@ impl World {
         project.settle(&direct).await;
         let authority = Authority::new();
         let addresses = [operators[0].hooks, operators[1].hooks];
-        let front = Front::start(kind, &program, &authority.issue(), addresses, edit).await;
+        let front = Front::start(kind, &program, &authority.issue(), &authority.pem(), addresses, edits).await;
         let mut hook = direct.with_tls(&authority.client(None));
         hook.address = front.address;
         // The other operator is asked as well.
@@ -170,7 +194,7 @@ fn body_of(length: usize) -> Vec<u8> {
 }
 
 async fn a_push_arrives(kind: Kind) {
-    let Some(world) = World::of(kind, ("", "")).await else { return };
+    let Some(world) = World::of(kind, &[]).await else { return };
     let (hook, front) = (&world.hook, &world.front);
     let answer = hook.push(REPOSITORY, &["1.0.0"]);
     assert_eq!((answer.status, answer.says().as_str()), (200, "refreshed 1 warehouse(s)"));
@@ -217,7 +241,7 @@ async fn a_push_arrives(kind: Kind) {
 }
 
 async fn a_push_arrives_without_its_prefix(kind: Kind) {
-    let Some(world) = World::of(kind, kind.stripping()).await else { return };
+    let Some(world) = World::of(kind, &[kind.stripping()]).await else { return };
     let answer = world.hook.push(REPOSITORY, &["1.0.0"]);
     assert_eq!((answer.status, answer.says().as_str()), (200, "refreshed 1 warehouse(s)"));
     assert_eq!(world.project.refreshed().await, ["storefront"]);
@@ -226,7 +250,7 @@ async fn a_push_arrives_without_its_prefix(kind: Kind) {
 /// Pushes without a pause while one of the two operators drains and ends.
 async fn no_push_fails_while_a_replica_ends(kind: Kind) {
     const SENDERS: usize = 4;
-    let Some(world) = World::of(kind, ("", "")).await else { return };
+    let Some(world) = World::of(kind, &[]).await else { return };
     let (stop, pushed) = (AtomicBool::new(false), AtomicUsize::new(0));
     let send = || {
         let mut failures = Vec::new();
@@ -259,6 +283,93 @@ async fn no_push_fails_while_a_replica_ends(kind: Kind) {
     });
     println!("{}: {} pushes while a replica ended, {} failed", kind.name(), pushed.into_inner(), failures.len());
     assert!(failures.is_empty(), "{failures:?}: {}", world.front.said());
+}
+
+/// The receiver demands a certificate of Quay's authority. TLS ends at the proxy, which comes from 127.0.0.2.
+async fn a_client_certificate_is_passed_on(kind: Kind) {
+    let Some(program) = installed(kind.name()) else { return };
+    let (authority, quays) = (Authority::new(), Authority::new());
+    let volume = Volume::new(&[("ca.crt", &quays.pem())]);
+    let ca = volume.path("ca.crt");
+    let operator = Operator::start(Setup::on(ControlPlane::shared()).with([
+        "--client-cert-header",
+        "X-SSL-Client-Cert",
+        "--trusted-proxies",
+        "127.0.0.2",
+        "--tls-client-ca",
+        ca.to_str().unwrap(),
+    ]));
+    operator.ready().await;
+    let project = Project::new(&format!("{}-certificate", kind.name())).await;
+    let (secret, repository) = ("the secret of the URL", format!("quay.io/{}/certificate", project.namespace));
+    project.secret("s", secret).await;
+    project.receivers(json!([quay_receiver("quay", "s")])).await;
+    let direct = project.hook(&operator, "quay", secret);
+    direct.served().await;
+    project.warehouse("storefront", json!([image(&repository, "^1.0.0")])).await;
+    project.settle(&direct).await;
+    project.secret_of("s", &[("secret", secret), ("client-certificate", "required")]).await;
+    wait_until("the certificate is demanded", SOON, async || (direct.probe()? == 401).then_some(())).await;
+
+    let addresses = [operator.hooks; 2];
+    let front = Front::start(kind, &program, &authority.issue(), &quays.pem(), addresses, &kind.asking()).await;
+    let quay = quays.issue();
+    let base64: String = quay.certificate.lines().filter(|line| !line.starts_with("-----")).collect();
+    let forged = format!("X-SSL-Client-Cert: {base64}");
+    let push = |own: Option<&Pair>, headers: &[&str]| {
+        let mut hook = direct.with_tls(&authority.client(own));
+        hook.address = front.address;
+        let (request, body) = (format!("POST {}", hook.path), push_body(&repository, &["1.0.0"]));
+        exchange_on(hook.connect().unwrap(), &request, headers, body.as_bytes()).unwrap()
+    };
+    let json = "Content-Type: application/json";
+    assert_eq!(push(None, &[json]).status, 401);
+    let stranger = Authority::new().issue();
+    assert_eq!(push(Some(&stranger), &[json]).status, 401, "a stranger's authority");
+    assert_eq!(push(Some(&Pair::self_signed()), &[json]).status, 401);
+    // The proxy takes out what the sender itself has written.
+    assert_eq!(push(None, &[json, &forged]).status, 401);
+    assert_eq!(push(Some(&stranger), &[json, &forged]).status, 401);
+    assert_eq!(push(Some(&stranger), &[json, &forged, &forged]).status, 401);
+    assert!(project.refreshed().await.is_empty());
+
+    // Nobody but the proxy is believed.
+    let body = push_body(&repository, &["1.0.0"]);
+    let post = format!("POST {}", direct.path);
+    let answer = exchange_on(direct.connect().unwrap(), &post, &[json, &forged], body.as_bytes()).unwrap();
+    assert_eq!(answer.status, 401);
+    let passed_on = |outcome: &str| operator.metric(&format!(r#"quayside_tls_passed_on_total{{outcome="{outcome}""#));
+    assert_eq!((passed_on("untrusted"), passed_on("verified"), passed_on("malformed")), (1.0, 0.0, 0.0));
+    assert_eq!(operator.logged("WARN", "a client certificate was passed on from an address").len(), 1);
+
+    let answer = push(Some(&quay), &[json]);
+    assert_eq!((answer.status, answer.says().as_str()), (200, "refreshed 1 warehouse(s)"), "{}", front.said());
+    assert_eq!(push(Some(&quay), &[json, &forged]).status, 200);
+    assert_eq!(project.refreshed().await, ["storefront"]);
+    assert_eq!((passed_on("verified"), passed_on("unverified"), passed_on("anonymous")), (2.0, 4.0, 2.0));
+    assert!(!operator.log().contains(&base64[..40]), "the header is in the log");
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_passed_on_by_nginx() {
+    a_client_certificate_is_passed_on(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_passed_on_by_haproxy() {
+    a_client_certificate_is_passed_on(Kind::Haproxy).await;
+}
+
+#[tokio::test]
+async fn a_header_without_proxies_that_are_trusted_ends_the_start_and_says_what_to_do() {
+    for (arguments, expected) in [
+        (["--client-cert-header", "X-SSL-Client-Cert"], "--client-cert-header is given without --trusted-proxies"),
+        (["--trusted-proxies", "10.0.0.0/8"], "--trusted-proxies is given without --client-cert-header"),
+    ] {
+        let operator = Operator::start(Setup::on(ControlPlane::shared()).with(arguments));
+        assert_eq!(operator.ended().await.code(), Some(2), "{arguments:?}");
+        assert!(operator.log().contains(expected), "{arguments:?}: {}", operator.log());
+    }
 }
 
 #[tokio::test]

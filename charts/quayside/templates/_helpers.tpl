@@ -119,9 +119,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- add (.Values.drain.delaySeconds | int) (mul 2 (.Values.drain.timeoutSeconds | int)) 5 }}
 {{- end }}
 
-{{/* Whether senders are asked for certificates of authorities; empty if not. */}}
+{{/* Whether client certificates of authorities are trusted, presented here or to a proxy; empty if not. */}}
 {{- define "quayside.clientCA" -}}
-{{- if and .Values.tls.enabled (or .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName) }}true{{ end }}
+{{- if and (or .Values.tls.enabled .Values.clientCertHeader) (or .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName) }}true{{ end }}
 {{- end }}
 
 {{/* Whole folders, not single files: only those change with the Secret. */}}
@@ -235,6 +235,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: /etc/quayside/tls/tls.crt
 - name: QUAYSIDE_TLS_KEY
   value: /etc/quayside/tls/tls.key
+{{- end }}
 {{- if include "quayside.clientCA" . }}
 - name: QUAYSIDE_TLS_CLIENT_CA
   value: {{ printf "/etc/quayside/client-ca/%s" .Values.tls.clientCA.key | quote }}
@@ -243,6 +244,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: QUAYSIDE_TLS_CLIENT_FINGERPRINT
   value: {{ join "," . | quote }}
 {{- end }}
+{{- with .Values.clientCertHeader }}
+- name: QUAYSIDE_CLIENT_CERT_HEADER
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.trustedProxies }}
+- name: QUAYSIDE_TRUSTED_PROXIES
+  value: {{ join "," . | quote }}
 {{- end }}
 {{- end }}
 
@@ -296,8 +304,17 @@ annotations:
 {{- if and .Values.tls.certificate.enabled (not .Values.tls.certificate.issuerRef.name) }}
 {{- fail "tls.certificate.issuerRef is required with tls.certificate.enabled=true: the Issuer or ClusterIssuer, for example --set tls.certificate.issuerRef.name=letsencrypt,tls.certificate.issuerRef.kind=ClusterIssuer" }}
 {{- end }}
-{{- if and (not .Values.tls.enabled) (or .Values.tls.secretName .Values.tls.certificate.enabled .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName .Values.tls.clientFingerprints) }}
+{{- if and (not .Values.tls.enabled) (or .Values.tls.secretName .Values.tls.certificate.enabled) }}
 {{- fail "tls has a Secret, a certificate, a clientCA or clientFingerprints, but is not enabled: set tls.enabled=true, too" }}
+{{- end }}
+{{- if and (not .Values.tls.enabled) (not .Values.clientCertHeader) (or .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName .Values.tls.clientFingerprints) }}
+{{- fail "tls has a Secret, a certificate, a clientCA or clientFingerprints, but is not enabled: set tls.enabled=true, too, or clientCertHeader and trustedProxies where a proxy ends TLS" }}
+{{- end }}
+{{- if and .Values.clientCertHeader (not .Values.trustedProxies) }}
+{{- fail "trustedProxies is required with clientCertHeader: the networks of the proxies that set the header, for example --set 'trustedProxies={10.244.0.0/16}', because anybody else could write it as well" }}
+{{- end }}
+{{- if and .Values.trustedProxies (not .Values.clientCertHeader) }}
+{{- fail "clientCertHeader is required with trustedProxies: the header in which the proxies pass on client certificates, for example --set clientCertHeader=X-SSL-Client-Cert" }}
 {{- end }}
 {{- if and .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName }}
 {{- fail "tls.clientCA has a secretName and a configMapName: give the one that holds the authorities" }}

@@ -15,6 +15,7 @@ use super::deliveries::follow;
 use super::merge_receivers;
 use super::replicas::{Replica, Source, ask};
 use crate::cli::{Outcome, block_on, note, print};
+use crate::http::entrance::Entrance;
 use crate::http::memory::Memory;
 use crate::http::server;
 use crate::journal::newest_first;
@@ -59,7 +60,8 @@ pub(in crate::cli) fn run(args: &Args) -> Outcome {
         let stop = CancellationToken::new();
         let lanes = vec![(Handle::current(), router(Arc::new(Everywhere(replicas)), hosts))];
         let (memory, metrics) = (Memory::new(MEMORY), ConnectionMetrics::default());
-        let serving = server::serve(listener, None, lanes, memory, metrics, stop.clone(), Duration::ZERO);
+        let serving =
+            server::serve(listener, Entrance::default(), lanes, memory, metrics, stop.clone(), Duration::ZERO);
         tokio::select! {
             _ = serving => {}
             interrupted = tokio::signal::ctrl_c() => interrupted.context("failed to listen for Ctrl-C")?,

@@ -28,7 +28,7 @@ fn serve_here() -> Served {
     let address = listener.local_addr().unwrap();
     let lanes = vec![(Handle::current(), router)];
     let memory = Memory::new(1 << 28);
-    let server = tokio::spawn(serve(listener, None, lanes, memory, metrics.clone(), stop.clone(), SOON));
+    let server = tokio::spawn(serve(listener, Entrance::default(), lanes, memory, metrics.clone(), stop.clone(), SOON));
     Served { address, metrics, stop, server }
 }
 

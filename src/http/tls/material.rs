@@ -21,21 +21,27 @@ use crate::domain::client_cert::Fingerprint;
 /// Where everything is, and which client certificates are trusted by themselves.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// The certificate and its intermediates, in PEM.
-    pub certificate: PathBuf,
-    /// The private key, in PEM.
-    pub key: PathBuf,
+    /// The certificate that is served; `None` where TLS ends at a proxy in front.
+    pub pair: Option<Pair>,
     /// The authorities of client certificates, in PEM.
     pub client_ca: Option<PathBuf>,
     /// Client certificates that need no authority.
     pub client_fingerprints: Vec<Fingerprint>,
 }
 
+/// A certificate with its key.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The certificate and its intermediates, in PEM.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+}
+
 /// What is in the files.
 #[derive(PartialEq, Eq)]
 pub(super) struct Content {
-    certificate: Vec<u8>,
-    key: Zeroizing<Vec<u8>>,
+    pair: Option<(Vec<u8>, Zeroizing<Vec<u8>>)>,
     client_ca: Option<Vec<u8>>,
 }
 
@@ -51,22 +57,28 @@ impl Content {
             }
             content = again;
         }
-        bail!("{} and its neighbours change all the time", files.certificate.display())
+        let named = files.pair.as_ref().map(|pair| &pair.certificate).or(files.client_ca.as_ref());
+        bail!(
+            "{} and its neighbours change all the time",
+            named.map_or_else(String::new, |path| path.display().to_string())
+        )
     }
 
     fn read_once(files: &Files) -> anyhow::Result<Self> {
         let read = |path: &Path| std::fs::read(path).with_context(|| format!("failed to read {}", path.display()));
+        let both = |pair: &Pair| Ok::<_, anyhow::Error>((read(&pair.certificate)?, Zeroizing::new(read(&pair.key)?)));
         Ok(Self {
-            certificate: read(&files.certificate)?,
-            key: Zeroizing::new(read(&files.key)?),
+            pair: files.pair.as_ref().map(both).transpose()?,
             client_ca: files.client_ca.as_deref().map(read).transpose()?,
         })
     }
 
     /// Tells one content from another, without keeping the key.
     pub(super) fn digest(&self) -> [u8; 32] {
+        let pair =
+            self.pair.as_ref().map(|(certificate, key)| [certificate.as_slice(), key.as_slice()]).unwrap_or_default();
         let mut digest = Sha256::new();
-        for part in [&self.certificate, &*self.key, self.client_ca.as_deref().unwrap_or_default()] {
+        for part in pair.into_iter().chain(self.client_ca.as_deref()) {
             digest.update(Sha256::digest(part));
         }
         digest.finalize().into()
@@ -75,10 +87,11 @@ impl Content {
 
 /// What a handshake needs.
 pub(super) struct Material {
-    pub(super) config: Arc<ServerConfig>,
+    /// `None` where TLS ends at a proxy in front.
+    pub(super) config: Option<Arc<ServerConfig>>,
     pub(super) trust: Trust,
     /// When the certificate expires, in seconds since 1970.
-    pub(super) not_after: i64,
+    pub(super) not_after: Option<i64>,
     /// Of the files it was made from.
     pub(super) digest: [u8; 32],
 }
@@ -86,33 +99,41 @@ pub(super) struct Material {
 impl Material {
     /// Makes it from the files' content.
     pub(super) fn new(files: &Files, content: &Content) -> anyhow::Result<Self> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
         let client_ca = files.client_ca.as_deref().zip(content.client_ca.as_deref());
         let trust = trust(client_ca, files.client_fingerprints.clone())?;
-
-        let chain = certificates(&files.certificate, &content.certificate)?;
-        let not_after = not_after(&chain[0])
-            .with_context(|| format!("{} holds an unusable certificate", files.certificate.display()))?;
-        let key = PrivateKeyDer::from_pem_slice(&content.key)
-            .with_context(|| format!("{} holds no private key in PEM", files.key.display()))?;
-        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12])?;
-        let builder = match trust.is_empty() {
-            true => builder.with_no_client_auth(),
-            false => builder.with_client_cert_verifier(Arc::new(Verifier(algorithms))),
-        };
-        let mut config = builder.with_single_cert(chain, key).with_context(|| {
-            format!("{} and {} are not a usable pair", files.certificate.display(), files.key.display())
-        })?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(Self { config: Arc::new(config), trust, not_after, digest: content.digest() })
+        let pair = files.pair.as_ref().zip(content.pair.as_ref());
+        let served = pair.map(|(files, (certificate, key))| serve(files, certificate, key, &trust)).transpose()?;
+        let (config, not_after) = served.unzip();
+        Ok(Self { config: config.map(Arc::new), trust, not_after, digest: content.digest() })
     }
 
     pub(super) fn has_expired(&self, now: UnixTime) -> bool {
-        u64::try_from(self.not_after).is_ok_and(|not_after| not_after <= now.as_secs())
+        let not_after = self.not_after.and_then(|not_after| u64::try_from(not_after).ok());
+        not_after.is_some_and(|not_after| not_after <= now.as_secs())
     }
+}
+
+/// How a pair is served, and when its certificate expires.
+fn serve(files: &Pair, certificate: &[u8], key: &[u8], trust: &Trust) -> anyhow::Result<(ServerConfig, i64)> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let algorithms = provider.signature_verification_algorithms;
+    let chain = certificates(&files.certificate, certificate)?;
+    let not_after = not_after(&chain[0])
+        .with_context(|| format!("{} holds an unusable certificate", files.certificate.display()))?;
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .with_context(|| format!("{} holds no private key in PEM", files.key.display()))?;
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13, &TLS12])?;
+    let builder = match trust.is_empty() {
+        true => builder.with_no_client_auth(),
+        false => builder.with_client_cert_verifier(Arc::new(Verifier(algorithms))),
+    };
+    let mut config = builder.with_single_cert(chain, key).with_context(|| {
+        format!("{} and {} are not a usable pair", files.certificate.display(), files.key.display())
+    })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok((config, not_after))
 }
 
 /// All certificates of a PEM file; there is at least one.

@@ -1,4 +1,5 @@
-//! TLS on the webhook port: the certificate, the identity that a sender proves, and new files without a restart.
+//! TLS on the webhook port: the certificate, the identity that a sender proves, and new files without a restart. Where
+//! TLS ends at a proxy in front, the identity alone.
 //!
 //! One immutable `Material` is in force; a handshake takes it once and uses nothing else. Files that cannot be used
 //! change nothing. Sessions are never resumed, so no handshake relies on an authority that is no longer trusted; that
@@ -18,8 +19,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-pub use self::material::Files;
 use self::material::{Content, Material};
+pub use self::material::{Files, Pair};
 use crate::domain::client_cert::{ClientIdentity, Fingerprint};
 use crate::metrics::tls::{Reload, TlsMetrics};
 
@@ -54,7 +55,9 @@ impl Tls {
             tracing::warn!("the TLS certificate has expired, and senders refuse it; put a new one into its place");
         }
         metrics.begin();
-        metrics.expires(material.not_after);
+        if let Some(not_after) = material.not_after {
+            metrics.expires(not_after);
+        }
         Ok(Self { files, current: RwLock::new(Arc::new(material)), metrics })
     }
 
@@ -62,10 +65,22 @@ impl Tls {
         Arc::clone(&self.current.read())
     }
 
+    /// Whether there is a certificate to serve. Otherwise it only judges certificates that a proxy passes on.
+    #[must_use]
+    pub const fn is_served(&self) -> bool {
+        self.files.pair.is_some()
+    }
+
+    /// The identity that certificates prove by what is trusted now, for a sender that is known to hold the key.
+    pub(super) fn identify(&self, certificates: &[CertificateDer<'_>]) -> ClientIdentity {
+        self.current().trust.identify(certificates, UnixTime::now())
+    }
+
     /// The handshake; `None` when it failed. The caller limits its time.
     pub(super) async fn accept(self: &Arc<Self>, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Client)> {
         let material = self.current();
-        match TlsAcceptor::from(Arc::clone(&material.config)).accept(stream).await {
+        let config = material.config.as_ref().map(Arc::clone)?;
+        match TlsAcceptor::from(config).accept(stream).await {
             Ok(stream) => {
                 let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
                 let certificates = certificates.iter().map(|certificate| certificate.clone().into_owned()).collect();
@@ -100,14 +115,18 @@ impl Tls {
 
     fn replace(&self, content: anyhow::Result<Content>) {
         let material = content.and_then(|content| Material::new(&self.files, &content));
-        let usable = material.and_then(|material| match material.has_expired(UnixTime::now()) {
-            true => anyhow::bail!("the certificate in {} has expired", self.files.certificate.display()),
-            false => Ok(material),
+        let usable = material.and_then(|material| match &self.files.pair {
+            Some(pair) if material.has_expired(UnixTime::now()) => {
+                anyhow::bail!("the certificate in {} has expired", pair.certificate.display())
+            }
+            Some(_) | None => Ok(material),
         });
         match usable {
             Ok(material) => {
                 self.metrics.reloaded(Reload::Loaded);
-                self.metrics.expires(material.not_after);
+                if let Some(not_after) = material.not_after {
+                    self.metrics.expires(not_after);
+                }
                 tracing::info!(not_after = material.not_after, "the TLS files have changed and are in force");
                 *self.current.write() = Arc::new(material);
             }

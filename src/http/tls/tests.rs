@@ -3,7 +3,7 @@
 use std::fs;
 use std::future::poll_fn;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use rcgen::{
@@ -108,8 +108,7 @@ impl Server {
             fs::write(&ca, client_ca.pem()).unwrap();
         }
         let files = Files {
-            certificate: folder.path().join("tls.crt"),
-            key: folder.path().join("tls.key"),
+            pair: Some(super::Pair { certificate: folder.path().join("tls.crt"), key: folder.path().join("tls.key") }),
             client_ca: client_ca.map(|_| ca),
             client_fingerprints: pinned.iter().map(|pair| pair.fingerprint()).collect(),
         };
@@ -335,16 +334,16 @@ async fn files_that_cannot_be_used_change_nothing() {
 #[tokio::test]
 async fn files_that_cannot_be_used_at_the_start_are_named() {
     let server = Server::new(None, &[]);
-    let complaint = |change: &dyn Fn(&mut Files)| {
+    let complaint = |change: &dyn Fn(&mut super::Pair, &mut Option<PathBuf>)| {
         let mut files = server.tls.files.clone();
-        change(&mut files);
+        change(files.pair.as_mut().unwrap(), &mut files.client_ca);
         let Err(error) = Tls::load(files, TlsMetrics::default()) else { panic!("accepted") };
         format!("{error:#}")
     };
-    let missing = complaint(&|files| files.key = "/nonexistent/tls.key".into());
+    let missing = complaint(&|pair, _| pair.key = "/nonexistent/tls.key".into());
     assert!(missing.starts_with("failed to read /nonexistent/tls.key"), "{missing}");
-    let swapped = complaint(&|files| std::mem::swap(&mut files.key, &mut files.certificate));
+    let swapped = complaint(&|pair, _| std::mem::swap(&mut pair.key, &mut pair.certificate));
     assert!(swapped.ends_with("tls.key holds no certificate in PEM"), "{swapped}");
-    let no_ca = complaint(&|files| files.client_ca = Some(files.key.clone()));
+    let no_ca = complaint(&|pair, client_ca| *client_ca = Some(pair.key.clone()));
     assert!(no_ca.ends_with("tls.key holds no certificate in PEM"), "{no_ca}");
 }
