@@ -1,13 +1,11 @@
 //! Builds every part of the process: one function each, in the order in which they start.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 use tokio::net::TcpListener;
@@ -16,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::kubernetes::patcher;
 use super::{App, Config};
 use crate::admin::{self, Admin};
 use crate::api::{ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
@@ -25,7 +24,7 @@ use crate::controller::feeds::configs::ConfigFeed;
 use crate::controller::feeds::namespaces::NamespaceFeed;
 use crate::controller::feeds::promotions::PromotionFeed;
 use crate::controller::feeds::warehouses::WarehouseFeed;
-use crate::controller::feeds::watch::{Sink, WATCH_SECONDS, drive};
+use crate::controller::feeds::watch::{Sink, drive};
 use crate::controller::feeds::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
 use crate::http::entrance::{Entrance, Proxies};
 use crate::http::memory::Memory;
@@ -44,7 +43,6 @@ use crate::process::supervisor::Supervisor;
 use crate::pursuit::{self, Pursuit};
 use crate::recovery::catch_up::CatchUp;
 use crate::recovery::{known, owed, silence};
-use crate::refresh::patch::Patcher;
 use crate::refresh::token::TokenSource;
 use crate::refresh::{Refresher, Settled};
 use crate::registration::{Registrations, Setup};
@@ -52,32 +50,6 @@ use crate::spool::{Limits, Spool};
 use crate::tables::Tables;
 use crate::views::look::Views;
 use crate::views::{self, Hosts};
-
-/// Time to connect to the API server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Silence after which a connection to the API server is given up: longer than any watch.
-const READ_TIMEOUT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
-
-/// How to reach the API server.
-pub(super) async fn kubernetes(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Config> {
-    let mut config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path)
-                .with_context(|| format!("failed to read the kubeconfig {}", path.display()))?;
-            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .with_context(|| format!("failed to use the kubeconfig {}", path.display()))?
-        }
-        None => kube::Config::infer().await.context(
-            "no API server is configured: give --kubeconfig, set KUBECONFIG, or run in a Pod with a ServiceAccount",
-        )?,
-    };
-    // Retries are decided in one place, `refresh`, and by the watches' own back-off.
-    config.default_retry = false;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
-    Ok(config)
-}
 
 /// Memory of the admin port, and of the views: some hundred connections, with small requests.
 const ADMIN_MEMORY: u64 = 16 * 1024 * 1024;
@@ -92,6 +64,9 @@ pub(super) async fn app(config: Config, kubernetes: &kube::Config, stop: Cancell
     parts.recovery()?;
     let stop_election = CancellationToken::new();
     let election = parts.election(&stop_election);
+    if !parts.tables.shard.is_whole() {
+        tracing::info!("this installation serves {}", parts.tables.shard);
+    }
     parts.controller();
     parts.registrations();
     parts.tasks.close();
@@ -131,7 +106,7 @@ impl<'a> Parts<'a> {
         let journal = Journal::new(&config.replica, Bounds::default());
         let opened = Spool::open_at(config.spool.clone(), Limits::default(), Clock::system(), metrics.spool.clone());
         let spool = opened.await.context("the spool cannot be opened; see --spool-dir")?;
-        let tables = Tables::new(config.base_url.clone(), config.registry_aliases.clone());
+        let tables = Tables::new(config.base_url.clone(), config.registry_aliases.clone()).of(config.shard.clone());
         let index = Arc::clone(&tables.index);
         let (pursuit, given_up) =
             Pursuit::new(config.follow_up, index, Clock::system(), metrics.pursuit.clone(), journal.clone());
@@ -220,7 +195,8 @@ impl<'a> Parts<'a> {
     fn serve(&self, part: &'static str, listener: TcpListener, router: axum::Router) {
         let lanes = vec![(Handle::current(), router)];
         let (metrics, memory) = (ConnectionMetrics::default(), Memory::new(ADMIN_MEMORY));
-        let serving = server::serve(listener, Entrance::default(), lanes, memory, metrics, self.stop.clone(), Duration::ZERO);
+        let serving =
+            server::serve(listener, Entrance::default(), lanes, memory, metrics, self.stop.clone(), Duration::ZERO);
         self.spawn(part, serving);
     }
 
@@ -340,20 +316,29 @@ impl<'a> Parts<'a> {
             Settings { system_namespace, defaults },
         ));
         self.spawn("the controller", Arc::clone(&configs).run(self.stop.clone()));
-        self.watch::<WatchedConfig<ProjectConfig>, _>("projectconfigs", ConfigFeed::new(Arc::clone(&configs)));
-        self.watch::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", ConfigFeed::new(Arc::clone(&configs)));
-        self.watch::<WatchedConfig<Receiver>, _>("receivers", ConfigFeed::new(Arc::clone(&configs)));
-        self.watch::<WatchedConfig<ClusterReceiver>, _>("clusterreceivers", ConfigFeed::new(Arc::clone(&configs)));
+        let fields = || self.tables.shard.field_selector();
+        self.watch::<WatchedConfig<ProjectConfig>, _>(
+            "projectconfigs",
+            fields(),
+            ConfigFeed::new(Arc::clone(&configs)),
+        );
+        self.watch::<WatchedConfig<ClusterConfig>, _>("clusterconfigs", None, ConfigFeed::new(Arc::clone(&configs)));
+        self.watch::<WatchedConfig<Receiver>, _>("receivers", fields(), ConfigFeed::new(Arc::clone(&configs)));
+        self.watch::<WatchedConfig<ClusterReceiver>, _>(
+            "clusterreceivers",
+            None,
+            ConfigFeed::new(Arc::clone(&configs)),
+        );
         let metrics = self.metrics.controller.clone();
         let secrets = configs.secret_feed();
         let watching = secrets.run(self.client.clone(), metrics, Arc::clone(&self.readiness), self.stop.clone());
         self.spawn("secrets", watching);
         let readiness = || Arc::clone(&self.readiness);
-        self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", NamespaceFeed::new(configs));
-        let warehouses = WarehouseFeed::new(Arc::clone(&self.tables.index), readiness(), self.pursuit.clone());
-        self.watch::<WatchedWarehouse, _>("warehouses", warehouses);
-        let promotions = PromotionFeed::new(Arc::clone(&self.tables.promotions), readiness(), self.pursuit.clone());
-        self.watch::<WatchedPromotion, _>("promotions", promotions);
+        self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", None, NamespaceFeed::new(configs));
+        let warehouses = WarehouseFeed::new(&self.tables, readiness(), self.pursuit.clone());
+        self.watch::<WatchedWarehouse, _>("warehouses", fields(), warehouses);
+        let promotions = PromotionFeed::new(&self.tables, readiness(), self.pursuit.clone());
+        self.watch::<WatchedPromotion, _>("promotions", fields(), promotions);
     }
 
     /// Notifications that are registered with senders.
@@ -377,7 +362,8 @@ impl<'a> Parts<'a> {
         self.spawn("the registrations", of().run(stop()));
     }
 
-    fn watch<K, S>(&self, resource: &'static str, sink: S)
+    /// Watches one kind in the whole cluster, but for what `fields` leaves out.
+    fn watch<K, S>(&self, resource: &'static str, fields: Option<String>, sink: S)
     where
         K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
         S: Sink<K> + 'static,
@@ -385,12 +371,11 @@ impl<'a> Parts<'a> {
         let api = Api::all(self.client.clone());
         let (metrics, readiness) = (self.metrics.controller.clone(), Arc::clone(&self.readiness));
         let stop = self.stop.clone();
-        self.spawn(resource, async move { drive(api, None, resource, sink, &metrics, &readiness, stop).await });
+        self.spawn(
+            resource,
+            async move { drive(api, fields.as_deref(), resource, sink, &metrics, &readiness, stop).await },
+        );
     }
-}
-
-fn patcher(kubernetes: &kube::Config) -> anyhow::Result<Patcher> {
-    Patcher::new(kubernetes).context("failed to set up the API client")
 }
 
 /// Called when a target owes nothing any more: then it owes nothing on disk either, except for what came since.

@@ -1,6 +1,7 @@
 //! The composition root: builds every part, runs them, and ends them in order.
 
 mod build;
+mod kubernetes;
 mod lanes;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::controller::resolve::Defaults;
 use crate::domain::alias::HostAliases;
 use crate::domain::path::BaseUrl;
+use crate::domain::shard::Shard;
 use crate::http::entrance::Trusted;
 use crate::http::tls;
 use crate::process::readiness::Readiness;
@@ -63,6 +65,8 @@ pub struct Config {
     pub registrations: registration::Rules,
     /// Other names of registries.
     pub registry_aliases: HostAliases,
+    /// The part of the cluster that is served.
+    pub shard: Shard,
     /// What holds for all receivers, unless one says otherwise.
     pub defaults: Defaults,
     /// How long an answer waits for its refreshes to be written.
@@ -85,7 +89,7 @@ pub struct Config {
 /// # Errors
 /// When a part cannot be set up (no API server configured, an address in use) or has ended by itself.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let kubernetes = build::kubernetes(config.kubeconfig.as_deref()).await?;
+    let kubernetes = kubernetes::config(config.kubeconfig.as_deref()).await?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;

@@ -14,6 +14,7 @@ mod receivers;
 mod reference;
 mod run;
 mod send;
+mod shard;
 mod tls;
 mod url;
 
@@ -35,7 +36,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
+    Run(Box<run::Args>),
     Crd(crd::Args),
     Url(url::Args),
     Send(send::Args),
@@ -75,6 +76,13 @@ enum Form {
     Json,
 }
 
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
 /// What a subcommand comes to.
 type Outcome = Result<ExitCode, anyhow::Error>;
 
@@ -107,7 +115,7 @@ pub fn main() -> ExitCode {
         return complain(&anyhow::anyhow!("failed to install the TLS provider"));
     }
     let outcome = match cli.command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
         Command::Crd(args) => crd::run(&args),
         Command::Url(args) => url::run(&args),
         Command::Send(args) => send::run(&args),

@@ -10,7 +10,7 @@ use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::receivers::Receivers;
-use super::{AliasArgs, Outcome, block_on, duration};
+use super::{AliasArgs, Outcome, Switch, block_on, duration};
 use crate::app;
 use crate::domain::path::BaseUrl;
 use crate::process::memory;
@@ -59,6 +59,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     receivers: Receivers,
+
+    #[command(flatten)]
+    shard: super::shard::ShardArgs,
 
     /// The namespace of the Lease by which the replicas agree who writes statuses. Default: the one in `POD_NAMESPACE`.
     ///
@@ -149,13 +152,6 @@ pub(super) struct Args {
     log_level: LogLevel,
 }
 
-/// Whether something is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Switch {
-    On,
-    Off,
-}
-
 /// Where the views are served, if anywhere.
 #[derive(Clone, Copy, Debug)]
 struct Views(Option<SocketAddr>);
@@ -195,6 +191,7 @@ pub(super) fn run(args: Args) -> Outcome {
         catch_up_rate: args.catch_up_rate.into(),
         registrations: registration::Rules { beat: args.registration_beat },
         registry_aliases: args.aliases.all(),
+        shard: args.shard.shard()?,
         defaults: args.receivers.defaults(),
         system_namespace: args.receivers.system_namespace,
         ack_deadline: args.ack_deadline,

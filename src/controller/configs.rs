@@ -29,6 +29,7 @@ use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
 use crate::domain::project_filter::ProjectFilter;
 use crate::domain::scope::ObjectKey;
+use crate::domain::shard::Shard;
 use crate::lease::Leadership;
 use crate::metrics::controller::ControllerMetrics;
 use crate::process::clock::Clock;
@@ -134,6 +135,11 @@ impl Configs {
     /// The labels of namespaces, for the feed that fills them.
     pub(super) fn namespaces(&self) -> Arc<Namespaces> {
         Arc::clone(&self.namespaces)
+    }
+
+    /// The part of the cluster that is served.
+    pub(super) fn shard(&self) -> &Shard {
+        &self.tables.shard
     }
 
     /// Works until `stop` is cancelled.

@@ -22,6 +22,7 @@ pub mod scope;
 pub mod secret;
 pub(crate) mod selector;
 pub mod semver;
+pub(crate) mod shard;
 pub(crate) mod subscription;
 pub(crate) mod target;
 #[cfg(test)]

@@ -75,6 +75,17 @@ fn from_header(value: Option<&HeaderValue>) -> ClientIdentity {
     }
 }
 
+/// Whether a receiver may turn out to have a path, given whether it was served before, as far as that is remembered. A
+/// stranger must not fill the disk with what no receiver will read. And where several installations share the cluster,
+/// an unknown path may be another one's, whose push must not end here.
+fn may_have_reader(was_served: Option<bool>, tables_filled: bool, is_whole: bool) -> bool {
+    match was_served {
+        Some(true) => true,
+        Some(false) => is_whole && tables_filled,
+        None => is_whole,
+    }
+}
+
 /// Takes a request in, if there is a disk to keep it.
 pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) -> Answer {
     if let Some(answer) = Answer::refused(&head.method, 0) {
@@ -85,11 +96,11 @@ pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) ->
     };
     let base = hooks.tables.routes.base();
     let path = ReceiverPath::recognise(head.uri.path(), base);
-    // A stranger must not fill the disk with what nobody will read.
-    let is_strange = |path: &ReceiverPath| {
-        !hooks.readiness.tables_filled() && spool.knows(&Zeroizing::new(path.expose_path(base))) == Some(false)
+    let has_reader = |path: &ReceiverPath| {
+        let known = spool.knows(&Zeroizing::new(path.expose_path(base)));
+        may_have_reader(known, hooks.readiness.tables_filled(), hooks.tables.shard.is_whole())
     };
-    let Some(path) = path.filter(|path| !is_strange(path)) else {
+    let Some(path) = path.filter(has_reader) else {
         return Answer::starting();
     };
     let body = match body::read(&head, body, &hooks.memory.bodies, Party::STRANGERS).await {
@@ -220,6 +231,21 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) -> bool {
 mod tests {
     use super::*;
     use crate::domain::client_cert::Fingerprint;
+
+    #[test]
+    fn a_path_that_was_never_served_is_taken_in_only_where_no_other_installation_may_serve_it() {
+        for (was_served, tables_filled, of_whole, of_part) in [
+            (Some(true), false, true, true),
+            (Some(true), true, true, true),
+            (Some(false), false, false, false),
+            (Some(false), true, true, false),
+            (None, false, true, false),
+            (None, true, true, false),
+        ] {
+            let found = [true, false].map(|is_whole| may_have_reader(was_served, tables_filled, is_whole));
+            assert_eq!(found, [of_whole, of_part], "{was_served:?} {tables_filled}");
+        }
+    }
 
     #[test]
     fn what_a_client_proved_survives_the_disk() {

@@ -129,8 +129,10 @@ impl Registrations {
     pub async fn watch(self: Arc<Self>, is_namespaced: bool, metrics: ControllerMetrics, stop: CancellationToken) {
         let api = Api::all_with(self.client.clone(), &write::resource(is_namespaced));
         let name = if is_namespaced { "registrations" } else { "clusterregistrations" };
-        let feed = Feed { objects: Arc::clone(&self.objects), is_namespaced };
-        drive(api, None, name, feed, &metrics, &self.readiness, stop).await;
+        let shard = Arc::clone(&self.tables.shard);
+        let fields = shard.field_selector().filter(|_| is_namespaced);
+        let feed = Feed { objects: Arc::clone(&self.objects), is_namespaced, shard };
+        drive(api, fields.as_deref(), name, feed, &metrics, &self.readiness, stop).await;
     }
 
     /// Watches the Secrets with tokens, each by its name, until `stop` is cancelled.

@@ -16,6 +16,7 @@ use super::FINALIZER;
 use crate::api::RegistrationSpec;
 use crate::controller::feeds::watch::Sink;
 use crate::domain::scope::ObjectKey;
+use crate::domain::shard::Shard;
 
 /// A Registration or ClusterRegistration as it comes from the API server. What does not decode is reported on its own.
 #[derive(Clone, Deserialize)]
@@ -123,13 +124,16 @@ impl Objects {
 pub struct Feed {
     pub(super) objects: Arc<Objects>,
     pub(super) is_namespaced: bool,
+    pub(super) shard: Arc<Shard>,
 }
 
 impl Sink<WatchedRegistration> for Feed {
     type Key = ObjectKey;
 
     fn key(&self, object: &WatchedRegistration) -> Option<ObjectKey> {
-        Some(ObjectKey::new(object.namespace().as_deref().unwrap_or_default(), &object.name_any()))
+        let namespace = object.namespace();
+        let is_served = self.shard.serves_object(namespace.as_deref());
+        is_served.then(|| ObjectKey::new(namespace.as_deref().unwrap_or_default(), &object.name_any()))
     }
 
     fn keys(&self) -> HashSet<ObjectKey> {

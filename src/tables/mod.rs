@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::domain::alias::HostAliases;
 use crate::domain::path::{BaseUrl, ReceiverPath};
+use crate::domain::shard::Shard;
 use notifications::NotificationTable;
 use problems::ProblemTable;
 use promotions::PromotionIndex;
@@ -38,6 +39,8 @@ pub struct Tables {
     pub problems: Arc<ProblemTable>,
     /// How the notifications of registrations stand.
     pub notifications: Arc<NotificationTable>,
+    /// The part of the cluster that they hold.
+    pub shard: Arc<Shard>,
 }
 
 impl Tables {
@@ -52,7 +55,14 @@ impl Tables {
             retired: Arc::default(),
             problems: Arc::default(),
             notifications: Arc::default(),
+            shard: Arc::default(),
         }
+    }
+
+    /// The same tables, for that part of the cluster.
+    #[must_use]
+    pub fn of(self, shard: Shard) -> Self {
+        Self { shard: Arc::new(shard), ..self }
     }
 
     /// The receiver that a request meant whose path is not served at this time: the path of a previous secret whose

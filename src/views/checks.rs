@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Check, Checks, Group, Health, Notification, Receiver, Receivers, Remark, Replicas, Verdict};
+use crate::domain::shard::Shard;
 use crate::journal::record::{Record, State};
 use crate::journal::words::{clock, receiver_name};
 
@@ -175,21 +176,7 @@ fn health(replicas: &[Health], problems: &[String], now: Timestamp) -> Vec<Check
         let remedy = "Read the replica's log; a gate that stays closed names what cannot be listed.";
         find(Check::failed(Group::Cluster, "replicas", all.join("; "), remedy));
     }
-    find(match replicas.iter().filter(|replica| replica.leader).count() {
-        1 => Check::passed(Group::Cluster, "leader", format!("{} leads", names(|it| it.leader))),
-        0 => Check::warning(
-            Group::Cluster,
-            "leader",
-            "no replica leads, so no status is written",
-            "See the rights on leases in the namespace of Quayside; another replica takes over within 15 s.",
-        ),
-        _ => Check::warning(
-            Group::Cluster,
-            "leader",
-            format!("several lead: {}", names(|it| it.leader)),
-            "Give all replicas the same --lease-namespace.",
-        ),
-    });
+    find(leader(replicas));
     if replicas.iter().all(|replica| replica.spool.is_some()) {
         find(Check::passed(Group::Cluster, "spool", "every replica keeps on disk what it owes"));
     } else {
@@ -211,6 +198,40 @@ fn health(replicas: &[Health], problems: &[String], now: Timestamp) -> Vec<Check
         find(Check::passed(Group::Cluster, "clock", "the clocks agree"));
     }
     findings
+}
+
+/// Each part of the cluster has one leader.
+fn leader(replicas: &[Health]) -> Check {
+    let mut leaders: Vec<(&Option<Shard>, Vec<&str>)> = Vec::new();
+    for replica in replicas {
+        let leads = Some(replica.replica.as_str()).filter(|_| replica.leader);
+        match leaders.iter_mut().find(|(shard, _)| **shard == replica.shard) {
+            Some((_, names)) => names.extend(leads),
+            None => leaders.push((&replica.shard, leads.into_iter().collect())),
+        }
+    }
+    if let Some((_, several)) = leaders.iter().find(|(_, names)| names.len() > 1) {
+        let message = format!("several lead: {}", several.join(", "));
+        return Check::warning(Group::Cluster, "leader", message, "Give all replicas the same --lease-namespace.");
+    }
+    match leaders.iter().find(|(_, names)| names.is_empty()) {
+        None if !leaders.is_empty() => {
+            let names: Vec<_> = leaders.into_iter().flat_map(|(_, names)| names).collect();
+            let verb = if names.len() == 1 { "leads" } else { "lead" };
+            Check::passed(Group::Cluster, "leader", format!("{} {verb}", names.join(" and ")))
+        }
+        without => {
+            let shard = without.and_then(|(shard, _)| shard.as_ref());
+            let of = shard.map(|shard| format!(" of those that serve {shard}")).unwrap_or_default();
+            Check::warning(
+                Group::Cluster,
+                "leader",
+                format!("no replica{of} leads, so no status is written"),
+                "See the rights on leases in the namespace of Quayside; another replica takes over within 15 s. Installations \
+                 that share a cluster need a namespace each.",
+            )
+        }
+    }
 }
 
 /// Receivers that senders do not use as they should.
@@ -308,7 +329,16 @@ mod tests {
         assert_eq!(checks(&ill, Verdict::Failed), ["replicas"]);
         assert!(ill[0].message.contains("b waits for warehouses; replica c"), "{ill:?}");
         assert_eq!(checks(&ill, Verdict::Warning), ["leader", "spool", "clock"]);
-        assert_eq!(checks(&health(&[leader.clone(), leader], &[], second(100)), Verdict::Warning), ["leader"]);
+        assert_eq!(checks(&health(&[leader.clone(), leader.clone()], &[], second(100)), Verdict::Warning), ["leader"]);
+
+        // Two installations that share a cluster have a leader each.
+        let shard = Some(Shard::new(vec!["web".parse().unwrap()], Vec::new(), Some(false)).unwrap());
+        let other = Health { shard: shard.clone(), leader: true, ..replica("c") };
+        let well = health(&[leader.clone(), other], &[], second(100));
+        assert!(well.iter().any(|check| check.message == "a and c lead"), "{well:?}");
+        let ill = health(&[leader, Health { shard, ..replica("c") }], &[], second(100));
+        assert_eq!(checks(&ill, Verdict::Warning), ["leader"]);
+        assert!(ill[1].message.contains("of those that serve the namespaces web"), "{ill:?}");
     }
 
     #[test]

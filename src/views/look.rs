@@ -13,6 +13,7 @@ use super::model::{
 use super::{Filter, checks, why};
 use crate::domain::owner::Owner;
 use crate::domain::scope::ObjectKey;
+use crate::domain::shard::Shard;
 use crate::journal::record::Record;
 use crate::journal::{Journal, Url};
 use crate::lease::Leadership;
@@ -171,6 +172,7 @@ impl Look for Views {
             since: self.since,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
+            elsewhere: !self.tables.shard.serves(namespace),
             ..Warehouse::default()
         };
         let key = ObjectKey::new(namespace, name);
@@ -207,6 +209,7 @@ impl Look for Views {
             draining: self.readiness.is_draining(),
             leader: self.leadership.is_leader(),
             base_url: self.tables.routes.base().to_string(),
+            shard: Some(Shard::clone(&self.tables.shard)).filter(|shard| *shard != Shard::default()),
             gates: gates.collect(),
             owed: self.refresher.owed(),
             spool,

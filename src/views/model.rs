@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::shard::Shard;
 use crate::journal::record::Record;
 
 /// `GET /api/v1/deliveries`.
@@ -101,6 +102,9 @@ pub struct Warehouse {
     pub name: String,
     /// Whether the replica knows a Warehouse of this name.
     pub found: bool,
+    /// The namespace is served by another installation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
     /// One sentence that answers "why did nothing happen?".
     pub answer: String,
     /// What it subscribes to.
@@ -304,6 +308,9 @@ pub struct Health {
     pub leader: bool,
     /// The address below which its receivers are published.
     pub base_url: String,
+    /// The part of the cluster that it serves; absent when that is all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The gates, and whether each is open.
     pub gates: Vec<Gate>,
     /// Refreshes that are owed.

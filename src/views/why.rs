@@ -142,6 +142,12 @@ pub(super) fn most_telling(mut about: Vec<About>) -> Vec<About> {
 #[must_use]
 pub fn answer(view: &Warehouse) -> String {
     let (namespace, name) = (&view.namespace, &view.name);
+    if !view.found && view.elsewhere {
+        return format!(
+            "This installation of Quayside does not serve the namespace {namespace} (--namespaces, --excluded-namespaces), so it \
+             refreshes nothing there; ask the one that does"
+        );
+    }
     if !view.found {
         return format!(
             "Quayside knows no Warehouse {namespace}/{name}; compare with kubectl get warehouses --namespace {namespace}"
@@ -202,7 +208,7 @@ pub fn merge(views: Vec<Warehouse>) -> Warehouse {
         merge_calls(&mut merged.receivers, &mut view.receivers);
         let mut notifications = std::mem::take(&mut merged.notifications);
         notifications.append(&mut view.notifications);
-        if view.found && !merged.found {
+        if view.found && !merged.found || merged.elsewhere && !view.elsewhere {
             merged = view;
         }
         merged.notifications = notifications;

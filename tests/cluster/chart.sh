@@ -79,6 +79,11 @@ refused "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 
 refused "at '/registryAliases': got string, want array" --set registryAliases=a.example=b.example
 refused "at '/registryAliases/0': 'https://a.example=b.example' does not match pattern" --set 'registryAliases[0]=https://a.example=b.example'
 refused "at '/registryAliases/0': 'a.example' does not match pattern" --set 'registryAliases[0]=a.example'
+refused "trustedProxies is required with clientCertHeader" --set clientCertHeader=X-SSL-Client-Cert
+refused "clientCertHeader is required with trustedProxies" --set 'trustedProxies={10.0.0.0/8}'
+refused "at '/trustedProxies/0': '0.0.0.0/0' does not match pattern" --set 'trustedProxies={0.0.0.0/0}'
+refused "clusterReceivers is required with namespaces or excludedNamespaces" --set 'namespaces={web}'
+refused "at '/excludedNamespaces/0': '*' does not match pattern" --set 'excludedNamespaces={*}'
 refused "at '/ackDeadline': got number, want string" --set ackDeadline=2
 refused "at '/ackDeadline': '2 seconds' does not match pattern" --set-string "ackDeadline=2 seconds"
 refused "at '/refreshConcurrency': maximum: got 5,000, want 1,024" --set refreshConcurrency=5000
@@ -160,6 +165,8 @@ says 'port: 443' "on the port for it" --set tls.enabled=true,tls.secretName=a --
 says 'port: 8443' "or on another" --set tls.enabled=true,tls.secretName=a,service.port=8443 --show-only templates/service.yaml
 says 'port: 443' "and an HTTPRoute leads there" --set tls.enabled=true,tls.secretName=a,httpRoute.enabled=true --set 'httpRoute.parentRefs[0].name=p' --show-only templates/httproute.yaml
 says 'value: "/etc/quayside/client-ca/ca.crt"' "client certificates are asked for" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
+says 'value: "web,team-a-*"' "a release can serve a part of the cluster" --set 'namespaces={web,team-a-*}' --set clusterReceivers=false --show-only templates/deployment.yaml
+says 'value: "off"' "without the receivers of the cluster" --set 'namespaces={web,team-a-*}' --set clusterReceivers=false --show-only templates/deployment.yaml
 proxied=(--set clientCertHeader=X-SSL-Client-Cert --set 'trustedProxies={10.244.0.0/16,fd00::/8}' --set tls.clientCA.configMapName=b --show-only templates/deployment.yaml)
 says 'value: "10.244.0.0/16,fd00::/8"' "certificates that a proxy passes on are believed from its networks" "${proxied[@]}"
 says 'value: "/etc/quayside/client-ca/ca.crt"' "and judged by the same authorities" "${proxied[@]}"
@@ -173,6 +180,7 @@ lacks() { # lacks TEXT WHAT FLAG…
 }
 lacks subPath "certificates are mounted as folders, which change with the Secret" --set tls.enabled=true,tls.secretName=a,tls.clientCA.secretName=b --show-only templates/deployment.yaml
 lacks QUAYSIDE_TLS "without tls.enabled, plain HTTP" --show-only templates/deployment.yaml
+lacks QUAYSIDE_NAMESPACES "by default it serves all of it" --show-only templates/deployment.yaml
 lacks QUAYSIDE_CLIENT_CERT "and no header that is believed" --show-only templates/deployment.yaml
 lacks QUAYSIDE_TLS_CERT "also where a proxy ends TLS" "${proxied[@]}"
 lacks promote "and not otherwise" --show-only templates/clusterrole.yaml

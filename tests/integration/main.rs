@@ -58,6 +58,7 @@ mod registries;
 mod registry_aliases;
 mod rights;
 mod secrets;
+mod shards;
 mod slow_senders;
 mod spool;
 mod status;

@@ -285,6 +285,43 @@ async fn no_push_fails_while_a_replica_ends(kind: Kind) {
     assert!(failures.is_empty(), "{failures:?}: {}", world.front.said());
 }
 
+/// Two installations that share a cluster below one base URL: a URL does not tell whose it is.
+#[tokio::test]
+async fn nginx_finds_the_installation_that_serves_a_url() {
+    let kind = Kind::Nginx;
+    let Some(program) = installed(kind.name()) else { return };
+    let (one, two) = (Project::new("installation-one").await, Project::new("installation-two").await);
+    let part = |flag: &str| {
+        let setup = Setup::on(ControlPlane::shared()).with(["--cluster-receivers", "off", flag, &one.namespace]);
+        Operator::start(setup)
+    };
+    let operators = [part("--namespaces"), part("--excluded-namespaces")];
+    let mut hooks = Vec::new();
+    for (project, operator) in [&one, &two].into_iter().zip(&operators) {
+        operator.ready().await;
+        let hook = project.quay(operator).await;
+        project.warehouse("storefront", json!([image(REPOSITORY, "^1.0.0")])).await;
+        project.settle(&hook).await;
+        hooks.push(hook);
+    }
+    let authority = Authority::new();
+    let addresses = operators.each_ref().map(|operator| operator.hooks);
+    let next = [("error timeout non_idempotent;", "error timeout http_404 http_503 non_idempotent;")];
+    let front = Front::start(kind, &program, &authority.issue(), &authority.pem(), addresses, &next).await;
+    for hook in hooks {
+        let mut hook = hook.with_tls(&authority.client(None));
+        hook.address = front.address;
+        // Whichever of the two nginx asks first.
+        for length in [0, 200_000, 0, LARGEST, 0] {
+            let answer = hook.post(body_of(length.max(1_000)));
+            assert_eq!((answer.status, answer.says().as_str()), (200, "refreshed 1 warehouse(s)"), "{}", front.said());
+        }
+        hook.path.replace_range(hook.path.len() - 4.., "0000");
+        assert_eq!(hook.post(body_of(1_000)).status, 404);
+    }
+    assert_eq!((one.refreshed().await.len(), two.refreshed().await.len()), (1, 1));
+}
+
 /// The receiver demands a certificate of Quay's authority. TLS ends at the proxy, which comes from 127.0.0.2.
 async fn a_client_certificate_is_passed_on(kind: Kind) {
     let Some(program) = installed(kind.name()) else { return };

@@ -212,6 +212,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: {{ printf "%s:8080" .Values.listenAddress | quote }}
 - name: QUAYSIDE_ADMIN_LISTEN
   value: {{ printf "%s:9090" .Values.listenAddress | quote }}
+{{- with .Values.namespaces }}
+- name: QUAYSIDE_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.excludedNamespaces }}
+- name: QUAYSIDE_EXCLUDED_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if kindIs "bool" .Values.clusterReceivers }}
+- name: QUAYSIDE_CLUSTER_RECEIVERS
+  value: {{ ternary "on" "off" .Values.clusterReceivers | quote }}
+{{- end }}
 {{- with .Values.registryAliases }}
 - name: QUAYSIDE_REGISTRY_ALIASES
   value: {{ join "," . | quote }}
@@ -318,6 +330,9 @@ annotations:
 {{- end }}
 {{- if and .Values.tls.clientCA.secretName .Values.tls.clientCA.configMapName }}
 {{- fail "tls.clientCA has a secretName and a configMapName: give the one that holds the authorities" }}
+{{- end }}
+{{- if and (or .Values.namespaces .Values.excludedNamespaces) (not (kindIs "bool" .Values.clusterReceivers)) }}
+{{- fail "clusterReceivers is required with namespaces or excludedNamespaces: true in the one release that serves the receivers of ClusterConfigs and ClusterReceivers, false in the others" }}
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "httpRoute.parentRefs is required with httpRoute.enabled=true: the Gateways to attach to, for example --set 'httpRoute.parentRefs[0].name=public'" }}

@@ -81,10 +81,14 @@ where
     type Key = Owner;
 
     fn key(&self, object: &WatchedConfig<K>) -> Option<Owner> {
-        let owner = K::owner(object.namespace().as_deref(), &object.name_any());
+        let namespace = object.namespace();
+        if !self.configs.shard().serves_object(namespace.as_deref()) {
+            return None;
+        }
+        let owner = K::owner(namespace.as_deref(), &object.name_any());
         if owner.is_none() {
             tracing::warn!(
-                kind = %K::kind(&()), namespace = object.namespace(), name = object.name_any(),
+                kind = %K::kind(&()), namespace, name = object.name_any(),
                 "object ignored: a ProjectConfig must be named like its namespace, the ClusterConfig must be named cluster"
             );
         }

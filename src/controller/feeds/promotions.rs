@@ -9,9 +9,11 @@ use super::discovery::{self, Series};
 use super::watch::Sink;
 use super::watched::WatchedPromotion;
 use crate::domain::scope::ObjectKey;
+use crate::domain::shard::Shard;
 use crate::domain::target::Target;
 use crate::process::readiness::{Gate, Readiness};
 use crate::pursuit::Pursuit;
+use crate::tables::Tables;
 use crate::tables::promotions::PromotionIndex;
 
 /// The feed.
@@ -19,14 +21,16 @@ pub struct PromotionFeed {
     index: Arc<PromotionIndex>,
     readiness: Arc<Readiness>,
     pursuit: Pursuit,
+    shard: Arc<Shard>,
     series: Series,
 }
 
 impl PromotionFeed {
-    /// A feed into this index and this pursuit.
+    /// A feed into the index of these tables and this pursuit.
     #[must_use]
-    pub fn new(index: Arc<PromotionIndex>, readiness: Arc<Readiness>, pursuit: Pursuit) -> Self {
-        Self { index, readiness, pursuit, series: Series::default() }
+    pub fn new(tables: &Tables, readiness: Arc<Readiness>, pursuit: Pursuit) -> Self {
+        let (index, shard) = (Arc::clone(&tables.promotions), Arc::clone(&tables.shard));
+        Self { index, readiness, pursuit, shard, series: Series::default() }
     }
 }
 
@@ -34,7 +38,8 @@ impl Sink<WatchedPromotion> for PromotionFeed {
     type Key = ObjectKey;
 
     fn key(&self, promotion: &WatchedPromotion) -> Option<ObjectKey> {
-        Some(ObjectKey::new(promotion.namespace().as_deref().unwrap_or_default(), &promotion.name_any()))
+        let namespace = promotion.namespace().filter(|namespace| self.shard.serves(namespace))?;
+        Some(ObjectKey::new(&namespace, &promotion.name_any()))
     }
 
     fn keys(&self) -> HashSet<ObjectKey> {

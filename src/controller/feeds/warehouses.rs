@@ -9,9 +9,11 @@ use super::discovery::{self, Series};
 use super::watch::Sink;
 use super::watched::WatchedWarehouse;
 use crate::domain::scope::ObjectKey;
+use crate::domain::shard::Shard;
 use crate::domain::target::Target;
 use crate::process::readiness::{Gate, Readiness};
 use crate::pursuit::Pursuit;
+use crate::tables::Tables;
 use crate::tables::warehouses::SubscriptionIndex;
 
 /// The feed.
@@ -19,14 +21,16 @@ pub struct WarehouseFeed {
     index: Arc<SubscriptionIndex>,
     readiness: Arc<Readiness>,
     pursuit: Pursuit,
+    shard: Arc<Shard>,
     series: Series,
 }
 
 impl WarehouseFeed {
-    /// A feed into this index and this pursuit.
+    /// A feed into the index of these tables and this pursuit.
     #[must_use]
-    pub fn new(index: Arc<SubscriptionIndex>, readiness: Arc<Readiness>, pursuit: Pursuit) -> Self {
-        Self { index, readiness, pursuit, series: Series::default() }
+    pub fn new(tables: &Tables, readiness: Arc<Readiness>, pursuit: Pursuit) -> Self {
+        let (index, shard) = (Arc::clone(&tables.index), Arc::clone(&tables.shard));
+        Self { index, readiness, pursuit, shard, series: Series::default() }
     }
 }
 
@@ -34,7 +38,8 @@ impl Sink<WatchedWarehouse> for WarehouseFeed {
     type Key = ObjectKey;
 
     fn key(&self, warehouse: &WatchedWarehouse) -> Option<ObjectKey> {
-        Some(ObjectKey::new(warehouse.namespace().as_deref().unwrap_or_default(), &warehouse.name_any()))
+        let namespace = warehouse.namespace().filter(|namespace| self.shard.serves(namespace))?;
+        Some(ObjectKey::new(&namespace, &warehouse.name_any()))
     }
 
     fn keys(&self) -> HashSet<ObjectKey> {

@@ -44,6 +44,19 @@ fn push(project: &str, repository: &str, tag: &str) -> Record {
     }
 }
 
+#[test]
+fn a_namespace_of_another_installation_is_called_that_and_the_one_that_serves_it_goes_before() {
+    let foreign = Warehouse { namespace: "northwind".to_owned(), elsewhere: true, ..Warehouse::default() };
+    let told = answer(&foreign);
+    assert!(told.starts_with("This installation of Quayside does not serve the namespace northwind"), "{told}");
+    let own = Warehouse { name: "own".to_owned(), elsewhere: false, ..foreign.clone() };
+    for views in [vec![foreign.clone(), own.clone()], vec![own, foreign]] {
+        let merged = merge(views);
+        assert_eq!((merged.name.as_str(), merged.elsewhere), ("own", false));
+        assert!(merged.answer.starts_with("Quayside knows no Warehouse northwind/own"), "{}", merged.answer);
+    }
+}
+
 /// What a person is told about the Warehouse after these deliveries.
 fn asked(records: &[Record], routes: &[Arc<Route>]) -> String {
     asked_with(records, routes, &[], &Calls::default())

@@ -1,5 +1,6 @@
 //! `quayside check`: is everything as it should be, and if not, what to do.
 
+mod installations;
 mod objects;
 mod show;
 mod way_in;
@@ -20,6 +21,7 @@ use crate::journal::record::Record;
 use crate::process::clock::Clock;
 use crate::views::checks::{self, worst};
 use crate::views::model::{Check, Deliveries, Group, Receivers, Replicas, Verdict};
+use installations::Installations;
 use show::show;
 
 /// Check the installation: the cluster, the way in, the receivers and the Warehouses, with a remedy for each problem.
@@ -122,17 +124,23 @@ async fn objects(args: &Args, client: &Client, known: Option<&(Replicas, Receive
         // A kind that is missing has its finding above.
         configs.extend(list(client, group, kind).await.unwrap_or_default());
     }
-    let base = known.and_then(|(replicas, _)| replicas.replicas.first()).map(|replica| replica.base_url.as_str());
+    let installations = Installations::of(known.map_or(&[], |(replicas, _)| replicas.replicas.as_slice()));
+    configs.retain(|config| installations.serve(config));
     if known.is_none() {
         findings.extend(objects::conditions(&configs));
     }
-    findings.extend(objects::urls(&configs, base));
+    for (base, configs) in installations.by_base(&configs) {
+        findings.extend(objects::urls(configs, base));
+    }
     match list(client, "kargo.akuity.io", "Warehouse").await {
-        Ok(warehouses) => {
+        Ok(mut warehouses) => {
+            findings.extend(installations.finding(&warehouses));
+            warehouses.retain(|warehouse| installations.serve(warehouse));
             findings.push(objects::kargo(&warehouses, Clock::system().now()));
             // Without a replica nobody knows whom the receivers reach.
             let receivers = known.map(|(_, receivers)| receivers.receivers.as_slice());
-            findings.extend(objects::warehouses(&warehouses, receivers));
+            let cluster_reaches = |namespace: &str| installations.cluster_reaches(namespace);
+            findings.extend(objects::warehouses(&warehouses, receivers, cluster_reaches));
         }
         Err(error) => findings.push(Check::skipped(Group::Warehouses, "reached", format!("cannot be listed: {error}"))),
     }

@@ -134,10 +134,10 @@ pub(super) fn conditions(configs: &[DynamicObject]) -> Vec<Check> {
 }
 
 /// Whether URLs are published, all below the base URL of Quayside where that is known.
-pub(super) fn urls(configs: &[DynamicObject], base: Option<&str>) -> Vec<Check> {
+pub(super) fn urls<'a>(configs: impl IntoIterator<Item = &'a DynamicObject>, base: Option<&str>) -> Vec<Check> {
     // Scheme and host alone, because the rest is a credential.
     let origin = |url: &str| url.split('/').take(3).collect::<Vec<_>>().join("/");
-    let all: Vec<&str> = configs.iter().flat_map(|config| published(&config.data["status"])).collect();
+    let all: Vec<&str> = configs.into_iter().flat_map(|config| published(&config.data["status"])).collect();
     let bases: BTreeSet<String> = all.iter().map(|url| origin(url)).collect();
     let elsewhere: BTreeSet<String> = match base {
         Some(base) => {
@@ -169,13 +169,19 @@ fn published(status: &Value) -> impl Iterator<Item = &str> {
     many.chain(status["url"].as_str())
 }
 
-/// Warehouses that no push can refresh.
-pub(super) fn warehouses(warehouses: &[DynamicObject], receivers: Option<&[Receiver]>) -> Vec<Check> {
+/// Warehouses that no push can refresh. Receivers of the cluster reach the namespaces of which that is said.
+pub(super) fn warehouses(
+    warehouses: &[DynamicObject],
+    receivers: Option<&[Receiver]>,
+    cluster_reaches: impl Fn(&str) -> bool,
+) -> Vec<Check> {
     let (mut unreached, mut useless, mut old) = (Vec::new(), Vec::new(), Vec::new());
     for warehouse in warehouses {
         let (namespace, name) = (warehouse.namespace().unwrap_or_default(), warehouse.name_any());
         let key = format!("{namespace}/{name}");
-        let reaches = |receiver: &Receiver| receiver.project.is_empty() || receiver.project == namespace;
+        let reaches = |receiver: &Receiver| {
+            receiver.project == namespace || receiver.project.is_empty() && cluster_reaches(&namespace)
+        };
         if receivers.is_some_and(|receivers| !receivers.iter().any(reaches)) {
             unreached.push(key.clone());
         }
@@ -333,7 +339,7 @@ mod tests {
             |image: Value| vec![object("Warehouse", "app", &json!({"spec": {"subscriptions": [{"image": image}]}}))];
         let reached = [Receiver { project: "northwind".to_owned(), ..Receiver::default() }];
         let checks = |image: Value, receivers: &[Receiver]| {
-            let found = warehouses(&warehouse(image), Some(receivers));
+            let found = warehouses(&warehouse(image), Some(receivers), |_| true);
             found.iter().map(|it| (it.check.clone(), it.verdict)).collect::<Vec<_>>()
         };
         let one = |check: &str, verdict| [(check.to_owned(), verdict)];
