@@ -162,6 +162,9 @@ impl<'s> Selecting<'s> {
         let concerned = by_key.iter().filter(|(_, is_concerned)| **is_concerned);
         let refusal = |(warehouse, position, reason): (Arc<Warehouse>, u32, String)| {
             let entry = Entry { warehouse, position };
+            if by_key.get(&entry.warehouse.key) == Some(&true) {
+                return None;
+            }
             let repository = entry.subscription()?.repository.clone();
             Some(Refusal { warehouse: entry.warehouse.key.clone(), repository, reason })
         };
@@ -220,3 +223,6 @@ impl<'e> Pushes<'e> {
         explanation
     }
 }
+
+#[cfg(test)]
+mod tests;
