@@ -29,6 +29,9 @@ use super::condition;
     printcolumn = r#"{"name": "Disabled", "type": "integer", "jsonPath": ".status.disabled"}"#,
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].message"}"#,
+    printcolumn = r#"{"name": "Receiver", "type": "string", "jsonPath": ".spec.receiver.name", "priority": 1}"#,
+    printcolumn = r#"{"name": "Token", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"TokenValid\")].status", "priority": 1}"#,
+    printcolumn = r#"{"name": "Reachable", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Reachable\")].status", "priority": 1}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -139,6 +142,9 @@ pub struct TokenSecretRef {
     printcolumn = r#"{"name": "Disabled", "type": "integer", "jsonPath": ".status.disabled"}"#,
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].message"}"#,
+    printcolumn = r#"{"name": "Receiver", "type": "string", "jsonPath": ".spec.receiver.name", "priority": 1}"#,
+    printcolumn = r#"{"name": "Token", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"TokenValid\")].status", "priority": 1}"#,
+    printcolumn = r#"{"name": "Reachable", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Reachable\")].status", "priority": 1}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(transparent)]

@@ -255,6 +255,9 @@ async fn registration() {
     assert_eq!(condition["reason"], "Unreachable");
     let listed = project.plane.bash(&format!("kubectl get registrations -n {}", project.namespace)).success();
     assert!(listed.starts_with("NAME ") && listed.contains("REGISTERED") && listed.contains("DISABLED"), "{listed}");
+    let wide = project.plane.bash(&format!("kubectl get registrations -n {} -o wide", project.namespace)).success();
+    let columns: Vec<_> = wide.split_once('\n').unwrap().0.split_whitespace().collect();
+    assert_eq!(columns[5..], ["MESSAGE", "RECEIVER", "TOKEN", "REACHABLE", "AGE"], "{wide}");
     project.delete("Registration", "quay").await;
 }
 
