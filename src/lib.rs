@@ -22,6 +22,7 @@ pub mod cli;
 mod controller;
 mod delivery;
 pub mod domain;
+mod events;
 pub mod expr;
 pub mod hooks;
 mod http;

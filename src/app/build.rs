@@ -19,13 +19,14 @@ use super::{App, Config};
 use crate::admin::{self, Admin};
 use crate::api::{ClusterConfig, ClusterReceiver, ProjectConfig, Receiver};
 use crate::app::lanes::Lanes;
-use crate::controller::configs::{Configs, Settings};
+use crate::controller::configs::{self, Configs, Settings};
 use crate::controller::feeds::configs::ConfigFeed;
 use crate::controller::feeds::namespaces::NamespaceFeed;
 use crate::controller::feeds::promotions::PromotionFeed;
 use crate::controller::feeds::warehouses::WarehouseFeed;
 use crate::controller::feeds::watch::{Sink, drive};
 use crate::controller::feeds::watched::{WatchedConfig, WatchedPromotion, WatchedWarehouse};
+use crate::events::{self, Events};
 use crate::http::entrance::{Entrance, Proxies};
 use crate::http::memory::Memory;
 use crate::http::state::{DeliveryIds, Hooks};
@@ -40,7 +41,7 @@ use crate::metrics::connection::ConnectionMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::{Gate, Readiness};
 use crate::process::supervisor::Supervisor;
-use crate::pursuit::{self, Pursuit};
+use crate::pursuit::Pursuit;
 use crate::recovery::catch_up::CatchUp;
 use crate::recovery::{known, owed, silence};
 use crate::refresh::token::TokenSource;
@@ -88,6 +89,7 @@ struct Parts<'a> {
     /// Of the webhook port.
     memory: Memory,
     journal: Journal,
+    events: Events,
     leadership: Leadership,
     pursuit: Pursuit,
     refresher: Refresher,
@@ -108,13 +110,14 @@ impl<'a> Parts<'a> {
         let spool = opened.await.context("the spool cannot be opened; see --spool-dir")?;
         let tables = Tables::new(config.base_url.clone(), config.registry_aliases.clone()).of(config.shard.clone());
         let index = Arc::clone(&tables.index);
-        let (pursuit, given_up) =
-            Pursuit::new(config.follow_up, index, Clock::system(), metrics.pursuit.clone(), journal.clone());
+        let (events, notes) = Events::new();
+        let (follow_up, of_pursuit) = (config.follow_up, metrics.pursuit.clone());
+        let pursuit = Pursuit::new(follow_up, index, Clock::system(), of_pursuit, journal.clone(), events.clone());
         let (tasks, supervisor) = (TaskTracker::new(), Supervisor::default());
-        let events = pursuit::events::write(client.clone(), config.replica.clone(), given_up, stop.clone());
-        tasks.spawn(supervisor.part("the Events about pushes", &stop, events));
+        let writing = events::write(client.clone(), config.replica.clone(), notes, stop.clone());
+        tasks.spawn(supervisor.part("the Events", &stop, writing));
         let refresher = Refresher::new(
-            pursuit.followed(patcher(kubernetes)?),
+            pursuit.followed(patcher(kubernetes, &config)?),
             TokenSource::new(Clock::system()),
             config.refresh_concurrency,
             metrics.refresh.clone(),
@@ -125,6 +128,7 @@ impl<'a> Parts<'a> {
             memory: Memory::new(config.memory_budget),
             pursuit,
             journal,
+            events,
             leadership: leadership(&config, spool.as_ref()),
             readiness: Arc::default(),
             tasks,
@@ -171,6 +175,9 @@ impl<'a> Parts<'a> {
 
     /// What the people who run it may see.
     fn views_port(&self) {
+        let (journal, tables, leadership) = (self.journal.clone(), self.tables.clone(), self.leadership.clone());
+        let looking = views::silence::watch(journal, tables, leadership, self.events.clone(), self.stop.clone());
+        self.spawn("the look for silent receivers", looking);
         let Some(address) = self.config.views_listen else { return };
         let views = Views {
             replica: self.config.replica.clone(),
@@ -234,7 +241,7 @@ impl<'a> Parts<'a> {
     fn hooks(&self) -> anyhow::Result<Hooks> {
         Ok(Hooks {
             tables: self.tables.clone(),
-            refresher: self.refresher.with_patcher(self.pursuit.followed(patcher(self.kubernetes)?)),
+            refresher: self.refresher.with_patcher(self.pursuit.followed(patcher(self.kubernetes, &self.config)?)),
             pursuit: self.pursuit.clone(),
             readiness: Arc::clone(&self.readiness),
             metrics: self.metrics.delivery.clone(),
@@ -306,15 +313,16 @@ impl<'a> Parts<'a> {
     /// The controller and everything that is watched.
     fn controller(&self) {
         let Config { system_namespace, defaults, .. } = self.config.clone();
-        let configs = Arc::new(Configs::new(
-            self.client.clone(),
-            self.tables.clone(),
-            Arc::clone(&self.readiness),
-            self.leadership.clone(),
-            self.metrics.controller.clone(),
-            self.pursuit.troubles(),
-            Settings { system_namespace, defaults },
-        ));
+        let configs = Arc::new(Configs::new(configs::Setup {
+            client: self.client.clone(),
+            tables: self.tables.clone(),
+            readiness: Arc::clone(&self.readiness),
+            leadership: self.leadership.clone(),
+            metrics: self.metrics.controller.clone(),
+            troubles: self.pursuit.troubles(),
+            events: self.events.clone(),
+            settings: Settings { system_namespace, defaults },
+        }));
         self.spawn("the controller", Arc::clone(&configs).run(self.stop.clone()));
         let fields = || self.tables.shard.field_selector();
         self.watch::<WatchedConfig<ProjectConfig>, _>(

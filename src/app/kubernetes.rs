@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use super::Config;
 use crate::controller::feeds::watch::WATCH_SECONDS;
 use crate::refresh::patch::Patcher;
 
@@ -36,6 +37,6 @@ pub(super) async fn config(kubeconfig: Option<&Path>) -> anyhow::Result<kube::Co
 }
 
 /// What writes annotations, with connections of its own.
-pub(super) fn patcher(kubernetes: &kube::Config) -> anyhow::Result<Patcher> {
-    Patcher::new(kubernetes).context("failed to set up the API client")
+pub(super) fn patcher(kubernetes: &kube::Config, config: &Config) -> anyhow::Result<Patcher> {
+    Patcher::new(kubernetes, config.last_refresh_cause).context("failed to set up the API client")
 }

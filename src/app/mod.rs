@@ -73,6 +73,8 @@ pub struct Config {
     pub ack_deadline: Duration,
     /// PATCHes in flight at a time.
     pub refresh_concurrency: usize,
+    /// Whether the cause of a refresh is written beside it.
+    pub last_refresh_cause: bool,
     /// Where the spool is to be.
     pub spool: Place,
     /// Bytes from which the memory of connections, heads and bodies is derived.

@@ -118,6 +118,12 @@ pub(super) struct Args {
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     refresh_concurrency: u16,
 
+    /// Whether to write, beside a refresh, the annotation `quayside.dev/last-refresh-cause`.
+    ///
+    /// It names delivery, receiver and event, or what else made Quayside refresh the object. Off leaves what is there.
+    #[arg(long, env = "QUAYSIDE_LAST_REFRESH_CAUSE", value_name = "on|off", default_value = "on")]
+    last_refresh_cause: Switch,
+
     /// The directory that keeps refreshes which are owed, and requests that arrive before the receivers are loaded.
     ///
     /// A push whose refresh is not written by the acknowledgement deadline is then answered 202 instead of 503, and
@@ -196,6 +202,7 @@ pub(super) fn run(args: Args) -> Outcome {
         system_namespace: args.receivers.system_namespace,
         ack_deadline: args.ack_deadline,
         refresh_concurrency: args.refresh_concurrency.into(),
+        last_refresh_cause: args.last_refresh_cause == Switch::On,
         spool: spool(args.spool_dir, |name| std::env::var_os(name)),
         memory_budget: args.memory_budget.or_else(memory::limit).unwrap_or(memory::DEFAULT_BUDGET),
         drain_delay: args.drain_delay,

@@ -19,6 +19,7 @@ use super::feeds::secrets::SecretFeed;
 use super::feeds::watched::WatchedConfig;
 use super::memory::{Attempt, Memory, Seen, Snapshot};
 use super::namespaces::Namespaces;
+use super::news;
 use super::queue::Queue;
 use super::resolve::{self, Declaration, Defaults, Problem, Resolution};
 use super::secrets::{SecretCache, SecretState};
@@ -30,6 +31,7 @@ use crate::domain::path::ReceiverPath;
 use crate::domain::project_filter::ProjectFilter;
 use crate::domain::scope::ObjectKey;
 use crate::domain::shard::Shard;
+use crate::events::Events;
 use crate::lease::Leadership;
 use crate::metrics::controller::ControllerMetrics;
 use crate::process::clock::Clock;
@@ -76,8 +78,30 @@ pub struct Configs {
     memory: Memory,
     /// Warehouses whose pushes Kargo does not come across.
     troubles: Arc<Troubles>,
+    /// Takes what is new in a status.
+    events: Events,
     /// Owners whose status is to be compared with what it should say.
     statuses: Arc<Queue<Owner>>,
+}
+
+/// What the controller works with.
+pub struct Setup {
+    /// For status writes.
+    pub client: Client,
+    /// Where routes go.
+    pub tables: Tables,
+    /// For the gates that wait for objects.
+    pub readiness: Arc<Readiness>,
+    /// Whether statuses are this replica's business.
+    pub leadership: Leadership,
+    /// Counters.
+    pub metrics: ControllerMetrics,
+    /// Warehouses whose pushes Kargo does not come across.
+    pub troubles: Arc<Troubles>,
+    /// Takes what is new in a status.
+    pub events: Events,
+    /// What the process is configured with.
+    pub settings: Settings,
 }
 
 /// What the process is configured with.
@@ -100,15 +124,8 @@ const fn gate_of(owner: &Owner) -> Gate {
 impl Configs {
     /// A controller that knows of no object yet.
     #[must_use]
-    pub fn new(
-        client: Client,
-        tables: Tables,
-        readiness: Arc<Readiness>,
-        leadership: Leadership,
-        metrics: ControllerMetrics,
-        troubles: Arc<Troubles>,
-        settings: Settings,
-    ) -> Self {
+    pub fn new(setup: Setup) -> Self {
+        let Setup { client, tables, readiness, leadership, metrics, troubles, events, settings } = setup;
         Self {
             secrets: Arc::new(SecretCache::new(client.clone())),
             client,
@@ -122,6 +139,7 @@ impl Configs {
             leadership,
             metrics,
             troubles,
+            events,
             clock: Clock::system(),
         }
     }
@@ -340,7 +358,7 @@ impl Configs {
             self.memory.succeeded(&owner, Attempt::Status);
             return;
         };
-        let outcome = match timeout(STATUS_TIMEOUT, self.write(&owner, patch)).await {
+        let outcome = match timeout(STATUS_TIMEOUT, self.write(&owner, &patch)).await {
             Ok(Ok(())) => "written",
             Ok(Err(kube::Error::Api(status))) if status.code == 404 => "gone",
             Ok(Err(_)) | Err(_) => "failed",
@@ -352,9 +370,13 @@ impl Configs {
         } else {
             self.memory.succeeded(&owner, Attempt::Status);
         }
+        if outcome == "written" {
+            self.memory.wrote(&owner, &current, &patch);
+            news::of(&owner, &current, &patch).into_iter().for_each(|note| self.events.send(note));
+        }
     }
 
-    async fn write(&self, owner: &Owner, patch: Value) -> kube::Result<()> {
+    async fn write(&self, owner: &Owner, patch: &Value) -> kube::Result<()> {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let (client, patch) = (self.client.clone(), Patch::Merge(patch));
         match owner {

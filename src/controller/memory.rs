@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::resolve;
 use super::status::Report;
@@ -199,6 +199,18 @@ impl Memory {
         Some((Arc::clone(known.report.as_ref()?), Arc::clone(&known.object.as_ref()?.status)))
     }
 
+    /// A status that said `before` was patched. Until a watch shows it, it counts as saying the result, so that the
+    /// same patch is not written again.
+    pub(super) fn wrote(&self, owner: &Owner, before: &Arc<str>, patch: &Value) {
+        let after = patched(before, patch);
+        let mut state = self.state.lock();
+        let object = state.owners.get_mut(owner).and_then(|known| known.object.as_mut());
+        // A watch that was quicker has shown more than this one write.
+        if let Some(object) = object.filter(|object| Arc::ptr_eq(&object.status, before)) {
+            object.status = after;
+        }
+    }
+
     /// Counts a failure. Returns the pause before the next attempt.
     pub(super) fn failed(&self, owner: &Owner, attempt: Attempt) -> Duration {
         let mut state = self.state.lock();
@@ -227,6 +239,19 @@ impl Memory {
     }
 }
 
+/// A status after a merge patch whose members are whole.
+fn patched(status: &str, patch: &Value) -> Arc<str> {
+    let mut status: Map<String, Value> = serde_json::from_str(status).unwrap_or_default();
+    for (member, value) in patch["status"].as_object().into_iter().flatten() {
+        if value.is_null() {
+            status.remove(member);
+        } else {
+            status.insert(member.clone(), value.clone());
+        }
+    }
+    Value::Object(status).to_string().into()
+}
+
 impl State {
     fn wait_for(&mut self, gate: Gate, owners: HashSet<Owner>) {
         self.awaited.retain(|(other, _)| *other != gate);
@@ -245,6 +270,8 @@ impl State {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use serde_json::json;
 
     use super::*;
 
@@ -275,6 +302,21 @@ mod tests {
         assert!(memory.apply(&a, Seen { filter: Err("odd".to_owned()), ..seen(Some(1)) }));
         assert!(memory.apply(&a, seen(Some(2))));
         assert!(memory.apply(&a, seen(None)) && memory.apply(&a, seen(None)), "an API server that does not count");
+    }
+
+    #[test]
+    fn a_status_counts_as_written_until_a_watch_shows_it_and_not_over_what_it_has_shown() {
+        let (memory, a) = (memory().0, owner("a"));
+        memory.apply(&a, Seen { status: r#"{"a":1,"b":2}"#, ..seen(Some(1)) });
+        memory.resolved(&a, Report::default(), |_| true);
+        let status = || memory.status(&a).unwrap().1;
+        let before = status();
+        memory.wrote(&a, &before, &json!({"status": {"b": null, "c": 3}}));
+        assert_eq!(&*status(), r#"{"a":1,"c":3}"#);
+        memory.wrote(&a, &before, &json!({"status": {"c": 4}}));
+        assert_eq!(&*status(), r#"{"a":1,"c":3}"#, "it no longer says what was patched");
+        memory.apply(&a, Seen { status: r#"{"a":5}"#, ..seen(Some(1)) });
+        assert_eq!(&*status(), r#"{"a":5}"#);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod configs;
 pub mod feeds;
 mod memory;
 pub mod namespaces;
+mod news;
 pub mod queue;
 pub mod resolve;
 pub mod secrets;

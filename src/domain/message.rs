@@ -1,4 +1,4 @@
-//! Kargo's messages, made fit to be shown.
+//! Messages of Kargo and of the API server, made fit to be shown.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,8 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| {
 const MAX_CHARS: usize = 512;
 
 /// One line without credentials: Kargo quotes errors of registries and Git, which quote URLs and headers.
-pub(super) fn presentable(message: &str) -> String {
+#[must_use]
+pub fn presentable(message: &str) -> String {
     let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = USER.replace_all(&line, "$1…@");
     let line = QUERY.replace_all(&line, "$1?…");

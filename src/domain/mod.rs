@@ -11,6 +11,7 @@ pub(crate) mod event;
 pub mod go_regex;
 pub mod kind;
 pub(crate) mod label;
+pub(crate) mod message;
 pub(crate) mod owner;
 pub mod path;
 pub(crate) mod path_pattern;

@@ -22,6 +22,7 @@ use crate::domain::target::Target;
 use crate::process::supervisor::caught_async;
 use crate::pursuit::Push;
 use crate::receiver;
+use crate::refresh::cause::Cause;
 use crate::tables::routes::{Found, Route};
 
 /// The router of the webhook port. Kargo answers `/healthz` there, and load balancers rely on it.
@@ -98,7 +99,8 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
         Vec::new()
     } else {
         hooks.pursuit.want(&targets, &Push::new(judgement.events(), id));
-        refresh(hooks, party, &targets).await
+        let cause = Cause::delivery(id, route.scope.project(), &route.receiver, judgement.event());
+        refresh(hooks, party, &targets, &cause).await
     };
     let answer = {
         let ending = if is_dry_run {
@@ -124,13 +126,13 @@ async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id
 /// Asks for all refreshes at once and waits until they are written or the deadline passes. Where a disk can keep what
 /// is owed, it does not wait while the API server is known to be away, or while the receiver waits for too much
 /// already. Returns those that are not done by then; they stay owed.
-async fn refresh(hooks: &Hooks, party: Party, targets: &[Target]) -> Vec<Target> {
+async fn refresh(hooks: &Hooks, party: Party, targets: &[Target], cause: &Cause) -> Vec<Target> {
     hooks.metrics.matched(targets);
     let wait = hooks.memory.waits.begin(party, targets.len());
     // A sender that is serial, as Quay is, must not wait in vain for every event of an outage.
     let is_queued = hooks.spool.is_some() && (wait.is_beyond_share || hooks.refresher.is_away());
     let deadline = if is_queued { Duration::ZERO } else { hooks.ack_deadline };
-    hooks.refresher.refresh_within(targets, deadline).await
+    hooks.refresher.refresh_within(targets, cause, deadline).await
 }
 
 /// Puts refreshes that are owed on disk. Returns whether the disk has them.

@@ -25,6 +25,7 @@ use crate::domain::path::ReceiverPath;
 use crate::process::supervisor::caught_async;
 use crate::pursuit::Push;
 use crate::receiver;
+use crate::refresh::cause::Cause;
 use crate::spool::{IntakeId, Spool, TakenIn};
 use crate::tables::routes::Found;
 
@@ -185,18 +186,19 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) -> bool {
     let path = ReceiverPath::recognise(taken.path(), hooks.tables.routes.base());
     let found = path.map_or(Found::Nothing, |path| hooks.tables.routes.look_up(&path, taken.arrival));
     let delivery = taken.delivery_id.as_str();
-    let (run, targets) = match found {
+    let (run, targets, cause) = match found {
         Found::Unresolved => {
             tracing::debug!(delivery, "request that was taken in waits: a receiver's Secret cannot be read yet");
             return false;
         }
-        Found::Nothing => (Run::Dropped, Vec::new()),
+        Found::Nothing => (Run::Dropped, Vec::new(), None),
         Found::Route(route) => {
             let (headers, query) = (&taken.headers, taken.query());
             let request = receiver::Request { headers, query, body: &taken.body, arrived: taken.arrival };
             let judgement = hooks.judge(&route, &from_header(taken.headers.get(IDENTITY)), &request).await;
             let targets = if delivery::is_dry_run(&request) { Vec::new() } else { judgement.targets() };
             hooks.pursuit.want(&targets, &Push::new(judgement.events(), delivery));
+            let cause = Cause::delivery(delivery, route.scope.project(), &route.receiver, judgement.event());
             let run = match judgement {
                 delivery::Judgement::Rejected(_) => Run::Dropped,
                 _ if targets.is_empty() => Run::Nothing,
@@ -214,7 +216,7 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) -> bool {
                 outcome,
                 "request that was taken in is run"
             );
-            (run, targets)
+            (run, targets, Some(cause))
         }
     };
     // Owed on disk before it leaves the intake, so that at no time neither holds it.
@@ -222,7 +224,9 @@ async fn run_one(hooks: &Hooks, spool: &Spool, taken: &TakenIn) -> bool {
         tracing::error!(delivery, reason = error.reason(), "an owed refresh cannot be written: {error}");
         tokio::time::sleep(PAUSE).await;
     }
-    drop(hooks.refresher.request(&targets));
+    if let Some(cause) = cause {
+        drop(hooks.refresher.request(&targets, &cause));
+    }
     hooks.metrics.ran_from_intake(run.as_str());
     true
 }

@@ -79,6 +79,12 @@ impl Journal {
         self.0.rings.lock().of(key).cloned().collect()
     }
 
+    /// When the remembered requests to one receiver arrived, oldest first.
+    #[must_use]
+    pub fn times(&self, key: &ReceiverKey) -> Vec<Timestamp> {
+        self.0.rings.lock().of(key).map(|record| record.time).collect()
+    }
+
     /// Records from now on: new ones, and those that changed.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Arc<Record>> {

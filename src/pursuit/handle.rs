@@ -6,23 +6,24 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::events::{GivenUp, WAITING};
+use super::given_up;
 use super::machine::Machine;
-use super::message::presentable;
 use super::{At, Moment, Origin, Outcome, Push, Report, Rules, Sighting, Trouble, Troubles, Why};
 use crate::domain::artifact::{Artifacts, Listing};
 use crate::domain::event::PushEvent;
+use crate::domain::message::presentable;
 use crate::domain::target::{Target, TargetKind};
+use crate::events::Events;
 use crate::journal::Journal;
 use crate::journal::record::{State, Step};
 use crate::lease::Leadership;
 use crate::metrics::pursuit::PursuitMetrics;
 use crate::process::clock::Clock;
 use crate::process::readiness::Readiness;
+use crate::refresh::cause::Cause;
 use crate::refresh::patch::Patch;
 use crate::refresh::{PatchOutcome, Refresher};
 use crate::tables::warehouses::SubscriptionIndex;
@@ -43,12 +44,12 @@ struct Shared {
     index: Arc<SubscriptionIndex>,
     metrics: PursuitMetrics,
     journal: Journal,
-    given_up: Sender<GivenUp>,
+    events: Events,
     troubles: Arc<Troubles>,
 }
 
 impl Pursuit {
-    /// Nothing is pursued yet. What will have to be given up arrives at the receiver.
+    /// Nothing is pursued yet. What will have to be given up becomes an Event.
     #[must_use]
     pub fn new(
         rules: Rules,
@@ -56,13 +57,13 @@ impl Pursuit {
         clock: Clock,
         metrics: PursuitMetrics,
         journal: Journal,
-    ) -> (Self, Receiver<GivenUp>) {
-        let (given_up, receiver) = channel(WAITING);
+        events: Events,
+    ) -> Self {
         Outcome::ALL.iter().for_each(|outcome| metrics.begin(outcome.as_str()));
         let machine = Mutex::new(Machine::new(rules));
         let began = Instant::now();
         let troubles = Arc::default();
-        (Self(Arc::new(Shared { machine, began, clock, index, metrics, journal, given_up, troubles })), receiver)
+        Self(Arc::new(Shared { machine, began, clock, index, metrics, journal, events, troubles }))
     }
 
     /// The Warehouses whose pushes Kargo does not come across.
@@ -155,10 +156,15 @@ impl Pursuit {
             // One that owes a refresh anyway is written soon, by whatever asked for it.
             for target in due.into_iter().filter(|target| !refresher.owes(target)).take(NUDGES_PER_TICK) {
                 tracing::info!(object = %target, "Kargo has not looked, or not seen a push: asking it again");
-                self.0.machine.lock().nudged(&target, at);
+                let delivery = {
+                    let mut machine = self.0.machine.lock();
+                    machine.nudged(&target, at);
+                    machine.delivery(&target)
+                };
                 self.0.metrics.nudged();
                 self.note(&target, Duration::ZERO, &Step::Nudged);
-                drop(refresher.request(std::slice::from_ref(&target)));
+                let cause = Cause::follow_up(delivery.as_deref());
+                drop(refresher.request(std::slice::from_ref(&target), &cause));
             }
         }
     }
@@ -228,9 +234,8 @@ impl Pursuit {
                         Outcome::LookedNotListed => self.not_listed(target, after),
                         _ => {}
                     }
-                    if matches!(outcome, Outcome::NotLooked | Outcome::NotHandled | Outcome::LookedNotListed) {
-                        // When too many wait, the log has it.
-                        self.0.given_up.try_send(GivenUp { target: target.clone(), outcome, reason }).ok();
+                    if let Some(note) = given_up::note(target, outcome, &reason) {
+                        self.0.events.send(note);
                     }
                 }
             }
@@ -269,9 +274,9 @@ struct Followed<P> {
 }
 
 impl<P: Patch> Patch for Followed<P> {
-    fn patch<'a>(&'a self, target: &'a Target, token: &'a str) -> BoxFuture<'a, PatchOutcome> {
+    fn patch<'a>(&'a self, target: &'a Target, token: &'a str, cause: &'a Cause) -> BoxFuture<'a, PatchOutcome> {
         async move {
-            let outcome = self.patcher.patch(target, token).await;
+            let outcome = self.patcher.patch(target, token, cause).await;
             match &outcome {
                 PatchOutcome::Written => self.pursuit.written(target, token),
                 PatchOutcome::Gone => self.pursuit.gone(target),

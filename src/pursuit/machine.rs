@@ -1,6 +1,7 @@
 //! Every object that is being pursued. Pure: time and sightings are passed in, nudges come out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -145,6 +146,11 @@ impl Machine {
         if let Some(record) = self.records.get_mut(target) {
             record.nudge(at);
         }
+    }
+
+    /// The newest delivery that is being pursued of this object.
+    pub(super) fn delivery(&self, target: &Target) -> Option<Arc<str>> {
+        self.records.get(target)?.delivery()
     }
 
     /// How many objects are pursued because of a push, and since when the oldest.

@@ -7,10 +7,9 @@
 //!
 //! [`machine`] and what it holds decide (pure), [`Pursuit`] is what the rest of the process uses.
 
-pub mod events;
+mod given_up;
 mod handle;
 mod machine;
-mod message;
 mod record;
 mod rules;
 mod skew;

@@ -7,6 +7,7 @@
 mod overdue;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -345,6 +346,11 @@ impl Record {
     /// How many pushes are in pursuit.
     pub(super) fn wants(&self) -> usize {
         self.wants.len()
+    }
+
+    /// The delivery of the newest push in pursuit that came with one.
+    pub(super) fn delivery(&self) -> Option<Arc<str>> {
+        self.wants.iter().rev().find_map(|want| want.push.delivery.clone())
     }
 
     /// Since when a push of this record has been pursued; `None` without a push.

@@ -29,7 +29,7 @@ use crate::tables::warehouses::Warehouse;
 const PATIENCE: u32 = 10;
 
 /// Takes the place of a delivery's id where no delivery asked.
-const CATCH_UP: &str = "catch-up";
+pub(super) const CATCH_UP: &str = "catch-up";
 
 /// The catch-up.
 pub struct CatchUp {

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::domain::scope::ObjectKey;
 use crate::domain::target::Target;
 use crate::refresh::Refresher;
+use crate::refresh::cause::Cause;
 
 /// How long the walk stays with one Warehouse.
 const EACH: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ impl<'a> Walk<'a> {
     /// Asks for the refresh of the next Warehouse, and gives it a moment.
     pub(super) async fn step(&mut self, warehouse: &ObjectKey) {
         self.open.insert(warehouse.clone(), self.last.replace(warehouse.clone()));
-        for waiter in self.refresher.request(&[Target::warehouse(warehouse.clone())]) {
+        for waiter in self.refresher.request(&[Target::warehouse(warehouse.clone())], &Cause::catch_up()) {
             let key = warehouse.clone();
             self.waiting.push(waiter.map(|_| key).boxed());
         }
@@ -92,7 +93,7 @@ mod tests {
     struct Failing(&'static [&'static str]);
 
     impl Patch for Failing {
-        fn patch<'a>(&'a self, target: &'a Target, _: &'a str) -> BoxFuture<'a, PatchOutcome> {
+        fn patch<'a>(&'a self, target: &'a Target, _: &'a str, _: &'a Cause) -> BoxFuture<'a, PatchOutcome> {
             let fails = self.0.contains(&&*target.key.name);
             let outcome = PatchOutcome::Failed { status: Some(503), retry_after: None };
             async move { if fails { outcome } else { PatchOutcome::Written } }.boxed()

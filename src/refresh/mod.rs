@@ -4,6 +4,7 @@
 //! for each PATCH in flight, one that waits for the next time, and nothing for what waits its turn. A refresh stays
 //! owed until it is written or its Warehouse is gone, even when its sender no longer waits for it.
 
+pub mod cause;
 mod coalesce;
 mod fair;
 mod health;
@@ -26,10 +27,11 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep_until, timeout};
 
+use cause::Cause;
 use coalesce::Waits;
 pub use outcome::PatchOutcome;
 use patch::Patch;
-use schedule::{Schedule, Turn};
+use schedule::{Request, Schedule, Turn};
 use token::{TokenSource, token};
 
 use crate::domain::target::Target;
@@ -75,6 +77,14 @@ struct State {
     timer: Option<(Instant, AbortHandle)>,
 }
 
+/// A PATCH that begins.
+struct Begun {
+    target: Target,
+    cause: Cause,
+    /// Its token.
+    at: Timestamp,
+}
+
 type Sender = oneshot::Sender<PatchOutcome>;
 
 impl Waits for Sender {
@@ -118,13 +128,19 @@ impl Refresher {
 
     /// Owes every one of these targets a refresh from now on. One waiter for each, in the same order.
     #[must_use]
-    pub fn request(&self, targets: &[Target]) -> Vec<Waiter> {
-        self.shared.metrics.requests.inc_by(targets.len() as u64);
-        let channels = targets.iter().map(|target| {
-            let (sender, waiter) = oneshot::channel();
-            ((target.clone(), sender), waiter)
+    pub fn request(&self, targets: &[Target], cause: &Cause) -> Vec<Waiter> {
+        self.request_each(targets.iter().map(|target| (target, cause.clone())))
+    }
+
+    /// The same, each with a cause of its own.
+    #[must_use]
+    pub fn request_each<'t>(&self, refreshes: impl Iterator<Item = (&'t Target, Cause)>) -> Vec<Waiter> {
+        let channels = refreshes.map(|(target, cause)| {
+            let (waiter, answer) = oneshot::channel();
+            (Request { target: target.clone(), cause, waiter }, answer)
         });
         let (requests, waiters): (Vec<_>, Vec<_>) = channels.unzip();
+        self.shared.metrics.requests.inc_by(requests.len() as u64);
         self.shared.state.lock().schedule.request(requests, now());
         self.pump();
         waiters
@@ -132,12 +148,12 @@ impl Refresher {
 
     /// Requests these refreshes and waits for them until the deadline. Returns those that are not done by then, in the
     /// same order; they stay owed.
-    pub async fn refresh_within(&self, targets: &[Target], deadline: Duration) -> Vec<Target> {
+    pub async fn refresh_within(&self, targets: &[Target], cause: &Cause, deadline: Duration) -> Vec<Target> {
         if targets.is_empty() {
             return Vec::new();
         }
         let began = now();
-        let waiters = self.request(targets);
+        let waiters = self.request(targets, cause);
         let mut done = vec![false; targets.len()];
         let all = async {
             for (waiter, done) in waiters.into_iter().zip(&mut done) {
@@ -202,17 +218,17 @@ impl Refresher {
 
     /// Begins what may begin now, each PATCH in a task that goes on with others when it is done.
     fn pump(&self) {
-        while let Some((target, begun)) = self.begin() {
-            tokio::spawn(self.clone().work(target, begun));
+        while let Some(begun) = self.begin() {
+            tokio::spawn(self.clone().work(begun));
         }
     }
 
     /// Begins one PATCH, if one may begin. Otherwise sees to it that the next one begins in time.
-    fn begin(&self) -> Option<(Target, Timestamp)> {
+    fn begin(&self) -> Option<Begun> {
         let mut state = self.shared.state.lock();
         match state.schedule.take(now()) {
             // Under the lock, so that every request that it answers is older.
-            Turn::Begin(target) => Some((target, self.shared.tokens.next())),
+            Turn::Begin(target, cause) => Some(Begun { target, cause, at: self.shared.tokens.next() }),
             Turn::At(time) => {
                 self.wake_at(&mut state, time);
                 None
@@ -236,23 +252,23 @@ impl Refresher {
         }
     }
 
-    async fn work(self, mut target: Target, mut begun: Timestamp) {
+    async fn work(self, mut begun: Begun) {
         loop {
-            let outcome = self.attempt(&target, begun).await;
-            self.end(&target, &outcome, begun);
+            let outcome = self.attempt(&begun).await;
+            self.end(&begun.target, &outcome, begun.at);
             let Some(next) = self.begin() else {
                 return;
             };
             // An end may let more than one begin: when the API server is back, all of them.
             self.pump();
-            (target, begun) = next;
+            begun = next;
         }
     }
 
-    async fn attempt(&self, target: &Target, begun: Timestamp) -> PatchOutcome {
+    async fn attempt(&self, Begun { target, cause, at }: &Begun) -> PatchOutcome {
         let timer = Instant::now();
         // A panic costs this attempt only: what is owed stays owed, and is attempted again.
-        let attempt = AssertUnwindSafe(async { self.patcher.patch(target, &token(begun)).await });
+        let attempt = AssertUnwindSafe(async { self.patcher.patch(target, &token(*at), cause).await });
         let outcome = attempt.catch_unwind().await.unwrap_or(PatchOutcome::UNREACHABLE);
         self.shared.metrics.patched(outcome.label(), timer.elapsed());
         let kind = target.kind.as_str();

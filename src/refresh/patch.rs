@@ -1,4 +1,4 @@
-//! The one write that Quayside is for: the refresh annotation on a Warehouse or Promotion.
+//! The one write that Quayside is for: the refresh annotation on a Warehouse or Promotion, with its cause beside it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,11 +14,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::ConfigExt;
-use serde_json::json;
+use serde::{Serialize, Serializer};
 use tokio::time::timeout;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
+use super::cause::{CAUSE_ANNOTATION, Cause};
 use super::outcome::PatchOutcome;
 use crate::domain::scope::ObjectKey;
 use crate::domain::target::{Target, TargetKind};
@@ -63,10 +64,10 @@ impl Sizes {
     }
 }
 
-/// Writes one token onto one target.
+/// Writes one token onto one target, and why.
 pub trait Patch: Send + Sync {
     /// Makes one attempt.
-    fn patch<'a>(&'a self, target: &'a Target, token: &'a str) -> BoxFuture<'a, PatchOutcome>;
+    fn patch<'a>(&'a self, target: &'a Target, token: &'a str, cause: &'a Cause) -> BoxFuture<'a, PatchOutcome>;
 }
 
 /// Writes refresh annotations through the API server.
@@ -77,14 +78,16 @@ pub trait Patch: Send + Sync {
 pub struct Patcher {
     service: BoxCloneSyncService<Request<Full<Bytes>>, Response<Incoming>, BoxError>,
     sizes: Arc<Sizes>,
+    names_cause: bool,
 }
 
 impl Patcher {
-    /// A patcher for the API server of a configuration. It never retries; [`crate::refresh`] decides about that.
+    /// A patcher for the API server of a configuration, which writes the cause of a refresh beside it or not. It never
+    /// retries; [`crate::refresh`] decides about that.
     ///
     /// # Errors
     /// When the configuration's TLS or authentication settings cannot be used.
-    pub fn new(config: &kube::Config) -> kube::Result<Self> {
+    pub fn new(config: &kube::Config, names_cause: bool) -> kube::Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -96,13 +99,15 @@ impl Patcher {
             .option_layer(config.auth_layer()?)
             .map_err(BoxError::from)
             .service(client);
-        Ok(Self { service: BoxCloneSyncService::new(service), sizes: Arc::default() })
+        Ok(Self { service: BoxCloneSyncService::new(service), sizes: Arc::default(), names_cause })
     }
 
-    async fn exchange(&self, target: &Target, token: &str) -> PatchOutcome {
+    async fn exchange(&self, target: &Target, token: &str, cause: &Cause) -> PatchOutcome {
         // Promotions are few and say nothing about the size of Warehouses.
         let whole = target.kind == TargetKind::Warehouse && self.sizes.ask_whole();
-        let Some(request) = request(target, token, if whole { ACCEPT_WHOLE } else { ACCEPT_METADATA }) else {
+        let cause = self.names_cause.then(|| cause.as_str());
+        let accept = if whole { ACCEPT_WHOLE } else { ACCEPT_METADATA };
+        let Some(request) = request(target, &Annotations { token, cause }, accept) else {
             return PatchOutcome::Gone;
         };
         let exchange = async {
@@ -123,23 +128,48 @@ impl Patcher {
 }
 
 impl Patch for Patcher {
-    fn patch<'a>(&'a self, target: &'a Target, token: &'a str) -> BoxFuture<'a, PatchOutcome> {
-        self.exchange(target, token).boxed()
+    fn patch<'a>(&'a self, target: &'a Target, token: &'a str, cause: &'a Cause) -> BoxFuture<'a, PatchOutcome> {
+        self.exchange(target, token, cause).boxed()
     }
 }
 
-fn request(target: &Target, token: &str, accept: &'static str) -> Option<Request<Full<Bytes>>> {
+/// What a refresh writes, all at once.
+struct Annotations<'a> {
+    token: &'a str,
+    /// `None` leaves what is there.
+    cause: Option<&'a str>,
+}
+
+impl Annotations<'_> {
+    /// The merge patch that sets them and nothing else.
+    fn merge_patch(&self) -> Option<Vec<u8>> {
+        let mut patch = Vec::with_capacity(512);
+        patch.extend_from_slice(br#"{"metadata":{"annotations":"#);
+        self.serialize(&mut serde_json::Serializer::new(&mut patch)).ok()?;
+        patch.extend_from_slice(b"}}");
+        Some(patch)
+    }
+}
+
+impl Serialize for Annotations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { token, cause } = self;
+        let set = [Some((REFRESH_ANNOTATION, *token)), cause.map(|cause| (CAUSE_ANNOTATION, cause))];
+        serializer.collect_map(set.into_iter().flatten())
+    }
+}
+
+fn request(target: &Target, annotations: &Annotations<'_>, accept: &'static str) -> Option<Request<Full<Bytes>>> {
     let Target { kind, key: ObjectKey { namespace, name } } = target;
     let plural = kind.plural();
     let uri =
         format!("/apis/kargo.akuity.io/v1alpha1/namespaces/{namespace}/{plural}/{name}?fieldManager={FIELD_MANAGER}");
-    let patch = json!({"metadata": {"annotations": {REFRESH_ANNOTATION: token}}});
     Request::builder()
         .method(Method::PATCH)
         .uri(uri)
         .header(header::ACCEPT, accept)
         .header(header::CONTENT_TYPE, "application/merge-patch+json")
-        .body(Full::from(patch.to_string()))
+        .body(Full::from(annotations.merge_patch()?))
         .ok()
 }
 
@@ -173,6 +203,8 @@ fn message(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -205,15 +237,26 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_a_merge_patch_of_one_annotation() {
+    fn the_request_is_a_merge_patch_of_the_annotations_alone() {
         let key = || ObjectKey::new("northwind", "storefront");
-        let promotion = request(&Target::promotion(key()), "t", ACCEPT_WHOLE).unwrap();
+        let annotations = Annotations { token: "t", cause: None };
+        let promotion = request(&Target::promotion(key()), &annotations, ACCEPT_WHOLE).unwrap();
         assert!(promotion.uri().path().ends_with("/namespaces/northwind/promotions/storefront"));
-        let request = request(&Target::warehouse(key()), "t", ACCEPT_WHOLE).unwrap();
+        let request = request(&Target::warehouse(key()), &annotations, ACCEPT_WHOLE).unwrap();
         assert_eq!(
             request.uri(),
             "/apis/kargo.akuity.io/v1alpha1/namespaces/northwind/warehouses/storefront?fieldManager=quayside"
         );
         assert_eq!(request.headers()[header::CONTENT_TYPE], "application/merge-patch+json");
+    }
+
+    #[test]
+    fn the_cause_is_in_the_same_patch_or_not_mentioned_at_all() {
+        let patch = |cause| String::from_utf8(Annotations { token: "t", cause }.merge_patch().unwrap()).unwrap();
+        assert_eq!(patch(None), r#"{"metadata":{"annotations":{"kargo.akuity.io/refresh":"t"}}}"#);
+        let cause = Cause::delivery("d1", "northwind", "quay", "repo_push");
+        let patched: serde_json::Value = serde_json::from_str(&patch(Some(cause.as_str()))).unwrap();
+        let annotations = json!({"kargo.akuity.io/refresh": "t", "quayside.dev/last-refresh-cause": cause.as_str()});
+        assert_eq!(patched, json!({"metadata": {"annotations": annotations}}));
     }
 }

@@ -9,6 +9,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use super::cause::{Cause, Causes};
 use super::coalesce::{Next, Slot, Waits, back_off};
 use super::fair::Lines;
 use super::health::Health;
@@ -33,8 +34,16 @@ pub(super) struct Schedule<W> {
     limit: usize,
 }
 
+/// A refresh that is asked for, why, and what waits for it.
+pub(super) struct Request<W> {
+    pub(super) target: Target,
+    pub(super) cause: Cause,
+    pub(super) waiter: W,
+}
+
 struct Owed<W> {
     slot: Slot<W>,
+    causes: Causes,
     /// While it is queued: the size of the smallest delivery that it is queued with.
     company: usize,
     pause: Option<Pause>,
@@ -50,8 +59,8 @@ struct Pause {
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Begin a PATCH of this target.
-    Begin(Target),
+    /// Begin a PATCH of this target, for this cause.
+    Begin(Target, Cause),
     /// Nothing before this time.
     At(Instant),
     /// Nothing before a PATCH ends or a request arrives.
@@ -82,16 +91,18 @@ impl<W: Waits> Schedule<W> {
     }
 
     /// Every one of these targets owes a refresh from now on.
-    pub(super) fn request(&mut self, requests: Vec<(Target, W)>, now: Instant) {
+    pub(super) fn request(&mut self, requests: Vec<Request<W>>, now: Instant) {
         let company = requests.len();
         let mut queue = Vec::new();
-        for (target, waiter) in requests {
+        for Request { target, cause, waiter } in requests {
             let Some(owed) = self.owed.get_mut(&target) else {
-                self.owed.insert(target.clone(), Owed { slot: Slot::new(waiter), company, pause: None });
+                let owed = Owed { slot: Slot::new(waiter), causes: Causes::new(cause), company, pause: None };
+                self.owed.insert(target.clone(), owed);
                 queue.push(target);
                 continue;
             };
             owed.slot.join(waiter);
+            owed.causes.join(cause);
             if let Some(pause) = &mut owed.pause {
                 let sooner = pause.until.min(pause.least.max(now));
                 self.later.remove(&(pause.until, target.clone()));
@@ -131,10 +142,11 @@ impl<W: Waits> Schedule<W> {
                 continue;
             }
             owed.slot.begin();
+            let cause = owed.causes.begin();
             self.in_flight += 1;
             self.pace.refreshed(&target, now);
             self.health.begin(now);
-            return Turn::Begin(target);
+            return Turn::Begin(target, cause);
         }
         self.later.first().map_or(Turn::Idle, |(until, _)| Turn::At(*until))
     }
@@ -156,6 +168,7 @@ impl<W: Waits> Schedule<W> {
                 Ended { answered, is_settled: true }
             }
             Next::Again(answered) => {
+                owed.causes.written();
                 owed.company = 1;
                 self.lines.push(vec![target.clone()]);
                 Ended { answered, is_settled: false }

@@ -20,6 +20,10 @@ fn targets(project: &str, count: usize) -> Vec<Target> {
     (0..count).map(|number| Target::warehouse(ObjectKey::new(project, &format!("w-{number}")))).collect()
 }
 
+fn cause() -> Cause {
+    Cause::catch_up()
+}
+
 /// Panics at first, then writes.
 #[derive(Default)]
 struct Panicking {
@@ -27,7 +31,7 @@ struct Panicking {
 }
 
 impl Patch for Panicking {
-    fn patch<'a>(&'a self, _: &'a Target, _: &'a str) -> BoxFuture<'a, PatchOutcome> {
+    fn patch<'a>(&'a self, _: &'a Target, _: &'a str, _: &'a Cause) -> BoxFuture<'a, PatchOutcome> {
         assert!(self.attempts.fetch_add(1, Ordering::Relaxed) > 1, "as a fault in a dependency may");
         async { PatchOutcome::Written }.boxed()
     }
@@ -36,7 +40,7 @@ impl Patch for Panicking {
 #[tokio::test(start_paused = true)]
 async fn a_panic_costs_one_attempt_only() {
     let refresher = refresher(Panicking::default(), 1);
-    for waiter in refresher.request(&targets("northwind", 1)) {
+    for waiter in refresher.request(&targets("northwind", 1), &cause()) {
         assert_eq!(waiter.await.unwrap(), PatchOutcome::Written);
     }
     assert_eq!(refresher.owed(), 0);
@@ -65,7 +69,7 @@ impl Server {
 }
 
 impl Patch for Server {
-    fn patch<'a>(&'a self, _: &'a Target, _: &'a str) -> BoxFuture<'a, PatchOutcome> {
+    fn patch<'a>(&'a self, _: &'a Target, _: &'a str, _: &'a Cause) -> BoxFuture<'a, PatchOutcome> {
         async {
             self.0.begun.fetch_add(1, Ordering::Relaxed);
             self.0.most.fetch_max(self.0.in_flight.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -82,13 +86,13 @@ impl Patch for Server {
 async fn while_ten_thousand_are_refreshed_a_push_waits_for_a_round_trip_and_not_for_the_queue() {
     let server = Server::default();
     let refresher = refresher(server.clone(), 32);
-    let fan_out = refresher.request(&targets("fan-out", 10_000));
+    let fan_out = refresher.request(&targets("fan-out", 10_000), &cause());
     let (start, mut pushes) = (tokio::time::Instant::now(), 0);
     while refresher.owed() > 1_000 {
         let before = server.begun();
         // Many Warehouses, none of which is paced.
         let pushed = targets(&format!("other-{}", pushes % 20), 1);
-        let unfinished = refresher.refresh_within(&pushed, Duration::from_secs(2)).await;
+        let unfinished = refresher.refresh_within(&pushed, &cause(), Duration::from_secs(2)).await;
         assert_eq!(unfinished, []);
         // At worst: those of the round under way, of its own, and of the next before its answer is looked at.
         let begun = server.begun() - before;
@@ -107,12 +111,12 @@ async fn an_api_server_that_is_away_is_known_to_be_and_its_return_is_noticed_by_
     let server = Server::default();
     let refresher = refresher(server.clone(), 32);
     let deadline = Duration::from_secs(2);
-    assert_eq!(refresher.refresh_within(&targets("a", 1), deadline).await, []);
+    assert_eq!(refresher.refresh_within(&targets("a", 1), &cause(), deadline).await, []);
     server.goes(true);
-    assert_eq!(refresher.refresh_within(&targets("a", 1), deadline).await, targets("a", 1));
+    assert_eq!(refresher.refresh_within(&targets("a", 1), &cause(), deadline).await, targets("a", 1));
     assert!(refresher.is_away());
     let (before, outage) = (server.begun(), Duration::from_mins(10));
-    let waiters = refresher.request(&targets("b", 5_000));
+    let waiters = refresher.request(&targets("b", 5_000), &cause());
     sleep(outage).await;
     assert!(refresher.is_away() && refresher.owed() == 5_001);
     let probes = server.begun() - before;
@@ -129,7 +133,7 @@ async fn waiters_that_gave_up_cost_nothing_during_an_outage() {
     let refresher = refresher(server.clone(), 32);
     server.goes(true);
     for _ in 0..1_000 {
-        drop(refresher.request(&targets("a", 500)));
+        drop(refresher.request(&targets("a", 500), &cause()));
     }
     let waiting = refresher.shared.state.lock().schedule.waiting();
     assert!(waiting <= 500 * 16, "room for {waiting} waiters");
@@ -144,7 +148,7 @@ async fn a_request_is_settled_up_to_the_begin_of_its_last_patch() {
     });
     let refresher = Refresher::new(Server::default(), tokens, 1, RefreshMetrics::default(), note);
     let before = Timestamp::now();
-    join_all(refresher.request(&targets("a", 3))).await;
+    join_all(refresher.request(&targets("a", 3), &cause())).await;
     assert_eq!(settled.lock().len(), 3);
     assert!(settled.lock().values().all(|up_to| *up_to >= before));
 }
@@ -153,11 +157,54 @@ async fn a_request_is_settled_up_to_the_begin_of_its_last_patch() {
 async fn a_recording_knows_what_was_written_since_it_began() {
     let refresher = refresher(Server::default(), 4);
     let [before, meanwhile, never] = ["a", "b", "c"].map(|project| targets(project, 1));
-    join_all(refresher.request(&before)).await;
+    join_all(refresher.request(&before, &cause())).await;
     let recording = refresher.record();
-    join_all(refresher.request(&meanwhile)).await;
+    join_all(refresher.request(&meanwhile, &cause())).await;
     assert_eq!([before, meanwhile, never].map(|target| recording.has(&target[0])), [false, true, false]);
     drop(recording);
-    join_all(refresher.request(&targets("d", 1))).await;
+    join_all(refresher.request(&targets("d", 1), &cause())).await;
     assert!(refresher.shared.recordings.lock().is_empty(), "what nobody wants is not kept");
+}
+
+/// Takes its time, fails at first, and keeps the causes.
+#[derive(Clone, Default)]
+struct Keeping(Arc<Mutex<Vec<Cause>>>);
+
+impl Patch for Keeping {
+    fn patch<'a>(&'a self, _: &'a Target, _: &'a str, cause: &'a Cause) -> BoxFuture<'a, PatchOutcome> {
+        async {
+            let is_first = self.0.lock().is_empty();
+            self.0.lock().push(cause.clone());
+            sleep(WRITE).await;
+            if is_first { PatchOutcome::UNREACHABLE } else { PatchOutcome::Written }
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patch_is_given_the_cause_of_the_newest_delivery_that_it_stands_for() {
+    let patcher = Keeping::default();
+    let refresher = refresher(patcher.clone(), 1);
+    let [one, two, three, four] =
+        ["d1", "d2", "d3", "d4"].map(|id| Cause::delivery(id, "northwind", "quay", "repo_push"));
+    let (target, mut waiters) = (targets("a", 1), Vec::new());
+    for cause in [&one, &two] {
+        waiters.extend(refresher.request(&target, cause));
+    }
+    sleep(WRITE / 2).await;
+    waiters.extend(refresher.request(&target, &three));
+    waiters.extend(refresher.request(&target, &Cause::catch_up()));
+    wait_for(|| patcher.0.lock().len() == 2).await;
+    sleep(WRITE / 2).await;
+    waiters.extend(refresher.request(&target, &four));
+    join_all(waiters).await;
+    assert_eq!(*patcher.0.lock(), [one, three, four]);
+}
+
+/// Lets time pass until that is so.
+async fn wait_for(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        sleep(Duration::from_millis(1)).await;
+    }
 }

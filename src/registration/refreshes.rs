@@ -14,6 +14,7 @@ use crate::domain::target::Target;
 use crate::metrics::registration::RegistrationMetrics;
 use crate::process::readiness::Readiness;
 use crate::refresh::Refresher;
+use crate::refresh::cause::Cause;
 
 /// Refreshes come no faster than this, as those of the pursuit.
 const EVERY: Duration = Duration::from_millis(50);
@@ -67,7 +68,7 @@ impl Refreshes {
                 };
                 metrics.refreshes.inc_by(next.len() as u64);
                 // They stay owed until they are written, whether or not somebody waits.
-                drop(refresher.request(&next));
+                drop(refresher.request(&next, &Cause::registration()));
             }
         };
         stop.run_until_cancelled(all).await;

@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::model::{Check, Checks, Group, Health, Notification, Receiver, Receivers, Remark, Replicas, Verdict};
+use super::silence;
 use crate::domain::shard::Shard;
 use crate::journal::record::{Record, State};
 use crate::journal::words::{clock, receiver_name};
 
 /// Clocks further apart than this make times hard to compare.
 const MOST_SKEW: SignedDuration = SignedDuration::from_secs(5);
-/// Deliveries of a receiver from which its usual pace is known.
-const ENOUGH: usize = 5;
-/// Silence is remarkable when it lasts so many times the longest pause before.
-const REMARKABLE: i32 = 3;
 
 /// Names that a list of examples holds at most.
 const EXAMPLES: usize = 3;
@@ -249,7 +246,7 @@ fn receivers(receivers: &[Receiver], records: &[Record], since: Timestamp, now: 
         let refused = |outcome: &str| {
             matches!(outcome, "unauthorized" | "invalid_body" | "method_not_allowed" | "too_large" | "too_slow")
         };
-        let Some(last) = receiver.last else {
+        if receiver.last.is_none() {
             let message = format!("{name}: never called since {}", clock(since));
             warn(
                 "called",
@@ -257,7 +254,7 @@ fn receivers(receivers: &[Receiver], records: &[Record], since: Timestamp, now: 
                 "Register its URL with the sender: kubectl get projectconfig -o yaml, status.webhookReceivers.",
             );
             continue;
-        };
+        }
         if receiver.past.iter().all(|past| refused(&past.outcome)) {
             let message = format!(
                 "{name}: every request was refused, the last as {}",
@@ -274,14 +271,12 @@ fn receivers(receivers: &[Receiver], records: &[Record], since: Timestamp, now: 
             let remedy = "Register the current URL with the sender, then remove secret.previous from the Secret.";
             warn("url", format!("{name}: the sender still calls the URL of the previous secret"), remedy);
         }
-        if receiver.past.len() >= ENOUGH {
-            let pauses = receiver.past.windows(2).map(|pair| pair[1].time.duration_since(pair[0].time));
-            let longest = pauses.max().unwrap_or_default().max(SignedDuration::from_mins(10));
-            if now.duration_since(last) > longest.saturating_mul(REMARKABLE) {
-                let message = format!("{name}: silent since {}, longer than usual", clock(last));
-                let remedy = "See in the sender whether the webhook is still enabled; Quay disables one after repeated failures.";
-                warn("silence", message, remedy);
-            }
+        let calls: Vec<Timestamp> = receiver.past.iter().map(|past| past.time).collect();
+        if let Some(last) = silence::since(&calls, now) {
+            let message = format!("{name}: silent since {}, longer than usual", clock(last));
+            let remedy =
+                "See in the sender whether the webhook is still enabled; Quay disables one after repeated failures.";
+            warn("silence", message, remedy);
         }
     }
     if findings.is_empty() && !receivers.is_empty() {

@@ -10,6 +10,7 @@ pub mod look;
 pub mod model;
 mod page;
 pub mod paths;
+pub mod silence;
 pub mod why;
 
 use std::sync::Arc;

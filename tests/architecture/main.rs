@@ -31,7 +31,7 @@ const fn room(name: &'static str, may_use: &'static str, holds: &'static str) ->
 /// What each folder is for and which others it may use. `domain` is pure; configuration (`controller`) and delivery
 /// (`http`) meet only in the tables; only `app` and `cli` see both sides. A folder inside a folder has a row of its own
 /// where it may use less than the whole.
-const ROOMS: [Room; 22] = [
+const ROOMS: [Room; 23] = [
     room(
         "domain",
         "",
@@ -62,12 +62,13 @@ const ROOMS: [Room; 22] = [
     room("journal", "domain", "What was delivered to each receiver and what came of it, in memory and bounded."),
     room(
         "views",
-        "journal tables refresh lease spool domain process",
+        "events journal tables refresh lease spool domain process",
         "What people may see: JSON, server-sent events and the page, of one process or of all replicas.",
     ),
     room("delivery", "tables receiver domain", "Judges one request against the tables, for `http` and for `explain`."),
     room("hooks", "domain", "Clients of the hosts' APIs for webhooks: list, make, remove, test and enable them."),
-    room("refresh", "domain metrics process", "Coalescing, back-off, the PATCH and its token."),
+    room("events", "api domain", "Kubernetes Events about objects, bounded for each namespace."),
+    room("refresh", "domain metrics process", "Coalescing, back-off, the PATCH, its token and its cause."),
     room("spool", "domain metrics process", "Owed refreshes and early requests on disk, in one file."),
     room(
         "lease",
@@ -76,7 +77,7 @@ const ROOMS: [Room; 22] = [
     ),
     room(
         "pursuit",
-        "journal tables refresh lease domain metrics process",
+        "events journal tables refresh lease domain metrics process",
         "Every push until Kargo has looked: the decision (pure), and the task that asks again.",
     ),
     room(
@@ -86,7 +87,7 @@ const ROOMS: [Room; 22] = [
     ),
     room(
         "controller",
-        "tables receiver refresh pursuit lease api domain metrics process",
+        "events tables receiver refresh pursuit lease api domain metrics process",
         "Watches, Secrets and namespaces, the resolution of specs into routes, and the statuses.",
     ),
     room(
@@ -107,7 +108,7 @@ const ROOMS: [Room; 22] = [
     ),
     room(
         "app",
-        "admin journal views recovery registration controller http lease tables refresh pursuit spool api domain metrics process",
+        "admin events journal views recovery registration controller http lease tables refresh pursuit spool api domain metrics process",
         "Builds all parts, runs them and drains them.",
     ),
 ];

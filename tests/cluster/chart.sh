@@ -218,6 +218,7 @@ for flags in "takeOver.enabled=false" "takeOver.enabled=true,rbac.secrets=cluste
   says 'resources: [secrets]' "the right to the Secrets of the whole cluster" --set "$flags" --show-only templates/clusterrole.yaml
 done
 lacks PodDisruptionBudget "a single replica has no PodDisruptionBudget, which would block draining its node" --set replicas=1
+says 'value: "off"' "the cause of a refresh can be left out" --set lastRefreshCause=false --show-only templates/deployment.yaml
 lacks QUAYSIDE_REGISTRY_ALIASES "without aliases the variable is not set" --show-only templates/deployment.yaml
 known=()
 for kind in ProjectConfig ClusterConfig Warehouse; do known+=(--api-versions "kargo.akuity.io/v1alpha1/$kind"); done

@@ -59,6 +59,9 @@ async fn after_a_downtime_and_not_otherwise_every_reachable_warehouse_is_refresh
     let tokens = reachable.tokens().await;
     assert_eq!(tokens.keys().filter(|name| name.starts_with("w-")).count(), 8, "{tokens:?}");
     assert_eq!(tokens.len(), 8, "{tokens:?}");
+    for name in tokens.keys() {
+        assert_eq!(reachable.cause(name).await, json!({"cause": "catch-up"}), "{name}");
+    }
     assert!(unreachable.refreshed().await.is_empty());
     let mut times: Vec<Timestamp> = tokens.values().map(|token| token.parse().unwrap()).collect();
     times.sort_unstable();

@@ -179,11 +179,13 @@ async fn a_tag_that_is_listed_late_is_seen_and_one_that_never_is_is_named() {
     let scene = Scene::set("pursuit-late").await;
     let before = scene.kargo.looks().0;
     scene.push("1.0.0");
+    let delivery = scene.project.cause("storefront").await["delivery"].clone();
     wait_until("Kargo has looked", SOON, async || (scene.kargo.looks().0 > before).then_some(())).await;
     scene.registry.list(&scene.repository, "1.0.0");
     scene.listed("1.0.0").await;
     scene.ended("seen", 1.0).await;
     assert_eq!(scene.nudges(), 1);
+    assert_eq!(scene.project.cause("storefront").await, json!({"cause": "follow-up", "delivery": delivery}));
     scene.push("1.1.0");
     scene.ended("looked_not_listed", 1.0).await;
     assert_eq!(scene.nudges(), 3);

@@ -234,6 +234,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: /var/lib/quayside
 - name: QUAYSIDE_REFRESH_CONCURRENCY
   value: {{ .Values.refreshConcurrency | int | quote }}
+- name: QUAYSIDE_LAST_REFRESH_CAUSE
+  value: {{ ternary "on" "off" .Values.lastRefreshCause | quote }}
 - name: QUAYSIDE_DRAIN_DELAY
   value: {{ printf "%ds" (.Values.drain.delaySeconds | int) | quote }}
 - name: QUAYSIDE_DRAIN_TIMEOUT

@@ -269,6 +269,15 @@ mod tests {
     }
 
     #[test]
+    fn of_the_annotations_only_those_that_are_read_are_kept() {
+        let text = r#"{"metadata":{"name":"w","annotations":{"kargo.akuity.io/refresh":"t",
+            "quayside.dev/last-refresh-cause":"{\"cause\":\"delivery\"}","kubectl.kubernetes.io/x":"y"}}}"#;
+        let warehouse: WatchedWarehouse = serde_json::from_str(text).unwrap();
+        assert_eq!(warehouse.annotations().keys().collect::<Vec<_>>(), [REFRESH_ANNOTATION]);
+        assert_eq!(warehouse.refresh_annotation(), Some("t"));
+    }
+
+    #[test]
     fn debug_shows_nothing_of_a_status() {
         let text = r#"{"metadata":{"name":"p","namespace":"p"},"status":{"webhookReceivers":[{"path":"/quay/abc"}]}}"#;
         let config: WatchedConfig<ProjectConfig> = serde_json::from_str(text).unwrap();

@@ -37,12 +37,13 @@ impl World {
     }
 
     fn request(&mut self, requests: Vec<(Target, usize)>) {
-        self.schedule.request(requests, self.now);
+        let request = |(target, waiter)| Request { target, cause: Cause::catch_up(), waiter };
+        self.schedule.request(requests.into_iter().map(request).collect(), self.now);
     }
 
     fn begin(&mut self) -> Option<Target> {
         match self.schedule.take(self.now) {
-            Turn::Begin(target) => {
+            Turn::Begin(target, _) => {
                 self.begun += 1;
                 return Some(target);
             }

@@ -24,7 +24,7 @@ pub(crate) use gitea::{GITEA_PATIENCE, GITEA_USER, Gitea, GiteaDelivery};
 pub(crate) use kargo::{Kargo, Tagged, Tags};
 pub(crate) use lease::{LEASE_NAMESPACE, LeaseTurn};
 pub(crate) use operator::{Operator, Setup, base_url, free_address};
-pub(crate) use project::{ClusterTurn, Hook, Project, git, image, quay_receiver};
+pub(crate) use project::{CAUSE, ClusterTurn, Hook, Project, git, image, quay_receiver};
 pub(crate) use proxy::Proxy;
 pub(crate) use quay::{QuayStandIn, Right};
 pub(crate) use registry::{Registry, tags_at};

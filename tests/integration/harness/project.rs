@@ -22,6 +22,7 @@ use super::{
 };
 
 const REFRESH: &str = "kargo.akuity.io/refresh";
+pub(crate) const CAUSE: &str = "quayside.dev/last-refresh-cause";
 
 pub(crate) struct Project {
     pub(crate) plane: &'static ControlPlane,
@@ -194,6 +195,25 @@ impl Project {
         annotated.collect()
     }
 
+    /// What the annotation beside the refresh of a Warehouse says; `null` without one.
+    pub(crate) async fn cause(&self, warehouse: &str) -> Value {
+        let found = self.api("Warehouse").get(warehouse).await.unwrap();
+        found.annotations().get(CAUSE).map(|cause| serde_json::from_str(cause).unwrap()).unwrap_or_default()
+    }
+
+    /// What Quayside has written onto objects for people to read: the causes of refreshes, and Events.
+    pub(crate) fn notes(&self) -> String {
+        let notes = self.plane.bash(&format!(
+            "get='kubectl get --request-timeout=5s'
+             $get warehouses,events.events.k8s.io -n {} \
+               -o jsonpath='{{.items[*].metadata.annotations.quayside\\.dev/last-refresh-cause}} {{.items[*].note}}'
+             $get events.events.k8s.io -n default -o jsonpath='{{.items[*].note}}'",
+            self.namespace
+        ));
+        // A test may have stopped the API server for good.
+        if notes.code == Some(0) { notes.out } else { String::new() }
+    }
+
     /// The names of the Warehouses that were refreshed.
     pub(crate) async fn refreshed(&self) -> Vec<String> {
         self.tokens().await.into_keys().collect()
@@ -229,15 +249,20 @@ impl Project {
 }
 
 impl Drop for Project {
-    /// Whatever a test does, none of its credentials is in any log.
+    /// Whatever a test does, none of its credentials is in any log, nor in an annotation or Event of Quayside.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
         }
-        let logs = all_logs();
-        for (index, credential) in self.credentials.get_mut().unwrap().iter().enumerate() {
+        let credentials = std::mem::take(self.credentials.get_mut().unwrap());
+        if credentials.is_empty() {
+            return;
+        }
+        let (logs, notes) = (all_logs(), self.notes());
+        for (index, credential) in credentials.iter().enumerate() {
             let leaks = logs.iter().flat_map(|log| log.lines()).filter(|line| line.contains(credential)).count();
             assert_eq!(leaks, 0, "credential {index} of {} is in {leaks} log lines", self.namespace);
+            assert!(!notes.contains(credential), "credential {index} of {} is in {notes}", self.namespace);
         }
     }
 }
