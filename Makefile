@@ -32,10 +32,10 @@ PUSHES ?= 0
 SENDERS ?= 32
 PAUSE_MS ?= 0
 
-.PHONY: help check lint tools test chaos generate demo fuzz bench bench-scale bench-memory image reproducible sbom provenance manifests chart e2e readme ci clean
+.PHONY: help check lint tools test chaos generate demo fuzz bench bench-journal bench-scale bench-memory image reproducible sbom provenance manifests chart e2e readme ci clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: lint ## formatting, lints, documentation, generated files
 	cargo fmt --check
@@ -87,6 +87,9 @@ demo: ## the main job on a throw-away control plane, start to finish
 
 bench: ## deliveries end to end against a real API server
 	@$(TOOLS); cargo bench --locked --bench end_to_end; cargo bench --locked --bench look_up
+
+bench-journal: ## what it costs to remember deliveries: throughput and memory with the journal and without (minutes)
+	@$(TOOLS); cargo bench --locked --bench journal
 
 bench-scale: ## start, memory and latency with 100,000 Warehouses (minutes; several GB)
 	@$(TOOLS); cargo bench --locked --bench scale

@@ -11,7 +11,8 @@ use std::time::Duration;
 use axum::Router;
 use bytes::Bytes;
 use common::{
-    BarePatcher, Connection, ControlPlane, Operator, Pusher, Worker, load, receiver, receiver_path, seed, warehouse,
+    BarePatcher, Connection, ControlPlane, Operator, Pusher, Worker, load, median, receiver, receiver_path, seed,
+    warehouse,
 };
 use http::{Request, StatusCode};
 
@@ -37,11 +38,6 @@ async fn probers(port: u16) -> Vec<Prober> {
         probers.push(Prober(Connection::open(port).await.expect("a connection")));
     }
     probers
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn ms(duration: Duration) -> f64 {

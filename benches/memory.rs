@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{BASE_PORT, Connection, ControlPlane, Operator, SECRET, Worker, load, path_of, seed};
+use common::{BASE_PORT, Connection, ControlPlane, Operator, SECRET, Worker, load, path_of, seed, setting};
 use http::{Request, StatusCode};
 use kube::Client;
 use quayside::domain::kind::ReceiverKind;
@@ -29,10 +29,6 @@ const SLOW_BODIES: usize = 64;
 const BODY: usize = 2 * 1024 * 1024;
 /// How long a load is held: longer than an idle connection keeps its buffers.
 const HELD: Duration = Duration::from_secs(3);
-
-fn setting(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().map_or(default, |value| value.parse().expect("a number"))
-}
 
 #[tokio::main]
 async fn main() {

@@ -7,7 +7,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{BarePatcher, ControlPlane, Operator, Pusher, load, receiver, receiver_path, seed, warehouse};
+use common::{BarePatcher, ControlPlane, Operator, Pusher, load, receiver, receiver_path, seed, setting, warehouse};
 use http::Request;
 use kube::Client;
 use serde_json::{Value, json};
@@ -18,10 +18,6 @@ const PUSHES: usize = 7_000;
 const PAGE: usize = 500;
 const WAREHOUSES: &str = "/apis/kargo.akuity.io/v1alpha1/warehouses";
 const CONFIGS: &str = "/apis/kargo.akuity.io/v1alpha1/projectconfigs";
-
-fn setting(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().map_or(default, |value| value.parse().expect("a number"))
-}
 
 /// About 7 kB, as Kargo's controller leaves behind.
 fn status() -> Value {

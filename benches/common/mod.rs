@@ -1,4 +1,4 @@
-//! What both benches need: a real control plane, the operator as a child process, and a load generator.
+//! What the benches need: a real control plane, the operator as a child process, and a load generator.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -231,6 +231,16 @@ impl Connection {
         let status = response.status();
         Some((status, response.into_body().collect().await.ok()?.to_bytes()))
     }
+}
+
+/// A number from the environment, or what holds without it.
+pub fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().map_or(default, |value| value.parse().expect("a number"))
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// The figures of one run.

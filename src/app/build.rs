@@ -105,7 +105,7 @@ impl<'a> Parts<'a> {
     async fn new(config: Config, kubernetes: &'a kube::Config, stop: CancellationToken) -> anyhow::Result<Self> {
         let client = Client::try_from(kubernetes.clone()).context("failed to set up the API client")?;
         let metrics = Metrics::default();
-        let journal = Journal::new(&config.replica, Bounds::default());
+        let journal = Journal::new(&config.replica, Bounds { bytes: config.journal_bytes, ..Bounds::default() });
         let opened = Spool::open_at(config.spool.clone(), Limits::default(), Clock::system(), metrics.spool.clone());
         let spool = opened.await.context("the spool cannot be opened; see --spool-dir")?;
         let tables = Tables::new(config.base_url.clone(), config.registry_aliases.clone()).of(config.shard.clone());

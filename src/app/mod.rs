@@ -79,6 +79,8 @@ pub struct Config {
     pub spool: Place,
     /// Bytes from which the memory of connections, heads and bodies is derived.
     pub memory_budget: u64,
+    /// What the records of deliveries may occupy; zero keeps none.
+    pub journal_bytes: usize,
     /// How long an unready replica goes on accepting, so that load balancers notice.
     pub drain_delay: Duration,
     /// How long requests in flight, and then owed refreshes, may take to finish.

@@ -141,6 +141,10 @@ pub(super) struct Args {
     #[arg(long, env = "QUAYSIDE_MEMORY_BUDGET", value_name = "BYTES", value_parser = memory::parse)]
     memory_budget: Option<u64>,
 
+    /// How much memory the records of deliveries may take; 0 keeps none. For tests.
+    #[arg(long, hide = true, value_name = "BYTES", default_value = "16Mi", value_parser = memory::bytes)]
+    journal_bytes: u64,
+
     /// After SIGTERM, how long to go on accepting so that load balancers notice.
     #[arg(long, env = "QUAYSIDE_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     drain_delay: Duration,
@@ -205,6 +209,7 @@ pub(super) fn run(args: Args) -> Outcome {
         last_refresh_cause: args.last_refresh_cause == Switch::On,
         spool: spool(args.spool_dir, |name| std::env::var_os(name)),
         memory_budget: args.memory_budget.or_else(memory::limit).unwrap_or(memory::DEFAULT_BUDGET),
+        journal_bytes: usize::try_from(args.journal_bytes).unwrap_or(usize::MAX),
         drain_delay: args.drain_delay,
         drain_timeout: args.drain_timeout,
     };

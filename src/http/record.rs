@@ -39,6 +39,9 @@ pub(super) struct Over<'a> {
 impl Over<'_> {
     /// Puts it into the journal.
     pub(super) fn keep(&self, hooks: &Hooks) {
+        if !hooks.journal.remembers() {
+            return;
+        }
         let Self { route, targets, .. } = *self;
         let key = (route.owner.clone(), Arc::clone(&route.receiver), Url::Served);
         let now = hooks.clock.now();

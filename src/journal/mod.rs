@@ -40,8 +40,17 @@ impl Journal {
         Self(Arc::new(Shared { rings: Mutex::default(), bounds, replica: replica.into(), news }))
     }
 
+    /// Whether anything is remembered at all.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        self.0.bounds.bytes > 0
+    }
+
     /// Keeps a record; its refreshes are those of `targets`, in their order, and owed.
     pub fn keep(&self, key: &ReceiverKey, mut record: Record, targets: &[Target]) {
+        if !self.remembers() {
+            return;
+        }
         record.replica = self.0.replica.clone().into();
         record.bound();
         let news = (self.0.news.receiver_count() > 0).then(|| Arc::new(record.clone()));
@@ -109,5 +118,24 @@ pub fn newest_first<R: AsRef<Record>>(records: &mut [R]) {
 impl AsRef<Self> for Record {
     fn as_ref(&self) -> &Self {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::owner::Owner;
+
+    #[test]
+    fn without_room_nothing_is_remembered_and_with_it_the_times_are_there() {
+        let key = (Owner::ProjectConfig("northwind".into()), Arc::from("quay"), Url::Served);
+        let time = Timestamp::from_second(7).unwrap();
+        let kept = |bounds| {
+            let journal = Journal::new("replica", bounds);
+            journal.keep(&key, Record { time, ..Record::default() }, &[]);
+            (journal.remembers(), journal.times(&key))
+        };
+        assert_eq!(kept(Bounds::default()), (true, vec![time]));
+        assert_eq!(kept(Bounds { bytes: 0, ..Bounds::default() }), (false, Vec::new()));
     }
 }

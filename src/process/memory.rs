@@ -15,11 +15,20 @@ pub fn limit() -> Option<u64> {
     limit_in(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
 }
 
+/// Reads a budget.
+///
+/// # Errors
+/// When it is not a number of bytes, or so small that nothing could be served.
+pub fn parse(text: &str) -> Result<u64, String> {
+    let budget = bytes(text)?;
+    if budget < LEAST_BUDGET { Err("at least 32Mi are needed".to_owned()) } else { Ok(budget) }
+}
+
 /// Reads a number of bytes, as Kubernetes writes it.
 ///
 /// # Errors
-/// When it is not one, or so small that nothing could be served.
-pub fn parse(text: &str) -> Result<u64, String> {
+/// When it is not one.
+pub fn bytes(text: &str) -> Result<u64, String> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let unit = match unit {
         "" => Some(1_u64),
@@ -29,11 +38,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
         _ => None,
     };
     let bytes = unit.and_then(|unit| digits.parse::<u64>().ok()?.checked_mul(unit));
-    match bytes {
-        Some(bytes) if bytes >= LEAST_BUDGET => Ok(bytes),
-        Some(_) => Err("at least 32Mi are needed".to_owned()),
-        None => Err("give a number of bytes, or one with Ki, Mi or Gi, such as 256Mi".to_owned()),
-    }
+    bytes.ok_or_else(|| "give a number of bytes, or one with Ki, Mi or Gi, such as 256Mi".to_owned())
 }
 
 /// The smallest limit from the group to the root. In a container, the root is mostly the container's own group.
