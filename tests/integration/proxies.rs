@@ -14,8 +14,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{
-    Authority, ControlPlane, Hook, Operator, Pair, Project, SOON, Setup, Volume, chunked, content, exchange_on,
-    free_address, head, image, installed, push_body, quay_receiver, wait_until,
+    Authority, ControlPlane, Fault, FaultProxy, Hook, Operator, Pair, Project, SOON, Setup, Volume, chunked, content,
+    exchange, exchange_on, free_address, head, image, installed, push_body, quay_receiver, wait_until,
 };
 
 const REPOSITORY: &str = "quay.io/proxies/app";
@@ -395,6 +395,50 @@ async fn a_client_certificate_is_passed_on_by_nginx() {
 #[tokio::test]
 async fn a_client_certificate_is_passed_on_by_haproxy() {
     a_client_certificate_is_passed_on(Kind::Haproxy).await;
+}
+
+/// What arrives before the receivers are known is kept, and judged by the certificate that the proxy passed on with it.
+#[tokio::test]
+async fn a_request_that_is_kept_is_judged_by_the_certificate_that_was_passed_on() {
+    let plane = ControlPlane::shared();
+    let quays = Authority::new();
+    let volume = Volume::new(&[("ca.crt", &quays.pem())]);
+    let (project, secret) = (Project::new("certificate-kept").await, "the secret of the URL");
+    project.secret_of("s", &[("secret", secret), ("client-certificate", "required")]).await;
+    project.receivers(json!([quay_receiver("quay", "s")])).await;
+    project.warehouse("storefront", json!([image(REPOSITORY, "^1.0.0")])).await;
+
+    let (faults, spool) = (FaultProxy::to_server_of(plane.operator_kubeconfig()), TempDir::new().unwrap());
+    faults.set(Fault::Reset);
+    let setup = Setup::on(plane).kubeconfig(faults.kubeconfig()).spool(spool.path()).with([
+        "--client-cert-header",
+        "X-SSL-Client-Cert",
+        "--trusted-proxies",
+        "127.0.0.1",
+        "--tls-client-ca",
+        volume.path("ca.crt").to_str().unwrap(),
+    ]);
+    let operator = Operator::start(setup);
+    wait_until("the port is open", SOON, async || exchange(operator.hooks, "GET /healthz", &[], b"").ok()).await;
+    let hook = project.hook(&operator, "quay", secret);
+    let passed_on = |pair: &Pair| {
+        let base64: String = pair.certificate.lines().filter(|line| !line.starts_with("-----")).collect();
+        format!("X-SSL-Client-Cert: {base64}")
+    };
+    let unreadable = "X-SSL-Client-Cert: SUCCESS".to_owned();
+    for header in [passed_on(&quays.issue()), passed_on(&Authority::new().issue()), unreadable, "X-Other: 1".to_owned()]
+    {
+        let (post, body) = (format!("POST {}", hook.path), push_body(REPOSITORY, &["1.0.0"]));
+        let headers = ["Content-Type: application/json", header.as_str()];
+        let answer = exchange_on(hook.connect().unwrap(), &post, &headers, body.as_bytes()).unwrap();
+        assert_eq!(answer.status, 202);
+    }
+    faults.set(Fault::None);
+    let runs = |labels: &str| operator.metric(&format!("quayside_intake_runs_total{labels}"));
+    wait_until("everything is run", SOON * 2, async || (runs("") == 4.0).then_some(())).await;
+    assert_eq!((runs(r#"{outcome="owed""#), runs(r#"{outcome="dropped""#)), (1.0, 3.0));
+    wait_until("the Warehouse is refreshed", SOON, async || (!project.refreshed().await.is_empty()).then_some(()))
+        .await;
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::harness::{ControlPlane, Hook, Operator, Project, SOON, Setup, image, quay_receiver, wait_until};
+use crate::harness::{
+    ControlPlane, Fault, FaultProxy, Hook, Operator, Project, SOON, Setup, exchange, image, quay_receiver, wait_until,
+};
 
 const REPOSITORY: &str = "quay.io/shards/app";
 
@@ -133,6 +135,46 @@ async fn two_installations_share_a_cluster_and_neither_touches_what_is_the_other
     assert_eq!(verdict("shard").unwrap(), "passed", "{checked}");
     assert_eq!((verdict("base-url").unwrap(), verdict("reached").unwrap()), (json!("passed"), json!("passed")));
     assert!(!checked.to_string().contains(&two.namespace), "{checked}");
+}
+
+/// An unknown path may be the other installation's, and a proxy tries that one after a 503, but not after a 202.
+#[tokio::test]
+async fn an_installation_of_a_part_takes_in_early_only_what_it_has_served_before() {
+    let plane = ControlPlane::shared();
+    let (faults, spool) = (FaultProxy::to_server_of(plane.operator_kubeconfig()), tempfile::tempdir().unwrap());
+    let project = Project::new("shard-early").await;
+    let start = || {
+        let setup = Setup::on(plane).kubeconfig(faults.kubeconfig()).spool(spool.path());
+        Operator::start(setup.with(["--namespaces", &project.namespace, "--cluster-receivers", "off"]))
+    };
+    let listening = async |operator: &Operator| {
+        wait_until("the port is open", SOON, async || exchange(operator.hooks, "GET /healthz", &[], b"").ok()).await;
+    };
+    let secret = fill(&project).await;
+    faults.set(Fault::Reset);
+    let first = start();
+    listening(&first).await;
+    let hook = project.hook(&first, "quay", &secret);
+    assert_eq!(hook.push(REPOSITORY, &["1.0.0"]).status, 503, "nothing was served yet");
+    faults.set(Fault::None);
+    hook.served().await;
+    let known = || std::fs::metadata(spool.path().join("spool/known")).is_ok_and(|known| known.len() >= 2 * 16);
+    wait_until("the paths are remembered", SOON * 2, async || known().then_some(())).await;
+    first.signal("-KILL");
+    first.ended().await;
+
+    faults.set(Fault::Reset);
+    let second = start();
+    listening(&second).await;
+    assert_eq!(at(&second, &hook).push(REPOSITORY, &["1.0.0"]).status, 202);
+    let mut foreign = at(&second, &hook);
+    foreign.path.replace_range(foreign.path.len() - 4.., "0000");
+    assert_eq!(foreign.push(REPOSITORY, &["1.0.0"]).status, 503);
+    faults.set(Fault::None);
+    wait_until("the push is run", SOON * 2, async || {
+        (second.metric(r#"quayside_intake_runs_total{outcome="owed""#) == 1.0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
