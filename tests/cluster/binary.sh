@@ -36,8 +36,9 @@ fi
 cargo fetch --quiet --locked --target "$target"
 target_dir=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd -P)
 crates=$(find "$(cd "${CARGO_HOME:-$HOME/.cargo}" && pwd -P)/registry/src" -mindepth 1 -maxdepth 1 -type d)
-REMAP_SOURCE=$PWD REMAP_TARGET=$target_dir REMAP_CRATES=$crates RUSTC_WRAPPER=$PWD/tests/cluster/rustc.sh \
-  CARGO_TARGET_DIR=$target_dir CARGO_INCREMENTAL=0 RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" >&2
+# mimalloc says when it was compiled. Not the time of the commit, because Cargo does not compile it again for that.
+SOURCE_DATE_EPOCH=0 REMAP_SOURCE=$PWD REMAP_TARGET=$target_dir REMAP_CRATES=$crates RUSTC_WRAPPER=$PWD/tests/cluster/rustc.sh \
+  CARGO_TARGET_DIR=$target_dir RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" >&2
 
 binary=$target_dir/$target/release/quayside
 while IFS= read -r folder; do
