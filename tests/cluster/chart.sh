@@ -384,6 +384,17 @@ helm upgrade q "$chart" --namespace strict "${needed[@]}" >/dev/null
 helm uninstall q --namespace strict >/dev/null 2>&1
 [[ $(crds) == "$before" ]] || die "uninstalling changed the CRDs"
 ok "upgrade and uninstall keep them"
+helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
+kubectl patch crd receivers.quayside.dev --type=json --patch '[{"op": "copy", "from": "/spec/versions/0", "path": "/spec/versions/1"},
+  {"op": "replace", "path": "/spec/versions/1/name", "value": "v1beta1"}, {"op": "replace", "path": "/spec/versions/0/storage", "value": false}]' >/dev/null
+before=$(crds)
+if said=$(helm upgrade q "$chart" --namespace strict "${needed[@]}" 2>&1); then die "an upgrade takes away a version in which objects are stored"; fi
+[[ $said == *"objects of receivers.quayside.dev are stored in the version v1beta1"* && $(crds) == "$before" ]] || die "a version in which objects are stored is not named, or something was changed:" "$said"
+helm upgrade q "$chart" --namespace strict "${needed[@]}" --set crds.install=false >/dev/null || die "with crds.install=false an upgrade is refused because of a CRD"
+[[ $(crds) == "$before" ]] || die "with crds.install=false an upgrade touched the CRDs"
+ok "an upgrade that takes away a version in which objects are stored is refused before anything is changed"
+helm uninstall q --namespace strict >/dev/null 2>&1
+kubectl delete crd receivers.quayside.dev >/dev/null
 # Kargo takes over what we brought, as its chart does: its release in the annotations, more fields, and to be kept.
 helm install q "$chart" --namespace strict "${needed[@]}" >/dev/null
 for name in projectconfigs clusterconfigs warehouses; do
