@@ -1,13 +1,18 @@
-//! Finding and comparing the subscribers of a push, in memory: what it costs must not depend on how many others there
-//! are.
+//! Finding and comparing the subscribers of a push, in memory, alone and with reading the request: what a push costs must
+//! not depend on how many subscriptions there are.
 #![allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::print_stdout, reason = "a bench")]
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderMap;
+use jiff::Timestamp;
+use quayside::domain::kind::ReceiverKind;
 use quayside::domain::scope::{ObjectKey, Scope};
+use quayside::domain::secret::Secret;
 use quayside::domain::work::Work;
+use quayside::receiver::{self, Settings, implementation};
 use quayside::workbench::{Labels, PushEvent, SubscriptionIndex};
 use serde_json::json;
 
@@ -32,22 +37,36 @@ fn filled(size: usize) -> SubscriptionIndex {
     index
 }
 
-/// Nanoseconds for a push, the median of the rounds. Which Warehouse is pushed to is spread over all of them.
-fn measured(index: &SubscriptionIndex, size: usize) -> f64 {
-    let pushes: Vec<(Scope, [PushEvent; 1])> = (0..PUSHES)
-        .map(|push| {
-            let n = push.wrapping_mul(2_654_435_761) % size;
-            let scope = Scope::Project(Arc::from(format!("team-{}", n / OF_A_PROJECT)));
-            (scope, [PushEvent::new("repo_push".into(), vec![repository(n)], vec!["1.4.2".to_owned()])])
-        })
-        .collect();
+struct Push {
+    body: String,
+    scope: Scope,
+    events: [PushEvent; 1],
+}
+
+/// Which Warehouse is pushed to is spread over all of them.
+fn pushes(size: usize) -> Vec<Push> {
+    let push = |push: usize| {
+        let n = push.wrapping_mul(2_654_435_761) % size;
+        let body = json!({
+            "repository": format!("team-{}/service-{n}", n / OF_A_PROJECT), "namespace": format!("team-{}", n / OF_A_PROJECT),
+            "name": format!("service-{n}"), "docker_url": repository(n), "updated_tags": ["1.4.2"],
+            "homepage": format!("https://quay.example.com/repository/team-{}/service-{n}", n / OF_A_PROJECT),
+        });
+        Push {
+            body: body.to_string(),
+            scope: Scope::Project(Arc::from(format!("team-{}", n / OF_A_PROJECT))),
+            events: [PushEvent::new("repo_push".into(), vec![repository(n)], vec!["1.4.2".to_owned()])],
+        }
+    };
+    (0..PUSHES).map(push).collect()
+}
+
+/// Nanoseconds for a push, the median of the rounds.
+fn measured(pushes: &[Push], work: impl Fn(&Push)) -> f64 {
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let began = Instant::now();
-            for (scope, events) in &pushes {
-                let selection = index.select(scope, events, &mut Work::default());
-                assert_eq!(black_box(selection).warehouses.len(), 1);
-            }
+            pushes.iter().for_each(&work);
             began.elapsed().as_nanos() as f64 / PUSHES as f64
         })
         .collect();
@@ -56,11 +75,28 @@ fn measured(index: &SubscriptionIndex, size: usize) -> f64 {
 }
 
 fn main() {
-    println!("| subscriptions | look-up and match | ratio to the first | to reach |\n|---|---|---|---|");
+    let (headers, settings) = (HeaderMap::new(), Settings::new(Secret::new(b"a long enough secret".to_vec())));
+    println!("| subscriptions | look-up and match | ratio | reading, look-up and match | ratio | to reach |");
+    println!("|---|---|---|---|---|---|");
     let mut first = None;
     for size in SIZES {
-        let took = measured(&filled(size), size);
-        let ratio = took / *first.get_or_insert(took);
-        println!("| {size} | {took:.0} ns | {ratio:.2} | ≤ 1.5 |");
+        let (index, pushes) = (filled(size), pushes(size));
+        let select = |push: &Push| {
+            let selection = index.select(&push.scope, &push.events, &mut Work::default());
+            assert_eq!(black_box(selection).warehouses.len(), 1);
+        };
+        let read = |push: &Push| {
+            let body = push.body.as_bytes();
+            let request = receiver::Request { headers: &headers, query: None, body, arrived: Timestamp::UNIX_EPOCH };
+            assert!(black_box(implementation(ReceiverKind::Quay).receive(&request, &settings)).is_ok());
+        };
+        let alone = measured(&pushes, select);
+        let whole = measured(&pushes, |push| {
+            read(push);
+            select(push);
+        });
+        let (alone_first, whole_first) = *first.get_or_insert((alone, whole));
+        let ratios = (alone / alone_first, whole / whole_first);
+        println!("| {size} | {alone:.0} ns | {:.2} | {whole:.0} ns | {:.2} | ≤ 1.5 |", ratios.0, ratios.1);
     }
 }

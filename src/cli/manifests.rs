@@ -138,7 +138,7 @@ impl Manifests {
     /// Declares a receiver of that kind for a request that was captured, with that secret.
     pub(super) fn declare_captured(&mut self, kind: ReceiverKind, secret: &[u8]) -> anyhow::Result<()> {
         let key = ObjectKey::new("captured", "captured");
-        let data = SecretData::from([(kind.secret_key().to_owned(), Secret::new(secret.to_vec()))]);
+        let data = SecretData::from([(kind.secret_key().into(), Secret::new(secret.to_vec()))]);
         self.secrets.insert(key.clone(), Arc::new(data));
         let spec = serde_json::json!({kind.as_str(): {"secretRef": {"name": "captured"}}});
         self.declare(Owner::Receiver(key), &serde_json::json!({"spec": spec}))
@@ -219,17 +219,17 @@ fn where_only(error: &serde_saphyr::Error) -> anyhow::Error {
 }
 
 fn secret_data(object: &Value) -> anyhow::Result<SecretData> {
-    let mut data = SecretData::new();
+    let mut data = Vec::new();
     for (key, value) in object["data"].as_object().into_iter().flatten() {
         let decoded = value.as_str().and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
         let bytes = decoded.with_context(|| format!("data.{key} is not base64"))?;
-        data.insert(key.clone(), Secret::new(bytes));
+        data.push((key.as_str().into(), Secret::new(bytes)));
     }
     for (key, value) in object["stringData"].as_object().into_iter().flatten() {
         let text = value.as_str().with_context(|| format!("stringData.{key} is not a string"))?;
-        data.insert(key.clone(), Secret::new(text.as_bytes().to_vec()));
+        data.push((key.as_str().into(), Secret::new(text.as_bytes().to_vec())));
     }
-    Ok(data)
+    Ok(data.into_iter().collect())
 }
 
 #[cfg(test)]

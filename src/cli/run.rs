@@ -177,6 +177,10 @@ fn views(text: &str) -> Result<Views, String> {
 
 pub(super) fn run(args: Args) -> Outcome {
     telemetry::install(args.log_format, args.log_level)?;
+    #[cfg(target_os = "linux")]
+    if let Err(error) = memory::without_huge_pages() {
+        tracing::debug!(%error, "huge pages stay on");
+    }
     // Many systems allow 1024 open files unless a program asks for more, and each connection is one.
     let granted = getrlimit(Resource::Nofile).maximum;
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: granted, maximum: granted }) {

@@ -21,9 +21,6 @@ use crate::process::readiness::{Gate, Readiness};
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The receivers of an owner, each decoded on its own.
-pub(super) type Entries = Arc<Vec<Result<Entry, EntryError>>>;
-
 /// An object that declares receivers, as a watch reports it.
 pub(super) struct Seen<'a> {
     /// `metadata.generation`.
@@ -39,12 +36,12 @@ pub(super) struct Seen<'a> {
 }
 
 /// What a resolution needs to know of an object.
-#[derive(Clone)]
 pub(super) struct Snapshot {
     pub(super) generation: Option<i64>,
     pub(super) refresh: Option<String>,
     pub(super) filter: Result<ProjectFilter, String>,
-    pub(super) entries: Entries,
+    /// The receivers, each decoded on its own.
+    pub(super) entries: Vec<Result<Entry, EntryError>>,
 }
 
 /// The work that is repeated after a pause when it fails; each has a count of its own.
@@ -77,10 +74,21 @@ struct Known {
     failures: [u32; 2],
 }
 
-struct Object {
-    snapshot: Snapshot,
-    /// The status as text; it is read only when it is compared.
+/// Spec and status are kept as texts, which take less than what is decoded from them and are read now and then only.
+pub(super) struct Object {
+    generation: Option<i64>,
+    refresh: Option<String>,
+    pub(super) filter: Result<ProjectFilter, String>,
+    spec: Arc<str>,
     status: Arc<str>,
+}
+
+impl Object {
+    fn is_same(&self, seen: &Seen<'_>) -> bool {
+        // A generation of none is an API server that does not count; then every event is looked at.
+        let is_counted = seen.generation.is_some() && self.generation == seen.generation;
+        is_counted && self.refresh.as_deref() == seen.refresh && self.filter == seen.filter
+    }
 }
 
 impl Memory {
@@ -90,28 +98,17 @@ impl Memory {
 
     /// An object was listed, added or changed. Returns whether it has to be resolved.
     pub(super) fn apply(&self, owner: &Owner, seen: Seen<'_>) -> bool {
-        let Seen { generation, refresh, filter, spec, status } = seen;
-        {
-            let mut state = self.state.lock();
-            if let Some(object) = state.owners.get_mut(owner).and_then(|known| known.object.as_mut()) {
-                let known = &object.snapshot;
-                let is_same = known.refresh.as_deref() == refresh && known.filter == filter;
-                // A generation of none is an API server that does not count; then every event is looked at.
-                if known.generation == generation && generation.is_some() && is_same {
-                    // Only the status changed: our own write, or another's, which the resync compares.
-                    object.status = Arc::from(status);
-                    return false;
-                }
-            }
+        let mut state = self.state.lock();
+        let known = state.owners.get_mut(owner).and_then(|known| known.object.as_mut());
+        if let Some(object) = known.filter(|object| object.is_same(&seen)) {
+            // Only the status changed: our own write, or another's, which the resync compares.
+            object.status = Arc::from(seen.status);
+            return false;
         }
-        // Outside the lock, because a spec may be long. One watch writes an owner, so nothing comes in between.
-        let entries = match serde_json::from_str::<Value>(spec) {
-            Ok(spec) => resolve::declared(owner, &spec),
-            Err(_) => vec![Err(EntryError { index: 0, name: None, cause: "spec is nested too deeply".to_owned() })],
-        };
-        let snapshot = Snapshot { generation, refresh: refresh.map(str::to_owned), filter, entries: Arc::new(entries) };
-        let object = Object { snapshot, status: Arc::from(status) };
-        self.state.lock().owners.entry(owner.clone()).or_default().object = Some(object);
+        let Seen { generation, refresh, filter, spec, status } = seen;
+        let (spec, status, refresh) = (Arc::from(spec), Arc::from(status), refresh.map(str::to_owned));
+        state.owners.entry(owner.clone()).or_default().object =
+            Some(Object { generation, refresh, filter, spec, status });
         true
     }
 
@@ -123,12 +120,12 @@ impl Memory {
     }
 
     /// The owners whose objects are there.
-    pub(super) fn owners(&self, is_wanted: impl Fn(&Owner, &Snapshot) -> bool) -> HashSet<Owner> {
+    pub(super) fn owners(&self, is_wanted: impl Fn(&Owner, &Object) -> bool) -> HashSet<Owner> {
         let state = self.state.lock();
         let wanted = state
             .owners
             .iter()
-            .filter(|(owner, known)| known.object.as_ref().is_some_and(|object| is_wanted(owner, &object.snapshot)));
+            .filter(|(owner, known)| known.object.as_ref().is_some_and(|object| is_wanted(owner, object)));
         wanted.map(|(owner, _)| owner.clone()).collect()
     }
 
@@ -162,7 +159,17 @@ impl Memory {
 
     /// What a resolution needs to know; `None` when the object is gone.
     pub(super) fn snapshot(&self, owner: &Owner) -> Option<Snapshot> {
-        self.state.lock().owners.get(owner)?.object.as_ref().map(|object| object.snapshot.clone())
+        let state = self.state.lock();
+        let object = state.owners.get(owner)?.object.as_ref()?;
+        let (spec, generation) = (Arc::clone(&object.spec), object.generation);
+        let (refresh, filter) = (object.refresh.clone(), object.filter.clone());
+        drop(state);
+        // Outside the lock, because a spec may be long.
+        let entries = match serde_json::from_str::<Value>(&spec) {
+            Ok(spec) => resolve::declared(owner, &spec),
+            Err(_) => vec![Err(EntryError { index: 0, name: None, cause: "spec is nested too deeply".to_owned() })],
+        };
+        Some(Snapshot { generation, refresh, filter, entries })
     }
 
     /// An owner was resolved; `counts_for` says for which gates.

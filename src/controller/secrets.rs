@@ -1,6 +1,6 @@
 //! The Secrets that receivers reference: watched by metadata, fetched by name, held only while referenced.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::domain::owner::Owner;
 use crate::domain::scope::ObjectKey;
 use crate::domain::secret::Secret;
+use crate::domain::small_map::SmallMap;
 
 /// A GET that takes longer counts as failed.
 const GET_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ const FIRST_GET_TIMEOUT: Duration = Duration::from_secs(2);
 const READS: usize = 16;
 
 /// The data of a Secret by key.
-pub type SecretData = BTreeMap<String, Secret>;
+pub type SecretData = SmallMap<Secret>;
 
 /// What is known about a Secret.
 #[derive(Clone)]
@@ -49,8 +50,9 @@ pub struct SecretCache<H = Owner> {
 }
 
 struct State<H> {
-    referenced_by: HashMap<ObjectKey, HashSet<H>>,
-    references: HashMap<H, HashSet<ObjectKey>>,
+    /// Mostly one each way, so lists take the least.
+    referenced_by: HashMap<ObjectKey, Vec<H>>,
+    references: HashMap<H, Box<[ObjectKey]>>,
     known: HashMap<ObjectKey, Known>,
 }
 
@@ -114,7 +116,7 @@ impl<H: Clone + Eq + Hash> SecretCache<H> {
             Ok(Ok(Some(secret))) => {
                 let resource_version = secret.resource_version();
                 let data = secret.data.unwrap_or_default();
-                let data = data.into_iter().map(|(key, value)| (key, Secret::new(value.0))).collect();
+                let data = data.into_iter().map(|(key, value)| (key.into(), Secret::new(value.0))).collect();
                 (SecretState::Found(Arc::new(data)), resource_version)
             }
             Ok(Ok(None)) => (SecretState::Missing, None),
@@ -156,16 +158,16 @@ impl Known {
 impl<H: Clone + Eq + Hash> State<H> {
     /// Returns whether the owner references others than before.
     fn reference(&mut self, owner: &H, secrets: HashSet<ObjectKey>) -> bool {
-        let before = self.references.remove(owner).unwrap_or_default();
+        let before: HashSet<ObjectKey> = self.references.remove(owner).unwrap_or_default().into_iter().collect();
         let changed = before != secrets;
         for key in before.difference(&secrets) {
             self.release(key, owner);
         }
-        for key in &secrets {
-            self.referenced_by.entry(key.clone()).or_default().insert(owner.clone());
+        for key in secrets.difference(&before) {
+            self.referenced_by.entry(key.clone()).or_insert_with(|| Vec::with_capacity(1)).push(owner.clone());
         }
         if !secrets.is_empty() {
-            self.references.insert(owner.clone(), secrets);
+            self.references.insert(owner.clone(), secrets.into_iter().collect());
         }
         changed
     }
@@ -193,7 +195,7 @@ impl<H: Clone + Eq + Hash> State<H> {
     }
 
     fn seen(&mut self, key: &ObjectKey, resource_version: Option<&str>) -> Vec<H> {
-        let Some(owners) = self.referenced_by.get(key).map(|owners| owners.iter().cloned().collect()) else {
+        let Some(owners) = self.referenced_by.get(key).cloned() else {
             return Vec::new();
         };
         let known = self.known.entry(key.clone()).or_insert_with(Known::unread);
@@ -216,7 +218,7 @@ impl<H: Clone + Eq + Hash> State<H> {
         let Some(owners) = self.referenced_by.get_mut(key) else {
             return;
         };
-        owners.remove(owner);
+        owners.retain(|other| other != owner);
         if owners.is_empty() {
             self.referenced_by.remove(key);
             self.known.remove(key);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::controller::resolve::{Declaration, Defaults, Entries, Resolution, declared, resolve};
-use crate::controller::secrets::SecretState;
+use crate::controller::secrets::{SecretData, SecretState};
 use crate::domain::criterion::Labels;
 use crate::domain::kind::ReceiverKind;
 use crate::domain::owner::Owner;
@@ -142,8 +142,8 @@ fn verdict(case: &Value) -> Verdict {
         _ => Owner::ProjectConfig(Arc::from(text(case, "project"))),
     };
     let namespace = owner.secret_namespace("kargo-system-resources");
-    let data: BTreeMap<_, _> =
-        case["secret"].as_object().unwrap().iter().map(|(k, v)| (k.clone(), Secret::new(base64(v)))).collect();
+    let data =
+        case["secret"].as_object().unwrap().iter().map(|(k, v)| (k.as_str().into(), Secret::new(base64(v)))).collect();
     let entries = declared(&owner, &json!({"webhookReceivers": [case["receiver"]]}));
     let secret = SecretState::Found(Arc::new(data));
     let routes = RouteTable::new(base);
@@ -287,7 +287,7 @@ fn generic(actions: &Value, objects: &[(&str, &str, &str)], body: &str) -> (Judg
     let owner = Owner::ProjectConfig(Arc::from("northwind"));
     let receiver = json!({"name": "any", "generic": {"secretRef": {"name": "s"}, "actions": actions}});
     let entries = declared(&owner, &json!({"webhookReceivers": [receiver]}));
-    let data = BTreeMap::from([("secret".to_owned(), Secret::new(b"a long enough secret".to_vec()))]);
+    let data = SecretData::from([("secret".into(), Secret::new(b"a long enough secret".to_vec()))]);
     let secret = SecretState::Found(Arc::new(data));
     let resolution = resolved(&owner, &entries, "northwind", &secret);
     let route = resolution.routes.into_iter().next().unwrap();

@@ -101,7 +101,7 @@ impl Artifacts {
         match subscription.kind {
             SubscriptionKind::Image => {
                 let images =
-                    self.images.iter().flatten().filter(|image| normalize_image(&image.repo_url) == *repository);
+                    self.images.iter().flatten().filter(|image| *normalize_image(&image.repo_url) == **repository);
                 let mut tagged =
                     images.flat_map(|image| image.references.iter().flatten()).filter(|found| found.tag == qualifier);
                 let has_any = subscription.caches_tags || !names_digest(event);
@@ -112,7 +112,7 @@ impl Artifacts {
                 // An OCI tag cannot hold the plus sign of a version.
                 let version = qualifier.replace('_', "+");
                 let charts =
-                    self.charts.iter().flatten().filter(|chart| normalize_chart(&chart.repo_url) == *repository);
+                    self.charts.iter().flatten().filter(|chart| *normalize_chart(&chart.repo_url) == **repository);
                 let mut versions = charts.flat_map(|chart| chart.versions.iter().flatten());
                 Some(versions.any(|found| *found == version || found == qualifier))
             }
@@ -150,7 +150,7 @@ fn names_digest(event: &PushEvent) -> bool {
 
 fn is_same(url: &str, subscription: &Subscription) -> bool {
     let normalized = normalize_git(url);
-    normalized == subscription.repository
+    *normalized == *subscription.repository
         || subscription.identity.is_some() && git_identity(&normalized).as_deref() == subscription.identity.as_deref()
 }
 

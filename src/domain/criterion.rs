@@ -1,12 +1,12 @@
 //! What a target of a `generic` receiver's action has to be, with every template already evaluated: pure.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use super::small_map::SmallMap;
 use super::target::TargetKind;
 
 /// The labels of an object.
-pub type Labels = BTreeMap<Box<str>, Box<str>>;
+pub type Labels = SmallMap<Box<str>>;
 
 /// Selects objects of one kind that meet all of its requirements. Without any requirement it selects them all.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,6 +24,7 @@ pub mod secret;
 pub(crate) mod selector;
 pub mod semver;
 pub(crate) mod shard;
+pub(crate) mod small_map;
 pub(crate) mod subscription;
 pub(crate) mod target;
 #[cfg(test)]

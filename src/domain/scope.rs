@@ -1,6 +1,6 @@
 //! Who a receiver speaks for, and the key of a Warehouse.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,18 +36,19 @@ impl Scope {
     }
 }
 
-/// The entries of a map within reach; of a project, only its own are walked through.
-pub fn within_reach<'a, T>(
-    objects: &'a BTreeMap<ObjectKey, T>,
+/// The objects within reach; of a project, only its own are walked through. `from` gives the objects from a key on, in
+/// order.
+pub fn within_reach<'a, T: 'a, I: Iterator<Item = T> + 'a>(
     scope: &'a Scope,
-) -> impl Iterator<Item = (&'a ObjectKey, &'a T)> + 'a {
+    from: impl FnOnce(ObjectKey) -> I,
+    key: impl Fn(&T) -> &ObjectKey + Copy + 'a,
+) -> impl Iterator<Item = T> + 'a {
     // The empty name comes first.
     let first = ObjectKey::new(scope.project(), "");
     let is_project = matches!(scope, Scope::Project(_));
-    let from_first = objects.range(first..);
-    from_first
-        .take_while(move |(key, _)| !is_project || scope.covers(&key.namespace))
-        .filter(|(key, _)| scope.covers(&key.namespace))
+    from(first)
+        .take_while(move |object| !is_project || scope.covers(&key(object).namespace))
+        .filter(move |object| scope.covers(&key(object).namespace))
 }
 
 /// Namespace and name of an object.

@@ -88,7 +88,11 @@ impl PromotionIndex {
                 let waiting = tables.by_pull_request.get(&*pull_request_identity(url)).into_iter().flatten();
                 looks.select(waiting.filter_map(|key| tables.promotions.get_key_value(key)), weight, selects)?
             }
-            None => looks.select(within_reach(&tables.promotions, scope), weight, selects)?,
+            None => looks.select(
+                within_reach(scope, |first| tables.promotions.range(first..), |(key, _)| key),
+                weight,
+                selects,
+            )?,
         };
         Ok(selected.into_iter().map(|(key, _)| key.clone()).collect())
     }

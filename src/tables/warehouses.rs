@@ -3,16 +3,20 @@
 //! Written by the Warehouse watch, read by every delivery. Selectors are compiled here, when a Warehouse changes, never
 //! while a sender waits. One broken subscription excludes itself only.
 
+mod finder;
 mod selection;
 mod warehouse;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use self::selection::{Entries, Entry, Selecting};
+use self::finder::{Entries, Finder};
+use self::selection::Selecting;
 pub use self::selection::{Pushes, Refusal, Selection};
+use self::warehouse::Keyed;
 pub use self::warehouse::Warehouse;
 use crate::domain::criterion::{Criterion, Index, Labels, Looks, TooManyLooks};
 use crate::domain::event::PushEvent;
@@ -26,18 +30,31 @@ pub struct SubscriptionIndex {
     tables: RwLock<Subscribers>,
 }
 
-#[derive(Default)]
 struct Subscribers {
     /// In order, so that those of a project stand together.
-    warehouses: BTreeMap<ObjectKey, Arc<Warehouse>>,
-    /// By normalised URL. Images, charts and Git repositories share one space, as in Kargo: what was pushed to
-    /// `quay.io/a/b` concerns whoever subscribes to that string in whatever role. Git repositories are found by their
-    /// identity as well; whoever is found is asked again what it subscribes to.
-    by_repository: HashMap<Arc<str>, Entries>,
+    warehouses: BTreeSet<Keyed>,
+    /// Images, charts and Git repositories share one space, as in Kargo: what was pushed to `quay.io/a/b` concerns
+    /// whoever subscribes to that string in whatever role. Whoever is found is asked again what it subscribes to.
+    by_repository: Finder,
+    /// Git repositories in all their spellings.
+    by_identity: Finder,
     totals: BTreeMap<&'static str, usize>,
     rejected: usize,
     /// Counts the changes.
     version: u64,
+}
+
+impl Default for Subscribers {
+    fn default() -> Self {
+        Self {
+            warehouses: BTreeSet::new(),
+            by_repository: Finder::by(|subscription| Some(&subscription.repository)),
+            by_identity: Finder::by(|subscription| subscription.identity.as_deref()),
+            totals: BTreeMap::new(),
+            rejected: 0,
+            version: 0,
+        }
+    }
 }
 
 /// What is in the index.
@@ -61,7 +78,7 @@ impl SubscriptionIndex {
             return;
         }
         // Decoded outside the lock: compiling may take a while.
-        let warehouse = Warehouse::decode(key.clone(), spec);
+        let warehouse = Warehouse::decode(self.tables.read().sharing(key), spec);
         for (subscription, problem) in warehouse.problems() {
             tracing::warn!(warehouse = %key, subscription, problem, "subscription cannot be evaluated, it accepts no tag");
         }
@@ -76,7 +93,7 @@ impl SubscriptionIndex {
 
     fn is_known(&self, key: &ObjectKey, generation: i64, labels: &Labels) -> bool {
         let tables = self.tables.read();
-        tables.warehouses.get(key).is_some_and(|known| known.is_of(generation, labels))
+        tables.warehouses.get(key).is_some_and(|known| known.0.is_of(generation, labels))
     }
 
     /// Removes a Warehouse.
@@ -88,7 +105,7 @@ impl SubscriptionIndex {
     /// Every Warehouse, by namespace and name.
     #[must_use]
     pub fn keys(&self) -> HashSet<ObjectKey> {
-        self.tables.read().warehouses.keys().cloned().collect()
+        self.tables.read().warehouses.iter().map(|known| known.0.key.clone()).collect()
     }
 
     /// The Warehouses within reach that one of the events concerns. What that takes is paid for from the work of the
@@ -98,14 +115,15 @@ impl SubscriptionIndex {
         let mut selecting = Selecting::new(scope, work);
         for event in events {
             let about = Repositories::new(&event.repositories);
-            selecting.add(event, &about, &self.found(about.keys()));
+            selecting.add(event, &about, &self.found(&about));
         }
         selecting.finish()
     }
 
-    fn found<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Vec<Entries> {
+    fn found(&self, about: &Repositories<'_>) -> Vec<Entries> {
         let tables = self.tables.read();
-        keys.filter_map(|key| tables.by_repository.get(key).cloned()).collect()
+        let by_url = about.urls().filter_map(|url| tables.by_repository.get(url));
+        by_url.chain(about.identities().filter_map(|identity| tables.by_identity.get(identity))).cloned().collect()
     }
 
     /// The Warehouses within reach that a criterion selects, in no particular order.
@@ -133,37 +151,34 @@ impl SubscriptionIndex {
         let tables = self.tables.read();
         match (criterion.indexed_by(Index::SubscribedUrls), scope, &criterion.name) {
             (_, Scope::Project(project), Some(name)) => {
-                tables.warehouses.get(&ObjectKey::new(project, name)).into_iter().cloned().collect()
+                tables.get(&ObjectKey::new(project, name)).into_iter().cloned().collect()
             }
             (Some(repository), _, _) => {
                 let entries = tables.by_repository.get(repository).cloned();
                 drop(tables);
-                let entries = entries.iter().flat_map(|entries| entries.iter());
+                let entries = entries.iter().flat_map(|entries| entries.as_slice());
                 entries.map(|entry| Arc::clone(&entry.warehouse)).take(most.saturating_add(1)).collect()
             }
-            (None, _, _) => {
-                let within = within_reach(&tables.warehouses, scope).map(|(_, warehouse)| Arc::clone(warehouse));
-                within.take(most.saturating_add(1)).collect()
-            }
+            (None, _, _) => tables.within(scope).take(most.saturating_add(1)).cloned().collect(),
         }
     }
 
     /// The Warehouse of this name, if there is one.
     #[must_use]
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<Warehouse>> {
-        self.tables.read().warehouses.get(key).cloned()
+        self.tables.read().get(key).cloned()
     }
 
     /// How many Warehouses are within reach.
     #[must_use]
     pub fn within(&self, scope: &Scope) -> usize {
-        within_reach(&self.tables.read().warehouses, scope).count()
+        self.tables.read().within(scope).count()
     }
 
     /// The Warehouses within reach, by namespace and name.
     #[must_use]
     pub fn reached(&self, scope: &Scope) -> Vec<Arc<Warehouse>> {
-        within_reach(&self.tables.read().warehouses, scope).map(|(_, warehouse)| Arc::clone(warehouse)).collect()
+        self.tables.read().within(scope).cloned().collect()
     }
 
     /// Another number after every change of what a Warehouse subscribes to.
@@ -175,7 +190,7 @@ impl SubscriptionIndex {
     /// Every Warehouse, by namespace and name.
     #[must_use]
     pub fn warehouses(&self) -> Vec<Arc<Warehouse>> {
-        self.tables.read().warehouses.values().cloned().collect()
+        self.tables.read().warehouses.iter().map(|known| Arc::clone(&known.0)).collect()
     }
 
     /// What is in the index.
@@ -187,35 +202,43 @@ impl SubscriptionIndex {
 }
 
 impl Subscribers {
+    fn get(&self, key: &ObjectKey) -> Option<&Arc<Warehouse>> {
+        self.warehouses.get(key).map(|known| &known.0)
+    }
+
+    fn within<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Arc<Warehouse>> {
+        within_reach(scope, |first| self.from(first..), |known| &known.0.key).map(|known| &known.0)
+    }
+
+    fn from(&self, keys: impl RangeBounds<ObjectKey>) -> impl DoubleEndedIterator<Item = &Keyed> {
+        self.warehouses.range::<ObjectKey, _>(keys)
+    }
+
+    /// The same key, with the text of its namespace in common with the others of that project.
+    fn sharing(&self, key: &ObjectKey) -> ObjectKey {
+        let neighbours = [
+            self.from((Bound::Unbounded, Bound::Excluded(key.clone()))).next_back(),
+            self.from((Bound::Included(key.clone()), Bound::Unbounded)).next(),
+        ];
+        let mut namespaces = neighbours.into_iter().flatten().map(|known| &known.0.key.namespace);
+        let namespace = namespaces.find(|namespace| **namespace == key.namespace).unwrap_or(&key.namespace);
+        ObjectKey { namespace: Arc::clone(namespace), name: Arc::clone(&key.name) }
+    }
+
     fn insert(&mut self, warehouse: Arc<Warehouse>) {
         self.version += 1;
-        for (key, position) in warehouse.keys() {
-            let entry = Entry { warehouse: Arc::clone(&warehouse), position };
-            match self.by_repository.get_mut(key) {
-                Some(entries) => Arc::make_mut(entries).push(entry),
-                None => {
-                    self.by_repository.insert(Arc::from(key), Arc::new(vec![entry]));
-                }
-            }
-        }
+        self.by_repository.insert(&warehouse);
+        self.by_identity.insert(&warehouse);
         self.count(&warehouse, 1);
-        self.warehouses.insert(warehouse.key.clone(), warehouse);
+        self.warehouses.insert(Keyed(warehouse));
     }
 
     fn remove(&mut self, key: &ObjectKey) -> Option<Arc<Warehouse>> {
-        let warehouse = self.warehouses.remove(key)?;
+        let Keyed(warehouse) = self.warehouses.take(key)?;
         self.version += 1;
         self.count(&warehouse, -1);
-        for (found_by, _) in warehouse.keys() {
-            // The first of several subscriptions to a repository takes the others along.
-            if let Some(entries) = self.by_repository.get_mut(found_by) {
-                if !entries.iter().all(|entry| Arc::ptr_eq(&entry.warehouse, &warehouse)) {
-                    Arc::make_mut(entries).retain(|entry| !Arc::ptr_eq(&entry.warehouse, &warehouse));
-                } else {
-                    self.by_repository.remove(found_by);
-                }
-            }
-        }
+        self.by_repository.remove(&warehouse);
+        self.by_identity.remove(&warehouse);
         Some(warehouse)
     }
 

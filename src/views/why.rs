@@ -29,7 +29,7 @@ pub(super) fn subscriptions(warehouse: &Known) -> Vec<Subscription> {
     let one = |entry: &Result<crate::domain::subscription::Subscription, _>| match entry {
         Ok(known) => Subscription {
             kind: known.kind.to_string(),
-            repository: known.repository.clone(),
+            repository: known.repository.to_string(),
             problem: known.selector.as_ref().err().map(ToString::to_string),
         },
         Err(error) => Subscription { problem: Some(format!("{error}")), ..Subscription::default() },

@@ -236,7 +236,7 @@ impl Objects<'_> {
             let mut subscriptions = Vec::new();
             for subscription in &warehouse.subscriptions {
                 let (kind, repository, (matched, reason)) = match subscription {
-                    Ok(s) => (s.kind.as_str(), s.repository.as_str(), judge(&warehouse, s)),
+                    Ok(s) => (s.kind.as_str(), &*s.repository, judge(&warehouse, s)),
                     Err(error) => ("unknown", "", (false, error.to_string())),
                 };
                 subscriptions

@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn data(pairs: &[(&str, &str)]) -> SecretData {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(value.as_bytes().to_vec()))).collect()
+        pairs.iter().map(|(key, value)| ((*key).into(), Secret::new(value.as_bytes().to_vec()))).collect()
     }
 
     fn entry(authentication: &serde_json::Value) -> Entry {

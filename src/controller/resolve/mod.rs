@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::api::{Entry, EntryError};
-use crate::controller::secrets::SecretState;
+use crate::controller::secrets::{SecretData, SecretState};
 use crate::domain::alias::HostAliases;
 use crate::domain::criterion::Labels;
 use crate::domain::kind::ReceiverKind;
@@ -22,7 +22,7 @@ use crate::domain::owner::Owner;
 use crate::domain::path::ReceiverPath;
 use crate::domain::project_filter::ProjectFilter;
 use crate::domain::scope::ObjectKey;
-use crate::domain::secret::{Secret, WEAK_SECRET_BYTES};
+use crate::domain::secret::WEAK_SECRET_BYTES;
 use crate::receiver::Settings;
 use crate::receiver::kinds::generic::CompileBudget;
 use crate::receiver::proof::oidc::Oidc;
@@ -252,11 +252,12 @@ fn host_aliases(entry: &Entry) -> Result<HostAliases, Problem> {
     HostAliases::parse(&text).map_err(|error| Problem::new(&entry.name, Reason::InvalidHostAlias, error.to_string()))
 }
 
-fn oidc(entry: &Entry, kind: ReceiverKind, data: &BTreeMap<String, Secret>) -> Result<Option<Oidc>, Problem> {
+fn oidc(entry: &Entry, kind: ReceiverKind, data: &SecretData) -> Result<Option<Oidc>, Problem> {
     if kind != ReceiverKind::ArtifactRegistry {
         return Ok(None);
     }
-    Oidc::from_secret(data).map_err(|error| Problem::new(&entry.name, Reason::InvalidOIDC, error.to_string()))
+    Oidc::from_secret(|key| data.get(key))
+        .map_err(|error| Problem::new(&entry.name, Reason::InvalidOIDC, error.to_string()))
 }
 
 fn copy(route: &Route) -> Route {
@@ -288,13 +289,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::domain::secret::Secret;
 
     fn owner() -> Owner {
         Owner::ProjectConfig(Arc::from("northwind"))
     }
 
     fn found(key: &str, value: &str) -> SecretState {
-        SecretState::Found(Arc::new(BTreeMap::from([(key.to_owned(), Secret::new(value.as_bytes().to_vec()))])))
+        SecretState::Found(Arc::new(SecretData::from([(key.into(), Secret::new(value.as_bytes().to_vec()))])))
     }
 
     fn run(receivers: &Value, secret: &SecretState, before: &[Arc<Route>]) -> Resolution {
@@ -319,8 +321,8 @@ mod tests {
     #[test]
     fn what_else_a_secret_demands_is_read_for_our_own_objects_only() {
         let data = |pairs: &[(&str, &str)]| {
-            let value = |(key, value): &(&str, &str)| ((*key).to_owned(), Secret::new(value.as_bytes().to_vec()));
-            let long = ("secret".to_owned(), Secret::new(b"a long enough secret".to_vec()));
+            let value = |(key, value): &(&str, &str)| ((*key).into(), Secret::new(value.as_bytes().to_vec()));
+            let long = ("secret".into(), Secret::new(b"a long enough secret".to_vec()));
             SecretState::Found(Arc::new(pairs.iter().map(value).chain([long]).collect()))
         };
         let own = Owner::Receiver(ObjectKey::new("northwind", "own"));
@@ -349,7 +351,7 @@ mod tests {
     #[test]
     fn the_previous_secret_keeps_its_url_beside_the_new_one() {
         let data = |pairs: &[(&str, &str)]| {
-            let value = |(key, value): &(&str, &str)| ((*key).to_owned(), Secret::new(value.as_bytes().to_vec()));
+            let value = |(key, value): &(&str, &str)| ((*key).into(), Secret::new(value.as_bytes().to_vec()));
             SecretState::Found(Arc::new(pairs.iter().map(value).collect()))
         };
         let (old, new) = ("the secret before this one", "the secret from now on");

@@ -1,9 +1,11 @@
 //! Constraint expressions: groups joined by `||`, each a list of comparators that must all hold.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Weak};
 
+use parking_lot::Mutex;
 use regex::Regex;
 use thiserror::Error;
 
@@ -30,12 +32,29 @@ pub enum ConstraintError {
     NotAVersion(Box<str>),
 }
 
-/// A parsed version constraint. It keeps its text for messages and is otherwise one flat list, as there is one for
-/// nearly every subscription of a cluster.
+/// A parsed version constraint. Nearly every subscription of a cluster has one, and most are the same few, so equal
+/// ones are shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Constraint {
+pub struct Constraint(Arc<Parsed>);
+
+/// The text is kept for messages; otherwise it is one flat list.
+#[derive(Debug, PartialEq, Eq)]
+struct Parsed {
     text: Box<str>,
     comparators: Box<[Comparator]>,
+}
+
+/// The constraints in use, by their texts.
+static SHARED: LazyLock<Mutex<HashMap<Box<str>, Weak<Parsed>>>> = LazyLock::new(Mutex::default);
+
+impl Drop for Parsed {
+    fn drop(&mut self) {
+        let mut shared = SHARED.lock();
+        // Meanwhile there may be another with this text.
+        if shared.get(&self.text).is_some_and(|known| known.strong_count() == 0) {
+            shared.remove(&self.text);
+        }
+    }
 }
 
 impl Constraint {
@@ -47,35 +66,19 @@ impl Constraint {
         if text.len() > MAX_LEN {
             return Err(ConstraintError::TooLong);
         }
-        let plain = rewrite_hyphen_ranges(text);
-        if plain.split("||").count() > MAX_GROUPS {
-            return Err(ConstraintError::TooManyGroups);
+        if let Some(known) = SHARED.lock().get(text).and_then(Weak::upgrade) {
+            return Ok(Self(known));
         }
-        let mut comparators = Vec::new();
-        for group in plain.split("||") {
-            if !GRAMMAR.group.is_match(group) {
-                return Err(ConstraintError::Improper(group.into()));
-            }
-            let start = comparators.len();
-            for found in GRAMMAR.comparator.find_iter(group) {
-                comparators.push(Comparator::parse(found.as_str())?);
-            }
-            let members = &mut comparators[start..];
-            let prereleases = members.iter().any(|member| member.prerelease.is_some());
-            for member in members.iter_mut() {
-                member.prereleases = prereleases;
-            }
-            if let Some(last) = members.last_mut() {
-                last.ends_group = true;
-            }
-        }
-        Ok(Self { text: text.into(), comparators: comparators.into() })
+        let parsed = Arc::new(Parsed { text: text.into(), comparators: comparators(text)? });
+        SHARED.lock().insert(text.into(), Arc::downgrade(&parsed));
+        Ok(Self(parsed))
     }
 
     /// Whether the version satisfies every comparator of at least one group.
     #[must_use]
     pub fn matches(&self, version: &Version<'_>) -> bool {
-        self.comparators
+        self.0
+            .comparators
             .split_inclusive(|comparator| comparator.ends_group)
             .any(|group| group.iter().all(|comparator| comparator.admits(version)))
     }
@@ -83,19 +86,46 @@ impl Constraint {
     /// Whether a pre-release can satisfy this constraint at all.
     #[must_use]
     pub fn admits_prereleases(&self) -> bool {
-        self.comparators.iter().any(|comparator| comparator.prereleases)
+        self.0.comparators.iter().any(|comparator| comparator.prereleases)
     }
 
     /// The constraint as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
+}
+
+/// Those of a constraint, group by group.
+fn comparators(text: &str) -> Result<Box<[Comparator]>, ConstraintError> {
+    let plain = rewrite_hyphen_ranges(text);
+    if plain.split("||").count() > MAX_GROUPS {
+        return Err(ConstraintError::TooManyGroups);
+    }
+    let mut comparators = Vec::new();
+    for group in plain.split("||") {
+        if !GRAMMAR.group.is_match(group) {
+            return Err(ConstraintError::Improper(group.into()));
+        }
+        let start = comparators.len();
+        for found in GRAMMAR.comparator.find_iter(group) {
+            comparators.push(Comparator::parse(found.as_str())?);
+        }
+        let members = &mut comparators[start..];
+        let prereleases = members.iter().any(|member| member.prerelease.is_some());
+        for member in members.iter_mut() {
+            member.prereleases = prereleases;
+        }
+        if let Some(last) = members.last_mut() {
+            last.ends_group = true;
+        }
+    }
+    Ok(comparators.into())
 }
 
 impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 

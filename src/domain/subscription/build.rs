@@ -116,7 +116,7 @@ fn subscription(
     if url.is_empty() {
         return None;
     }
-    let repository = normalize(url);
+    let repository = normalize(url).into_boxed_str();
     let identity = if kind == SubscriptionKind::Git { git_identity(&repository).map(Into::into) } else { None };
     Some(Subscription { kind, repository, identity, misnamed, caches_tags: false, selector: selector() })
 }

@@ -50,7 +50,7 @@ pub struct Subscription {
     /// What it subscribes to.
     pub kind: SubscriptionKind,
     /// The normalised URL under which it is looked up.
-    pub repository: String,
+    pub repository: Box<str>,
     /// What all spellings of a Git repository have in common; see [`git_identity`](crate::domain::repo::git_identity).
     pub identity: Option<Box<str>>,
     /// A constraint that Kargo does not read.

@@ -21,16 +21,26 @@ impl<'a> Repositories<'a> {
         Self { urls: all, identities }
     }
 
-    /// Everything under which a subscription to one of them may be found: its URL and, for Git, its identity.
+    /// Their URLs.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        self.urls.iter().copied()
+    }
+
+    /// What all spellings of one of them have in common, where it may be one of Git.
+    pub fn identities(&self) -> impl Iterator<Item = &str> {
+        self.identities.iter().map(String::as_str)
+    }
+
+    /// Everything under which a subscription to one of them may be found.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.urls.iter().copied().chain(self.identities.iter().map(String::as_str))
+        self.urls().chain(self.identities())
     }
 
     /// Whether the subscription is to one of them: under the same URL or, for Git, under another spelling of it.
     #[must_use]
     pub fn include(&self, subscription: &Subscription) -> bool {
         let is_ours = |identity: &str| self.identities.binary_search_by(|ours| ours.as_str().cmp(identity)).is_ok();
-        self.urls.binary_search(&subscription.repository.as_str()).is_ok()
+        self.urls.binary_search(&&*subscription.repository).is_ok()
             || subscription.identity.as_deref().is_some_and(is_ours)
     }
 }

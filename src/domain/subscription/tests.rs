@@ -84,7 +84,8 @@ fn events_qualify_as_in_the_vectors() {
             theirs.is_some()
         } else if deviates.contains("ssh-https") {
             // Subscriptions to other spellings come in addition.
-            theirs == Some(ours) || (ours && concerned.iter().any(|sub| !urls.contains(&sub.repository)))
+            theirs == Some(ours)
+                || (ours && concerned.iter().any(|sub| urls.iter().all(|url| **url != *sub.repository)))
         } else {
             theirs == Some(ours)
         };

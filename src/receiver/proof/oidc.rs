@@ -3,8 +3,6 @@
 //! Only what Pub/Sub sends is understood: a compact JWT, signed RS256. Nothing is ever fetched: when Google changes its
 //! keys, the Secret needs the new ones.
 
-use std::collections::BTreeMap;
-
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -66,17 +64,17 @@ pub const AUDIENCE: &str = "oidc-audience";
 pub const EMAIL: &str = "oidc-email";
 
 impl Oidc {
-    /// Reads a Secret's data; `None` when it has none of [`JWKS`], [`AUDIENCE`] and [`EMAIL`]. White space around
+    /// Reads a Secret's data, given by key; `None` when it has none of [`JWKS`], [`AUDIENCE`] and [`EMAIL`]. White space around
     /// values does not count.
     ///
     /// # Errors
     /// [`OidcError`] when it has some of them, or keys that cannot be used.
-    pub fn from_secret(data: &BTreeMap<String, Secret>) -> Result<Option<Self>, OidcError> {
-        if ![JWKS, AUDIENCE, EMAIL].iter().any(|key| data.contains_key(*key)) {
+    pub fn from_secret<'d>(data: impl Fn(&str) -> Option<&'d Secret>) -> Result<Option<Self>, OidcError> {
+        if ![JWKS, AUDIENCE, EMAIL].iter().any(|key| data(key).is_some()) {
             return Ok(None);
         }
         let value = |key| {
-            let value = data.get(key).map(|value| value.expose().trim_ascii()).unwrap_or_default();
+            let value = data(key).map(|value| value.expose().trim_ascii()).unwrap_or_default();
             if value.is_empty() {
                 Err(OidcError::Missing(key))
             } else {

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::finder::{Entries, Entry};
 use super::warehouse::Warehouse;
 use crate::domain::event::PushEvent;
 use crate::domain::scope::{ObjectKey, Scope};
@@ -16,22 +17,6 @@ use crate::domain::work::Work;
 const FOUND: u64 = 12;
 /// Reasons that are put into words for one request: a help for people, whose price must not depend on the request.
 const MOST_REFUSALS: usize = 16;
-
-/// A subscription in the index: one of a Warehouse, by its position.
-#[derive(Clone)]
-pub(super) struct Entry {
-    pub(super) warehouse: Arc<Warehouse>,
-    pub(super) position: u32,
-}
-
-impl Entry {
-    fn subscription(&self) -> Option<&Subscription> {
-        self.warehouse.subscriptions.get(self.position as usize)?.as_ref().ok()
-    }
-}
-
-/// The subscriptions that are found under one key. Readers share it and judge without the lock.
-pub(super) type Entries = Arc<Vec<Entry>>;
 
 /// A subscription to a repository of the events that none of them concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +51,7 @@ pub(super) struct Selecting<'s> {
     /// Those that subscribe to one of the repositories, and whether one of the events concerns them.
     found: HashMap<*const Warehouse, (Arc<Warehouse>, bool)>,
     /// What was added without a comparison.
-    unseen: HashSet<*const Vec<Entry>>,
+    unseen: HashSet<(*const (), u32)>,
     not_matched: BTreeMap<&'static str, usize>,
     /// Warehouse, position of its subscription, and reason.
     refusals: Vec<(Arc<Warehouse>, u32, String)>,
@@ -89,13 +74,14 @@ impl<'s> Selecting<'s> {
     /// Adds the Warehouses with a subscription that accepts the event; notes why the others do not. `found` is what the
     /// index has under the keys of the event's repositories.
     pub(super) fn add(&mut self, event: &PushEvent, about: &Repositories<'_>, found: &[Entries]) {
-        let count: usize = found.iter().map(|entries| entries.len()).sum();
+        let count: usize = found.iter().map(|entries| entries.as_slice().len()).sum();
         if self.work.spend(count as u64 * FOUND).is_err() {
             self.add_unseen(about, found);
             return;
         }
         let within_reach = |entry: &&Entry| self.scope.covers(&entry.warehouse.key.namespace);
-        let mut entries: Vec<&Entry> = found.iter().flat_map(|entries| entries.iter()).filter(within_reach).collect();
+        let mut entries: Vec<&Entry> =
+            found.iter().flat_map(|entries| entries.as_slice()).filter(within_reach).collect();
         entries.sort_unstable_by(|a, b| (&a.warehouse.key, a.position).cmp(&(&b.warehouse.key, b.position)));
         entries.dedup_by(|a, b| Arc::ptr_eq(&a.warehouse, &b.warehouse) && a.position == b.position);
         for entry in entries {
@@ -132,10 +118,10 @@ impl<'s> Selecting<'s> {
     /// push.
     fn add_unseen(&mut self, about: &Repositories<'_>, found: &[Entries]) {
         for entries in found {
-            if !self.unseen.insert(Arc::as_ptr(entries)) {
+            if !self.unseen.insert(entries.id()) {
                 continue;
             }
-            for entry in entries.iter().filter(|entry| self.scope.covers(&entry.warehouse.key.namespace)) {
+            for entry in entries.as_slice().iter().filter(|entry| self.scope.covers(&entry.warehouse.key.namespace)) {
                 if entry.subscription().is_some_and(|subscription| about.include(subscription)) {
                     self.undecided += 1;
                     self.note(entry, true);
@@ -165,7 +151,7 @@ impl<'s> Selecting<'s> {
             if by_key.get(&entry.warehouse.key) == Some(&true) {
                 return None;
             }
-            let repository = entry.subscription()?.repository.clone();
+            let repository = entry.subscription()?.repository.to_string();
             Some(Refusal { warehouse: entry.warehouse.key.clone(), repository, reason })
         };
         Selection {
@@ -202,7 +188,7 @@ impl<'e> Pushes<'e> {
     /// from the work, half of which it leaves to the others.
     #[must_use]
     pub fn explain(&self, subscription: &Subscription, work: &mut Work) -> (bool, String) {
-        let keys = subscription.identity.as_deref().into_iter().chain([subscription.repository.as_str()]);
+        let keys = subscription.identity.as_deref().into_iter().chain([&*subscription.repository]);
         let mut found: Vec<usize> = keys.filter_map(|key| self.by_key.get(key)).flatten().copied().collect();
         found.sort_unstable();
         found.dedup();

@@ -122,7 +122,41 @@ fn a_changed_or_deleted_warehouse_leaves_nothing_behind() {
     assert_eq!(names(&select(&index, &Scope::Cluster, &[event("quay.io/x/z", &["1.0.0"])])), ["a/one"]);
     index.remove(&key);
     assert_eq!(index.totals(), Totals { by_kind: BTreeMap::from([("image", 0)]), ..Totals::default() });
-    assert!(index.tables.read().by_repository.is_empty());
+    assert!(index.tables.read().by_repository.get("quay.io/x/z").is_none());
+}
+
+#[test]
+fn subscribers_of_one_repository_come_and_go_in_any_order() {
+    let git = |url: &str| json!([{"git": {"repoURL": url}}, {"git": {"repoURL": url, "branch": "next"}}]);
+    let spellings = [
+        ("one", "https://git.example.com/a/b"),
+        ("two", "git@git.example.com:a/b.git"),
+        ("three", "ssh://git.example.com/a/b"),
+    ];
+    let push = [PushEvent::new("push".into(), vec!["https://git.example.com/a/b".to_owned()], Vec::new())];
+    for leaving in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let index = index(&spellings.map(|(name, url)| ("a", name, git(url))));
+        let mut left = BTreeSet::from(["a/one", "a/three", "a/two"]);
+        assert!(names(&select(&index, &Scope::Cluster, &push)).iter().eq(&left));
+        for at in leaving {
+            let (name, url) = spellings[at];
+            index.remove(&ObjectKey::new("a", name));
+            left.remove(&*format!("a/{name}"));
+            assert!(names(&select(&index, &Scope::Cluster, &push)).iter().eq(&left));
+            let url = crate::domain::repo::normalize_git(url);
+            assert!(index.tables.read().by_repository.get(&url).is_none(), "{name}");
+        }
+        let identity = crate::domain::repo::git_identity("https://git.example.com/a/b").unwrap();
+        assert!(index.tables.read().by_identity.get(&identity).is_none());
+    }
+}
+
+#[test]
+fn warehouses_of_a_project_share_the_text_of_its_name() {
+    let index =
+        index(&[("a", "one", json!([])), ("b", "one", json!([])), ("a", "two", json!([])), ("a", "a", json!([]))]);
+    let [a, one, two] = ["a", "one", "two"].map(|name| index.get(&ObjectKey::new("a", name)).unwrap());
+    assert!(Arc::ptr_eq(&one.key.namespace, &two.key.namespace) && Arc::ptr_eq(&one.key.namespace, &a.key.namespace));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! What one Warehouse subscribes to.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::domain::criterion::{Criterion, Index, Labels, Unmet};
@@ -47,15 +51,7 @@ impl Warehouse {
     pub fn unmet<'a>(&self, criterion: &'a Criterion) -> Option<Unmet<'a>> {
         criterion.unmet(&self.key.name, &self.labels, |index, value| {
             let mut subscriptions = self.subscriptions.iter().flatten();
-            index == Index::SubscribedUrls && subscriptions.any(|subscription| subscription.repository == value)
-        })
-    }
-
-    /// Everything under which a subscription of the Warehouse is found, with the position of the subscription.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.subscriptions.iter().zip(0..).filter_map(|(s, at)| Some((s.as_ref().ok()?, at))).flat_map(|(s, at)| {
-            let keys = s.identity.as_deref().into_iter().chain([s.repository.as_str()]);
-            keys.map(move |key| (key, at))
+            index == Index::SubscribedUrls && subscriptions.any(|subscription| *subscription.repository == *value)
         })
     }
 
@@ -70,5 +66,34 @@ impl Warehouse {
 
     fn selector_errors(&self) -> impl Iterator<Item = &crate::domain::selector::SelectorError> {
         self.subscriptions.iter().flatten().filter_map(|subscription| subscription.selector.as_ref().err())
+    }
+}
+
+/// A Warehouse in a set that is ordered by namespace and name.
+pub(super) struct Keyed(pub(super) Arc<Warehouse>);
+
+impl Borrow<ObjectKey> for Keyed {
+    fn borrow(&self) -> &ObjectKey {
+        &self.0.key
+    }
+}
+
+impl PartialEq for Keyed {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for Keyed {}
+
+impl PartialOrd for Keyed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Keyed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.key.cmp(&other.0.key)
     }
 }

@@ -8,6 +8,8 @@ use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::json;
 
 use super::*;
+use crate::domain::secret::Secret;
+use crate::domain::small_map::SmallMap;
 
 const AUDIENCE_VALUE: &str = "https://hooks.example.com/artifactregistry";
 const EMAIL_VALUE: &str = "pusher@northwind.iam.gserviceaccount.com";
@@ -27,14 +29,15 @@ fn jwks() -> Value {
     json!({"keys": [{"kty": "EC", "kid": "k0", "crv": "P-256"}, rsa]})
 }
 
-fn secret(values: &[(&str, &str)]) -> BTreeMap<String, Secret> {
-    values.iter().map(|(key, value)| ((*key).to_owned(), Secret::new(value.as_bytes().to_vec()))).collect()
+fn from(values: &[(&str, &str)]) -> Result<Option<Oidc>, OidcError> {
+    let value = |(key, value): &(&str, &str)| ((*key).into(), Secret::new(value.as_bytes().to_vec()));
+    let data: SmallMap<Secret> = values.iter().map(value).collect();
+    Oidc::from_secret(|key| data.get(key))
 }
 
 pub(in crate::receiver) fn oidc() -> Oidc {
     let jwks = jwks().to_string();
-    let data = secret(&[(JWKS, &jwks), (AUDIENCE, &format!("{AUDIENCE_VALUE}\n")), (EMAIL, EMAIL_VALUE)]);
-    Oidc::from_secret(&data).unwrap().unwrap()
+    from(&[(JWKS, &jwks), (AUDIENCE, &format!("{AUDIENCE_VALUE}\n")), (EMAIL, EMAIL_VALUE)]).unwrap().unwrap()
 }
 
 /// Claims that are good in May 2026.
@@ -140,8 +143,8 @@ fn a_changed_foreign_or_unsigned_token_is_refused() {
 #[test]
 fn a_secret_says_all_about_tokens_or_nothing() {
     let jwks = jwks().to_string();
-    assert!(Oidc::from_secret(&secret(&[("secret", "x")])).unwrap().is_none());
-    let read = |values: &[(&str, &str)]| Oidc::from_secret(&secret(values)).err();
+    assert!(from(&[("secret", "x")]).unwrap().is_none());
+    let read = |values: &[(&str, &str)]| from(values).err();
     assert_eq!(read(&[(JWKS, &jwks), (AUDIENCE, "a")]), Some(OidcError::Missing(EMAIL)));
     assert_eq!(read(&[(EMAIL, "e")]), Some(OidcError::Missing(JWKS)));
     assert_eq!(read(&[(JWKS, &jwks), (AUDIENCE, " \n"), (EMAIL, "e")]), Some(OidcError::Missing(AUDIENCE)));

@@ -21,7 +21,7 @@ fn found(warehouses: &[Arc<Warehouse>]) -> [Entries; 1] {
         let count = u32::try_from(warehouse.subscriptions.len()).unwrap();
         (0..count).map(|position| Entry { warehouse: Arc::clone(warehouse), position })
     });
-    [Arc::new(entries.collect())]
+    [Entries::Many(Arc::new(entries.collect()))]
 }
 
 /// Selects for one push after the other, each with its tag and what the index has at the time.
