@@ -13,6 +13,9 @@ die() {
   exit 1
 }
 
+# A merge that was not finished shows nowhere else in a document.
+if grep -rnIE --exclude-dir={.git,target} '^(<{7}|>{7}) ' .; then die "what a merge left behind is in these files"; fi
+
 # An unoptimized build takes a third of the time to compile, and a second more to run.
 if ! command -v cargo-deny >/dev/null; then
   say "installing cargo-deny $CARGO_DENY (minutes, once)"
