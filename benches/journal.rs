@@ -6,7 +6,6 @@
 
 mod common;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +32,8 @@ struct Load {
     tag: &'static str,
     /// Pushes a second; `None`: as many as are answered.
     pace: Option<usize>,
+    /// What the ratio of pushes a second has to reach.
+    to_reach: Option<f64>,
 }
 
 const LOADS: [Load; 3] = [
@@ -42,6 +43,7 @@ const LOADS: [Load; 3] = [
         repositories: WAREHOUSES,
         tag: "1.2.3",
         pace: None,
+        to_reach: Some(0.98),
     },
     Load {
         what: "pushes of a tag that nobody accepts, 32 at a time",
@@ -49,6 +51,7 @@ const LOADS: [Load; 3] = [
         repositories: WAREHOUSES,
         tag: "2.0.0",
         pace: None,
+        to_reach: None,
     },
     Load {
         what: "1,000 pushes a second to 100 Warehouses",
@@ -56,6 +59,7 @@ const LOADS: [Load; 3] = [
         repositories: 100,
         tag: "1.2.3",
         pace: Some(PER_SECOND),
+        to_reach: Some(0.98),
     },
 ];
 
@@ -84,7 +88,8 @@ impl Worker for Sender {
         let url = format!("quay.example.com/bench/r{}", n % self.load.repositories);
         let body = json!({"docker_url": url, "updated_tags": [self.load.tag]}).to_string();
         let (status, _) = self.connection.send(Request::post(&*self.path), Bytes::from(body)).await.expect("an answer");
-        assert_eq!(status, StatusCode::OK);
+        // Where the API server is slower than the pace, the disk keeps what is owed.
+        assert!(status == StatusCode::OK || self.load.pace.is_some() && status == StatusCode::ACCEPTED, "{status}");
     }
 }
 
@@ -105,18 +110,19 @@ async fn main() {
             // Whichever is second finds the API server warmer.
             let order = if round % 2 == 0 { [true, false] } else { [false, true] };
             for is_on in order {
-                let figures = measure(&plane.operator_kubeconfig(), load, total, is_on).await;
+                let figures = measure(&plane, load, total, is_on).await;
                 if is_on { on.push(figures) } else { off.push(figures) }
             }
         }
-        row(load.what, &on, &off);
+        row(load, &on, &off);
     }
 }
 
 /// Puts a load on an operator of its own.
-async fn measure(kubeconfig: &Path, load: Load, total: usize, is_on: bool) -> Figures {
-    let journal = if is_on { "16Mi" } else { "0" };
-    let operator = Operator::start_with(kubeconfig, &["--spool-dir", "none", "--journal-bytes", journal]);
+async fn measure(plane: &ControlPlane, load: Load, total: usize, is_on: bool) -> Figures {
+    let (journal, spool) = (if is_on { "16Mi" } else { "0" }, tempfile::tempdir().expect("a temporary folder"));
+    let arguments = ["--spool-dir", spool.path().to_str().expect("a path"), "--journal-bytes", journal];
+    let operator = Operator::start_with(&plane.operator_kubeconfig(), &arguments);
     operator.ready().await;
     let path: Arc<str> = receiver_path(PROJECT).into();
     let mut senders = Vec::new();
@@ -131,7 +137,7 @@ async fn measure(kubeconfig: &Path, load: Load, total: usize, is_on: bool) -> Fi
     Figures { per_second: run.per_second, cpu, resident: operator.resident() }
 }
 
-fn row(what: &str, on: &[Figures], off: &[Figures]) {
+fn row(Load { what, to_reach, .. }: Load, on: &[Figures], off: &[Figures]) {
     let of = |figures: &[Figures], figure: fn(&Figures) -> f64| median(figures.iter().map(figure).collect());
     let ratio =
         |figure: fn(&Figures) -> f64| median(on.iter().zip(off).map(|(on, off)| figure(on) / figure(off)).collect());
@@ -146,7 +152,8 @@ fn row(what: &str, on: &[Figures], off: &[Figures]) {
         );
     }
     let more = of(on, resident) - of(off, resident);
-    println!("| | ratio | {:.3} (to reach: 0.98) | {:.2} | {more:+.0} MB |", ratio(per_second), ratio(cpu));
+    let to_reach = to_reach.map(|to_reach| format!(" (to reach: {to_reach})")).unwrap_or_default();
+    println!("| | ratio | {:.3}{to_reach} | {:.2} | {more:+.0} MB |", ratio(per_second), ratio(cpu));
 }
 
 async fn seed_cluster(plane: &ControlPlane) {

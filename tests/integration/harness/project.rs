@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use rustls::ClientConfig;
@@ -201,17 +203,30 @@ impl Project {
         found.annotations().get(CAUSE).map(|cause| serde_json::from_str(cause).unwrap()).unwrap_or_default()
     }
 
-    /// What Quayside has written onto objects for people to read: the causes of refreshes, and Events.
+    /// What Quayside has written onto objects for people to read: the causes of refreshes, and Events. It blocks.
     pub(crate) fn notes(&self) -> String {
-        let notes = self.plane.bash(&format!(
-            "get='kubectl get --request-timeout=5s'
-             $get warehouses,events.events.k8s.io -n {} \
-               -o jsonpath='{{.items[*].metadata.annotations.quayside\\.dev/last-refresh-cause}} {{.items[*].note}}'
-             $get events.events.k8s.io -n default -o jsonpath='{{.items[*].note}}'",
-            self.namespace
-        ));
-        // A test may have stopped the API server for good.
-        if notes.code == Some(0) { notes.out } else { String::new() }
+        let read = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            // A test may have stopped the API server for good.
+            let read = async { tokio::time::timeout(Duration::from_secs(5), self.read_notes()).await };
+            runtime.block_on(read).ok().and_then(Result::ok)
+        };
+        std::thread::scope(|scope| scope.spawn(read).join().unwrap()).unwrap_or_default()
+    }
+
+    async fn read_notes(&self) -> kube::Result<String> {
+        // A client belongs to the runtime that made it.
+        let (client, everything) = (self.plane.admin().await, ListParams::default());
+        let warehouses = resource(&client, "Warehouse", Some(&self.namespace)).list_metadata(&everything).await?;
+        let mut notes: Vec<String> = Vec::new();
+        notes
+            .extend(warehouses.items.into_iter().filter_map(|warehouse| warehouse.metadata.annotations?.remove(CAUSE)));
+        // Those about objects of the cluster are in the namespace `default`.
+        for namespace in [&self.namespace, "default"] {
+            let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+            notes.extend(events.list(&everything).await?.items.into_iter().filter_map(|event| event.note));
+        }
+        Ok(notes.join("\n"))
     }
 
     /// The names of the Warehouses that were refreshed.
