@@ -337,11 +337,11 @@ impl<'a> Parts<'a> {
             None,
             ConfigFeed::new(Arc::clone(&configs)),
         );
-        let metrics = self.metrics.controller.clone();
-        let secrets = configs.secret_feed();
-        let watching = secrets.run(self.client.clone(), metrics, Arc::clone(&self.readiness), self.stop.clone());
-        self.spawn("secrets", watching);
+        let (client, metrics) = (self.client.clone(), self.metrics.controller.clone());
         let readiness = || Arc::clone(&self.readiness);
+        let secrets = self.tables.shard.secret_selector();
+        let watching = configs.secret_feed().run(client, secrets, metrics, readiness(), self.stop.clone());
+        self.spawn("secrets", watching);
         self.watch::<PartialObjectMeta<Namespace>, _>("namespaces", None, NamespaceFeed::new(configs));
         let warehouses = WarehouseFeed::new(&self.tables, readiness(), self.pursuit.clone());
         self.watch::<WatchedWarehouse, _>("warehouses", fields(), warehouses);

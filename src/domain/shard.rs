@@ -112,6 +112,12 @@ impl Shard {
         let terms: Vec<_> = excluded.map(|Pattern { text, .. }| format!("metadata.namespace!={text}")).collect();
         (!terms.is_empty()).then(|| terms.join(","))
     }
+
+    /// The same for Secrets: the receivers of the cluster have theirs in any namespace.
+    #[must_use]
+    pub fn secret_selector(&self) -> Option<String> {
+        self.field_selector().filter(|_| !self.cluster_receivers)
+    }
 }
 
 impl fmt::Display for Shard {
@@ -240,6 +246,9 @@ mod tests {
         assert_eq!(selector(&["a"], &["b"]).as_deref(), Some("metadata.namespace=a"));
         assert_eq!(selector(&["a", "b"], &[]), None);
         assert_eq!(selector(&["a-*"], &[]), None);
+        let with_cluster = Shard::new(patterns(&["a"]), Vec::new(), Some(true)).unwrap();
+        assert_eq!(with_cluster.secret_selector(), None, "the system namespace is another one");
+        assert_eq!(shard(&["a"], &[]).secret_selector().as_deref(), Some("metadata.namespace=a"));
         let both = "metadata.namespace!=a,metadata.namespace!=b";
         assert_eq!(selector(&[], &["a", "c-*", "b"]).as_deref(), Some(both));
         let many: Vec<_> = (0..100).map(|number| format!("n{number}")).collect();

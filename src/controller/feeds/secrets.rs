@@ -47,16 +47,17 @@ impl<H: Clone + Eq + Hash + Send + Sync + 'static> SecretFeed<H> {
         Self { cache, work, only: None }
     }
 
-    /// Watches until `stop` is cancelled.
+    /// Watches until `stop` is cancelled. `fields` leaves out Secrets that nothing served here can name.
     pub async fn run(
         self,
         client: Client,
+        fields: Option<String>,
         metrics: ControllerMetrics,
         readiness: Arc<Readiness>,
         stop: CancellationToken,
     ) {
         let api = Api::<PartialObjectMeta<Secret>>::all(client.clone());
-        drive(api, None, RESOURCE, self.clone(), &metrics, &readiness, stop.clone()).await;
+        drive(api, fields.as_deref(), RESOURCE, self.clone(), &metrics, &readiness, stop.clone()).await;
         if !stop.is_cancelled() {
             tracing::info!("Secrets may not be listed in the whole cluster: each one that a receiver names is watched");
             self.run_by_name(client, metrics, readiness, stop).await;

@@ -1,9 +1,12 @@
 //! Which part of the cluster the replicas that were found serve, where several installations share it.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 
 use crate::domain::shard::Shard;
+use crate::views::checks::examples;
 use crate::views::model::{Check, Group, Health};
 
 /// Replicas that serve the same part of the cluster below the same base URL.
@@ -50,6 +53,33 @@ impl Installations {
             (Some(one.base_url.as_str()), objects.iter().filter(|object| of(one, object)).collect::<Vec<_>>())
         });
         each.collect()
+    }
+
+    /// Objects that two installations serve, which both write, or that none of them serves although it should.
+    pub(super) fn misdivided(&self, configs: &[DynamicObject]) -> Option<Check> {
+        let mut shards: Vec<&Shard> = Vec::new();
+        for Installation { shard, .. } in &self.0 {
+            if !shards.contains(&shard) {
+                shards.push(shard);
+            }
+        }
+        let serving = |namespace: Option<&str>| shards.iter().filter(|shard| shard.serves_object(namespace)).count();
+        let spaces: BTreeSet<Option<String>> = configs.iter().map(DynamicObject::namespace).collect();
+        let name = |namespace: &Option<String>| namespace.clone().unwrap_or_else(|| "the cluster itself".to_owned());
+        let twice: Vec<_> = spaces.iter().filter(|space| serving(space.as_deref()) > 1).map(name).collect();
+        if !twice.is_empty() {
+            let message = format!("served by more than one installation: {}", examples(&twice));
+            let remedy =
+                "Let one exclude what the other has in --namespaces, and set --cluster-receivers=on in one only.";
+            return Some(Check::warning(Group::Cluster, "shard", message, remedy));
+        }
+        (!shards.is_empty() && spaces.contains(&None) && serving(None) == 0).then(|| {
+            let message =
+                "there are ClusterConfigs or ClusterReceivers, and no installation that was found serves them";
+            let remedy =
+                "Set --cluster-receivers=on in one installation; if another one has it, leave --namespace out here.";
+            Check::warning(Group::Cluster, "shard", message, remedy)
+        })
     }
 
     /// What is not looked at because other installations serve it. None where all is looked at.
@@ -103,10 +133,20 @@ mod tests {
         let counts: Vec<_> = by_base.iter().map(|(base, objects)| (*base, objects.len())).collect();
         assert_eq!(counts, [(Some("https://a"), 1), (Some("https://b"), 2)]);
 
+        // What two of them serve, or none, is named.
+        assert_eq!(both.misdivided(&objects), None);
+        let told = |found: &Installations| found.misdivided(&objects).unwrap().message;
+        assert!(told(&one).contains("no installation that was found serves them"), "{}", told(&one));
+        assert_eq!(one.misdivided(&objects[..2]), None);
+        let twice = Installations::of(&[replica(own(), "https://a"), replica(None, "https://a")]);
+        assert_eq!(told(&twice), "served by more than one installation: team-a-web");
+
         let whole = Installations::of(&[replica(None, "https://a")]);
+        assert_eq!(whole.misdivided(&objects), None);
         assert_eq!((served(&whole), whole.finding(&objects).is_none()), ([true; 3], true));
         assert!(whole.cluster_reaches("shop"));
         let none = Installations::of(&[]);
+        assert_eq!(none.misdivided(&objects), None);
         assert_eq!((served(&none), none.by_base(&objects).len()), ([true; 3], 1));
     }
 }

@@ -125,6 +125,7 @@ async fn objects(args: &Args, client: &Client, known: Option<&(Replicas, Receive
         configs.extend(list(client, group, kind).await.unwrap_or_default());
     }
     let installations = Installations::of(known.map_or(&[], |(replicas, _)| replicas.replicas.as_slice()));
+    let misdivided = installations.misdivided(&configs);
     configs.retain(|config| installations.serve(config));
     if known.is_none() {
         findings.extend(objects::conditions(&configs));
@@ -134,7 +135,7 @@ async fn objects(args: &Args, client: &Client, known: Option<&(Replicas, Receive
     }
     match list(client, "kargo.akuity.io", "Warehouse").await {
         Ok(mut warehouses) => {
-            findings.extend(installations.finding(&warehouses));
+            findings.extend(misdivided.or_else(|| installations.finding(&warehouses)));
             warehouses.retain(|warehouse| installations.serve(warehouse));
             findings.push(objects::kargo(&warehouses, Clock::system().now()));
             // Without a replica nobody knows whom the receivers reach.
