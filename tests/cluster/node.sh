@@ -123,6 +123,8 @@ authorization: {mode: AlwaysAllow}
 readOnlyPort: 0
 resolvConf: ""
 podLogsDir: $dir/pods
+# The images cannot be fetched again, so a disk of this machine that is nearly full must not make the kubelet remove them.
+imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
 END
 start kubelet "$tools/kubelet" --kubeconfig=kubeconfig --config=kubelet.yaml --root-dir="$dir/kubelet" --cert-dir="$dir/kubelet/pki" \
