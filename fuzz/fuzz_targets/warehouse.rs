@@ -15,7 +15,7 @@ fuzz_target!(|text: &str| {
     let files = ChangedFiles::complete(lines.map(str::to_owned).collect());
     let warehouse = within_budget(spec.len(), || Warehouse::decode(ObjectKey::new("fuzz", "fuzz"), spec));
     let found: Vec<_> = warehouse.subscriptions.iter().flatten().collect();
-    let urls = found.iter().map(|subscription| subscription.repository.clone()).collect();
+    let urls = found.iter().map(|subscription| subscription.repository.to_string()).collect();
     let events = [PushEvent::new("push".into(), urls, qualifiers).with_git(files, None)];
     within_budget(text.len(), || {
         let (pushes, mut work) = (Pushes::new(&events), Work::default());
