@@ -1,5 +1,5 @@
-//! Finding and comparing the subscribers of a push, in memory, alone and with reading the request: what a push costs must
-//! not depend on how many subscriptions there are.
+//! Finding and comparing the subscribers of a push, in memory, alone and with reading the request: what a push costs
+//! must not depend on how many subscriptions there are.
 #![allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::print_stdout, reason = "a bench")]
 
 use std::hint::black_box;

@@ -69,7 +69,7 @@ struct Shared {
 }
 
 impl Events {
-    /// Those that are to be written arrive at the receiver; see [`write`].
+    /// Those that are to be written arrive at the receiver; see [`write()`].
     #[must_use]
     pub fn new() -> (Self, Receiver<Note>) {
         let (waiting, receiver) = mpsc::channel(WAITING);

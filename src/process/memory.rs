@@ -15,9 +15,9 @@ pub fn limit() -> Option<u64> {
     limit_in(Path::new("/sys/fs/cgroup"), &fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
 }
 
-/// Has the kernel give the process pages of ordinary size only. A huge page stays whole as long as a part of it is in use,
-/// and the tables and what a list leaves behind are many small pieces: idle with 10,000 Warehouses, a process has 35 MB
-/// instead of 51 MB.
+/// Has the kernel give the process pages of ordinary size only. A huge page stays whole as long as a part of it is in
+/// use, and the tables and what a list leaves behind are many small pieces: idle with 10,000 Warehouses, a process has
+/// 35 MB instead of 51 MB.
 ///
 /// # Errors
 /// The kernel's, where it knows no such setting.
