@@ -64,8 +64,8 @@ pub const AUDIENCE: &str = "oidc-audience";
 pub const EMAIL: &str = "oidc-email";
 
 impl Oidc {
-    /// Reads a Secret's data, given by key; `None` when it has none of [`JWKS`], [`AUDIENCE`] and [`EMAIL`]. White space
-    /// around values does not count.
+    /// Reads a Secret's data, given by key; `None` when it has none of [`JWKS`], [`AUDIENCE`] and [`EMAIL`]. White
+    /// space around values does not count.
     ///
     /// # Errors
     /// [`OidcError`] when it has some of them, or keys that cannot be used.
