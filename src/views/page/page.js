@@ -15,6 +15,9 @@
 
   const parts = (root) => [...root.querySelectorAll("[id^='live-']"), ...root.querySelectorAll(".hero")];
 
+  // What Tab stops at. Where that is replaced, the focus stays at its successor.
+  const reachable = (part) => [...part.querySelectorAll("a[href], button, input, select, summary, [tabindex]")];
+
   async function refresh() {
     if (busy || paused) return;
     busy = true;
@@ -23,12 +26,15 @@
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
       const active = document.activeElement;
       const place = active && active.getAttribute("href");
+      const from = parts(document).findIndex((part) => part.contains(active));
+      const order = from < 0 ? -1 : reachable(parts(document)[from]).indexOf(active);
       const news = parts(fresh);
       parts(document).forEach((part, at) => {
         if (news[at] && part.outerHTML !== news[at].outerHTML) part.replaceWith(news[at]);
       });
-      if (place && !document.contains(active)) {
-        const again = [...document.querySelectorAll("a")].find((link) => link.getAttribute("href") === place);
+      if (from >= 0 && !document.contains(active)) {
+        const there = reachable(parts(document)[from]);
+        const again = there.find((element) => place && element.getAttribute("href") === place) ?? there[order];
         if (again) again.focus({ preventScroll: true });
       }
     } catch {
