@@ -60,10 +60,13 @@ impl Journal {
 
     /// Notes what became of a refresh, for the deliveries that had arrived by then.
     pub fn advance(&self, target: &Target, up_to: Timestamp, step: &Step, now: Timestamp) {
-        let changed = self.0.rings.lock().advance(target, up_to, step, now);
-        if self.0.news.receiver_count() > 0 {
-            self.tell(changed.into_iter().map(Arc::new));
-        }
+        let (is_followed, mut news) = (self.0.news.receiver_count() > 0, Vec::new());
+        self.0.rings.lock().advance(target, up_to, step, now, |changed| {
+            if is_followed {
+                news.push(Arc::new(changed.clone()));
+            }
+        });
+        self.tell(news);
     }
 
     fn tell(&self, news: impl IntoIterator<Item = Arc<Record>>) {

@@ -122,10 +122,17 @@ impl Rings {
         }
     }
 
-    /// Notes a step of every delivery that arrived by then and waits for it. Returns the records that changed.
-    pub(super) fn advance(&mut self, target: &Target, up_to: Timestamp, step: &Step, now: Timestamp) -> Vec<Record> {
-        let Some(waiting) = self.waiting.get_mut(target) else { return Vec::new() };
-        let mut changed = Vec::new();
+    /// Notes a step of every delivery that arrived by then and waits for it. Each record that changed is shown; a copy
+    /// is for those who follow only, because a hammered object has hundreds.
+    pub(super) fn advance(
+        &mut self,
+        target: &Target,
+        up_to: Timestamp,
+        step: &Step,
+        now: Timestamp,
+        mut changed: impl FnMut(&Record),
+    ) {
+        let Some(waiting) = self.waiting.get_mut(target) else { return };
         let rings = &mut self.rings;
         waiting.retain(|(key, number)| {
             let Some(ring) = rings.get_mut(key) else { return false };
@@ -138,14 +145,13 @@ impl Rings {
             let refresh = &mut record.refreshes[place];
             let (has_changed, has_ended) = (refresh.advance(step, now), refresh.has_ended());
             if has_changed {
-                changed.push(record.clone());
+                changed(record);
             }
             !has_ended
         });
         if waiting.is_empty() {
             self.waiting.remove(target);
         }
-        changed
     }
 
     /// Every record, in no particular order.
@@ -211,14 +217,15 @@ mod tests {
         for time in 1..=3 {
             rings.keep(&key("quay"), record(time, &app), std::slice::from_ref(&app), Bounds::default());
         }
-        let changed = rings.advance(&app, second(2), &Step::Written, second(9));
-        assert_eq!(
-            changed.iter().map(|record| &*record.id).collect::<Vec<_>>(),
-            ["0000000000000001", "0000000000000002"]
-        );
-        assert!(rings.advance(&app, second(2), &Step::Written, second(10)).is_empty(), "nothing new");
-        assert!(rings.advance(&target("other"), second(9), &Step::Written, second(9)).is_empty());
-        rings.advance(&app, second(1), &Step::Ended(State::Seen, String::new()), second(11));
+        let mut advance = |target: &Target, up_to, step: &Step, now| {
+            let mut changed = Vec::new();
+            rings.advance(target, second(up_to), step, second(now), |record| changed.push(record.id.clone()));
+            changed
+        };
+        assert_eq!(advance(&app, 2, &Step::Written, 9), ["0000000000000001", "0000000000000002"]);
+        assert!(advance(&app, 2, &Step::Written, 10).is_empty(), "nothing new");
+        assert!(advance(&target("other"), 9, &Step::Written, 9).is_empty());
+        advance(&app, 1, &Step::Ended(State::Seen, String::new()), 11);
         let states: Vec<State> = rings.of(&key("quay")).map(|record| record.refreshes[0].state).collect();
         assert_eq!(states, [State::Seen, State::Written, State::Owed]);
         assert_eq!(rings.waiting[&app].len(), 2);
@@ -234,7 +241,8 @@ mod tests {
                 let (time, target) = (i64::try_from(time).unwrap(), target(&warehouse.to_string()));
                 rings.keep(&key(&receiver.to_string()), record(time, &target), std::slice::from_ref(&target), bounds);
                 if ends {
-                    rings.advance(&target, second(time), &Step::Ended(State::NotLooked, String::new()), second(time));
+                    let ended = Step::Ended(State::NotLooked, String::new());
+                    rings.advance(&target, second(time), &ended, second(time), |_| ());
                 }
                 prop_assert!(rings.bytes() <= bounds.bytes);
                 prop_assert_eq!(rings.bytes(), rings.records().map(Record::bytes).sum::<usize>());
