@@ -73,13 +73,11 @@ impl Shard {
         if let Some(pattern) = namespaces.iter().find(is_excluded) {
             return Err(InvalidShard::NothingLeft(pattern.clone()));
         }
-        let is_whole = namespaces.is_empty() && excluded_namespaces.is_empty();
-        let cluster_receivers = match cluster_receivers {
-            Some(decided) => decided,
-            None if is_whole => true,
-            None => return Err(InvalidShard::ClusterReceivers),
-        };
-        Ok(Self { namespaces, excluded_namespaces, cluster_receivers })
+        let shard = Self { namespaces, excluded_namespaces, cluster_receivers: cluster_receivers.unwrap_or(true) };
+        if cluster_receivers.is_none() && !shard.is_whole() {
+            return Err(InvalidShard::ClusterReceivers);
+        }
+        Ok(shard)
     }
 
     /// Whether it serves the objects of a namespace.

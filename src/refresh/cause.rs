@@ -12,6 +12,7 @@ pub const CAUSE_ANNOTATION: &str = "quayside.dev/last-refresh-cause";
 const LONGEST_NAME: usize = 63 + 1 + 253;
 /// Senders' names for events, and ids of deliveries, are much shorter.
 const LONGEST_WORD: usize = 64;
+
 /// Why a refresh is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
