@@ -326,3 +326,19 @@ fn rewrite_hyphen_ranges(text: &str) -> String {
     }
     rewritten
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_constraints_are_shared_for_as_long_as_one_is_in_use() {
+        let text = ">=7.1.9, <7.1.11";
+        let (one, two) = (Constraint::parse(text).unwrap(), Constraint::parse(text).unwrap());
+        assert!(Arc::ptr_eq(&one.0, &two.0));
+        drop(one);
+        assert!(Arc::ptr_eq(&two.0, &Constraint::parse(text).unwrap().0));
+        drop(two);
+        assert!(!SHARED.lock().contains_key(text), "nothing of it is left behind");
+    }
+}
