@@ -143,8 +143,9 @@ impl Machine {
 
     /// One of the nudges that were due is being asked for.
     pub(super) fn nudged(&mut self, target: &Target, at: At) {
+        let rules = self.rules;
         if let Some(record) = self.records.get_mut(target) {
-            record.nudge(at);
+            record.nudge(at, &rules);
         }
     }
 

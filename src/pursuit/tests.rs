@@ -211,6 +211,54 @@ fn what_a_catch_up_or_a_generic_receiver_refreshes_is_pursued_until_kargo_has_lo
 }
 
 #[test]
+fn a_write_that_is_answered_when_all_is_over_is_asked_for_once_more() {
+    for (wants, overwritten) in [(false, false), (true, true), (false, true)] {
+        let mut steps = Steps::of(storefront(), |_| Listing::Unknown);
+        let first = token(Steps::at(10).wall);
+        if wants {
+            steps.want(0, &Push::new(&[], "slow"));
+        }
+        // Where it was overwritten, the watch never shows it: it was interrupted meanwhile.
+        let shown = if overwritten { token(Steps::at(15).wall) } else { first.clone() };
+        steps.show(20, &shown, None, 1);
+        steps.show(30, &shown, Some(&shown), 1);
+        steps.show(2_000, &shown, Some(&shown), 2);
+        steps.machine.written(&storefront(), &first, Steps::at(10).wall, Steps::at(2_500), &mut steps.out);
+        if overwritten {
+            assert_eq!((steps.tick(40_000), steps.tick(63_000), steps.tick(200_000)), (0, 1, 0));
+            let second = steps.write(200_010);
+            steps.show(200_020, &second, Some(&shown), 2);
+            steps.show(202_000, &second, Some(&second), 3);
+        } else {
+            assert_eq!(steps.tick(63_000), 1);
+            let second = steps.write(63_010);
+            steps.show(63_020, &second, Some(&first), 2);
+            steps.show(65_000, &second, Some(&second), 3);
+        }
+        let delivery = if wants { "slow" } else { "" };
+        assert_eq!(steps.ended(), [(delivery.to_owned(), Outcome::Looked)], "{wants} {overwritten}");
+        assert_eq!(steps.machine.pursued(), (0, None));
+        assert_eq!(steps.tick(minutes(120)), 0);
+    }
+}
+
+/// While the watch is away, nothing that is written is shown.
+#[test]
+fn what_is_written_without_being_shown_is_asked_for_rarely() {
+    let mut steps = Steps::of(storefront(), |_| Listing::Unknown);
+    steps.want(0, &Push::new(&[], "push"));
+    steps.write(10);
+    let mut nudges = Vec::new();
+    for second in 1..3_000 {
+        if steps.tick(second * 1_000) > 0 {
+            nudges.push(second);
+            steps.write(second * 1_000 + 10);
+        }
+    }
+    assert!((2..14).contains(&nudges.len()), "{nudges:?}");
+}
+
+#[test]
 fn a_promotion_is_pursued_until_it_is_handled_and_never_asked_again() {
     let promotion = Target { kind: TargetKind::Promotion, ..storefront() };
     let mut steps = Steps::of(promotion, |_| Listing::Unknown);
@@ -332,7 +380,9 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Foreign),
         1 => Just(Act::Interval),
         1 => (replica.clone(), 500..20_000_u64).prop_map(|(replica, after)| Act::ReplicaRestarts { replica, after }),
-        1 => (replica, 100..5_000_u64).prop_map(|(replica, after)| Act::WatchBreaks { replica, after }),
+        1 => (replica.clone(), 100..5_000_u64).prop_map(|(replica, after)| Act::WatchBreaks { replica, after }),
+        1 => replica.prop_map(|replica| Act::CatchUp { replica }),
+        1 => prop_oneof![Just(60_u64), 1_000..10_000_u64].prop_map(Act::SlowAnswers),
     ]
 }
 
@@ -347,11 +397,14 @@ proptest! {
         acts in proptest::collection::vec((0..240_000_u64, act()), 1..25),
     ) {
         let acts = acts.into_iter().map(|(at, act)| (at + 1_000, act)).collect();
-        let world = run(setup(skew, saves_early, 2), acts, minutes(100));
+        let mut world = run(setup(skew, saves_early, 2), acts, minutes(40));
+        prop_assert_eq!(world.pursued(), 0, "what was disturbed for minutes is over");
+        world.run(minutes(100));
         for (id, push) in world.pushes.iter().enumerate() {
             prop_assert!(world.looked > push.at, "no look after push {id}: {push:?}");
             match push.outcome {
                 Some(Outcome::Seen) => prop_assert!(world.lists(id)),
+                Some(Outcome::NotHandled | Outcome::NotLooked) => prop_assert!(false, "push {id} was seen: {push:?}"),
                 Some(_) => {}
                 None => prop_assert!(!world.lives(push), "push {id} has no outcome: {push:?}"),
             }

@@ -53,9 +53,10 @@ impl Record {
         if self.wants.iter().any(|want| want.late_due.is_some_and(|due| at.now >= due)) {
             return Due::Nudge;
         }
-        let (Some(debt), Some(idle)) = (self.debt, self.taken.and_then(|taken| taken.idle)) else {
-            return Due::No;
+        let Some(debt) = self.debt else {
+            return if self.is_left_behind(at.now, rules) { Due::Nudge } else { Due::No };
         };
+        let Some(idle) = self.taken.and_then(|taken| taken.idle) else { return Due::No };
         let grace = match (self.mine, leads) {
             (true, _) => Moment::ZERO,
             (false, true) => rules.grace(self.resumed),
@@ -72,10 +73,19 @@ impl Record {
         }
     }
 
+    /// Whether the watch will never show a token that was written. It was overwritten while the watch was interrupted,
+    /// or the PATCH was answered when Kargo had already looked and nobody waited for it. Nothing tells which look came
+    /// after it, so another token is needed.
+    fn is_left_behind(&self, now: Moment, rules: &Rules) -> bool {
+        let pause = rules.not_handled_after().max(rules.pause(self.attempt));
+        let newest = self.writes.iter().map(|write| write.since).max();
+        newest.is_some_and(|since| now >= since + pause) && self.wants.iter().any(|want| want.late_due.is_none())
+    }
+
     /// A nudge was asked for.
-    pub(in crate::pursuit) fn nudge(&mut self, at: At) {
+    pub(in crate::pursuit) fn nudge(&mut self, at: At, rules: &Rules) {
         self.nudged = true;
-        if self.debt.is_some() {
+        if self.debt.is_some() || self.is_left_behind(at.now, rules) {
             self.attempt += 1;
             if self.wants.is_empty() {
                 // Nobody else answers for the outcome any more.

@@ -37,6 +37,10 @@ pub(super) enum Act {
     ReplicaRestarts { replica: usize, after: Ms },
     /// The watch of a replica breaks and begins anew with a list after that time.
     WatchBreaks { replica: usize, after: Ms },
+    /// A replica refreshes what it may have missed, without a push.
+    CatchUp { replica: usize },
+    /// From now on the answer to a PATCH takes up to so long.
+    SlowAnswers(Ms),
 }
 
 /// How Kargo is set up.
@@ -143,6 +147,8 @@ pub(super) struct World {
     /// When the registry begins to list a tag.
     registry: BTreeMap<u32, Ms>,
     down_until: Ms,
+    /// The answer to a PATCH takes up to so long.
+    answers: Ms,
     kargo: Kargo,
     replicas: Vec<Replica>,
     pub(super) pushes: Vec<Pushed>,
@@ -168,6 +174,7 @@ impl World {
             object: Object::default(),
             registry: BTreeMap::new(),
             down_until: 0,
+            answers: 60,
             kargo: Kargo { life: 0, busy: false, look: 300 },
             replicas: Vec::new(),
             pushes: Vec::new(),
@@ -202,6 +209,11 @@ impl World {
 
     pub(super) fn lists(&self, push: usize) -> bool {
         self.object.tags.contains(&u32::try_from(push).unwrap())
+    }
+
+    /// Objects in pursuit, of all replicas.
+    pub(super) fn pursued(&self) -> usize {
+        self.replicas.iter().map(|replica| replica.machine.pursued().0).sum()
     }
 
     pub(super) fn lives(&self, push: &Pushed) -> bool {
@@ -295,7 +307,7 @@ impl World {
             Happening::Patch { replica, life, token, begun } => {
                 let annotation = Some(token.clone());
                 self.change(|object| object.annotation = annotation);
-                let delay = self.delay(1, 60);
+                let delay = self.delay(1, self.answers);
                 self.at(self.now + delay, Happening::Written { replica, life, token, begun });
             }
             Happening::Written { replica, life, token, begun } => {
@@ -380,6 +392,8 @@ impl World {
                 self.list(replica, after);
             }
             Act::WatchBreaks { replica, after } => self.list(replica, after),
+            Act::CatchUp { replica } => self.patch(replica),
+            Act::SlowAnswers(answers) => self.answers = answers,
         }
     }
 
