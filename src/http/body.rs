@@ -59,25 +59,20 @@ impl Unreadable {
 ///
 /// # Errors
 /// When it is too large or too slow.
-pub(super) async fn read(head: &Parts, body: Body, pool: &Arc<Pool>, party: Party) -> Result<Content, Unreadable> {
+pub(super) async fn read(head: &Parts, body: &mut Body, pool: &Arc<Pool>, party: Party) -> Result<Content, Unreadable> {
     tokio::time::timeout(BODY_TIMEOUT, read_all(head, body, pool, party)).await.unwrap_or(Err(Unreadable::TooSlow))
 }
 
-async fn read_all(head: &Parts, mut body: Body, pool: &Arc<Pool>, party: Party) -> Result<Content, Unreadable> {
+async fn read_all(head: &Parts, body: &mut Body, pool: &Arc<Pool>, party: Party) -> Result<Content, Unreadable> {
     let announced =
         head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let waits_for_permission = head.headers.contains_key(header::EXPECT);
     if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
-        if !waits_for_permission {
-            discard(body, MAX_DISCARDED_BYTES).await;
-        }
         return Err(Unreadable::TooLarge);
     }
     let (mut bytes, mut turn) = (Vec::new(), None);
-    while let Some(data) = next(&mut body, turn.as_ref()).await? {
+    while let Some(data) = next(body, turn.as_ref()).await? {
         let length = bytes.len() + data.len();
         if length > MAX_BODY_BYTES {
-            discard(body, MAX_DISCARDED_BYTES).await;
             return Err(Unreadable::TooLarge);
         }
         if length > SMALL_BODY_BYTES && turn.is_none() {
@@ -111,13 +106,19 @@ async fn next(body: &mut Body, turn: Option<&Turn>) -> Result<Option<Bytes>, Unr
     Ok(data.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
-/// Reads and forgets what is left of a body.
-async fn discard(mut body: Body, limit: usize) {
-    let mut seen = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        seen += frame.data_ref().map_or(0, Bytes::len);
-        if seen > limit {
-            return;
+/// Reads and forgets what is left of a body, within the limits of size and time. A connection that is closed while the
+/// other side still writes is reset: a sender then does not see the answer, and a proxy takes this replica for broken
+/// and sends it nothing for a while.
+pub(super) async fn discard(body: &mut Body) {
+    let all = async {
+        let mut seen = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            seen += frame.data_ref().map_or(0, Bytes::len);
+            if seen > MAX_DISCARDED_BYTES {
+                return;
+            }
         }
-    }
+    };
+    // Complete or not, the answer is the same.
+    drop(tokio::time::timeout(BODY_TIMEOUT, all).await);
 }

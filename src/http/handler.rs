@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -31,8 +31,13 @@ pub fn router(hooks: Arc<Hooks>) -> Router {
 }
 
 async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Response {
-    let answered = caught_async("a request", respond(&hooks, request)).await;
+    let (head, mut body) = request.into_parts();
+    let waits_for_permission = head.headers.contains_key(header::EXPECT);
+    let answered = caught_async("a request", respond(&hooks, head, &mut body)).await;
     let mut response = answered.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+    if !body.is_end_stream() && !waits_for_permission && response.status() != StatusCode::REQUEST_TIMEOUT {
+        body::discard(&mut body).await;
+    }
     if hooks.readiness.is_draining() {
         // A proxy that kept the connection would send a request on it that crosses our end.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -40,8 +45,7 @@ async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Resp
     response
 }
 
-async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
-    let (head, body) = request.into_parts();
+async fn respond(hooks: &Hooks, head: Parts, body: &mut Body) -> Response {
     let recognised = ReceiverPath::recognise(head.uri.path(), hooks.tables.routes.base());
     let now = hooks.clock.now();
     let found = recognised.as_ref().map(|path| hooks.tables.routes.look_up(path, now));
@@ -69,7 +73,13 @@ async fn respond(hooks: &Hooks, request: Request<Body>) -> Response {
 }
 
 /// Answers a request that reached its receiver, and says how long that took once the request was complete.
-async fn deliver(hooks: &Hooks, route: &Arc<Route>, head: &Parts, body: Body, id: &str) -> (Answer, Option<Duration>) {
+async fn deliver(
+    hooks: &Hooks,
+    route: &Arc<Route>,
+    head: &Parts,
+    body: &mut Body,
+    id: &str,
+) -> (Answer, Option<Duration>) {
     let refused = |answer: Answer| {
         log::Delivery { id, route, event: "", matched: 0, took: Duration::ZERO }.log(&answer);
         let arrived = hooks.clock.now();

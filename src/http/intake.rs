@@ -88,7 +88,7 @@ fn may_have_reader(was_served: Option<bool>, tables_filled: bool, is_whole: bool
 }
 
 /// Takes a request in, if there is a disk to keep it.
-pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: Body, id: &str) -> Answer {
+pub(super) async fn take_in(hooks: &Hooks, head: Parts, body: &mut Body, id: &str) -> Answer {
     if let Some(answer) = Answer::refused(&head.method, 0) {
         return answer;
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Kargo's limit for every kind of receiver; a body of exactly this size is accepted.
 pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
-/// An oversize body is read to its end up to this size, so that a sender which writes before it reads sees the 413
-/// instead of a broken connection.
+/// A body that is not wanted is read to its end up to this size, so that a sender which writes before it reads sees the
+/// answer instead of a broken connection.
 pub(super) const MAX_DISCARDED_BYTES: usize = 16 * 1024 * 1024;
 
 /// A body up to this size needs no turn (see `pool`). Registries send a few hundred bytes, Git hosts mostly a few KiB.

@@ -235,6 +235,26 @@ async fn requests_that_are_sent_without_waiting_are_answered_in_their_order() {
     assert!((0..100).all(|_| connection.next_answer().unwrap().status == 200));
 }
 
+/// A sender that writes before it reads must see the answer, and the connection goes on.
+#[tokio::test]
+async fn a_large_body_that_nobody_needs_resets_no_connection() {
+    let hook = hook("unwanted").await;
+    let large = " ".repeat(2 * 1024 * 1024 + 1);
+    let length = format!("Content-Length: {}", large.len());
+    let mut connection = hook.connect().unwrap();
+    let body = push();
+    let good = request(&hook, &[&format!("Content-Length: {}", body.len())], &body);
+    // The last one ends the connection, as Kargo's does.
+    for (line, status) in
+        [("POST /hooks/nowhere", 404), (&*format!("PUT {}", hook.path), 405), (&format!("POST {}", hook.path), 413)]
+    {
+        connection.send(&good).unwrap();
+        assert_eq!(connection.next_answer().unwrap().status, 200);
+        connection.send(format!("{line} HTTP/1.1\r\nHost: h\r\n{length}\r\n\r\n{large}").as_bytes()).unwrap();
+        assert_eq!(connection.next_answer().unwrap().status, status, "{line}");
+    }
+}
+
 #[tokio::test]
 async fn a_sender_that_asks_first_is_told_to_go_on() {
     let hook = hook("continue").await;

@@ -247,6 +247,23 @@ async fn a_push_arrives_without_its_prefix(kind: Kind) {
     assert_eq!(world.project.refreshed().await, ["storefront"]);
 }
 
+/// A proxy that takes a reset for a broken replica would send nothing to either for a while.
+async fn strangers_take_no_replica_away(kind: Kind) {
+    let Some(world) = World::of(kind, &[]).await else { return };
+    let unknown = world.hook.path.replace("/quay/", "/harbor/");
+    for round in 0..5 {
+        for (request, status) in [(format!("POST {unknown}"), 404), (format!("PUT {}", world.hook.path), 405)] {
+            for _ in 0..4 {
+                let body = body_of(LARGEST);
+                let answer = exchange_on(world.hook.connect().unwrap(), &request, &[], &body).unwrap();
+                assert_eq!(answer.status, status, "{request} in round {round}: {}", world.front.said());
+            }
+        }
+        let answer = world.hook.push(REPOSITORY, &["1.0.0"]);
+        assert_eq!(answer.status, 200, "round {round}: {}", world.front.said());
+    }
+}
+
 /// Pushes without a pause while one of the two operators drains and ends.
 async fn no_push_fails_while_a_replica_ends(kind: Kind) {
     const SENDERS: usize = 4;
@@ -463,6 +480,16 @@ async fn a_push_arrives_through_nginx() {
 async fn a_push_arrives_through_haproxy() {
     a_push_arrives(Kind::Haproxy).await;
     a_push_arrives_without_its_prefix(Kind::Haproxy).await;
+}
+
+#[tokio::test]
+async fn strangers_take_no_replica_away_from_nginx() {
+    strangers_take_no_replica_away(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn strangers_take_no_replica_away_from_haproxy() {
+    strangers_take_no_replica_away(Kind::Haproxy).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
