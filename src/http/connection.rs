@@ -93,6 +93,8 @@ struct Pace {
     stays: bool,
     /// What has arrived of the head.
     head_bytes: usize,
+    /// Whether the head has begun without a new turn among those that wait: most heads are complete at once.
+    has_begun: bool,
     /// Its number among the large heads, while its request is not complete.
     large_head: Option<u64>,
 }
@@ -126,7 +128,8 @@ impl Talk {
     #[must_use]
     pub(super) fn new(place: Place, stage: Stage, heads: Arc<Heads>) -> Arc<Self> {
         let since = Instant::now();
-        let pace = Pace { stage, since, met_receiver: false, stays: false, head_bytes: 0, large_head: None };
+        let pace =
+            Pace { stage, since, met_receiver: false, stays: false, head_bytes: 0, has_begun: false, large_head: None };
         Arc::new(Self { place, pace: Mutex::new(pace), heads, outgrown: Arc::default() })
     }
 
@@ -134,7 +137,7 @@ impl Talk {
     pub(super) fn enters(&self, stage: Stage) {
         {
             let mut pace = self.pace.lock();
-            (pace.stage, pace.since) = (stage, Instant::now());
+            (pace.stage, pace.since, pace.has_begun) = (stage, Instant::now(), false);
             if stage == Stage::Head {
                 pace.head_bytes = 0;
             }
@@ -165,15 +168,22 @@ impl Talk {
 
     /// The client has sent so many bytes.
     fn heard(&self, bytes: usize) {
-        if matches!(self.pace.lock().stage, Stage::Idle | Stage::Rest) {
-            self.enters(Stage::Head);
-        }
         let mut pace = self.pace.lock();
+        if matches!(pace.stage, Stage::Idle | Stage::Rest) {
+            (pace.stage, pace.since, pace.head_bytes, pace.has_begun) = (Stage::Head, Instant::now(), 0, true);
+        }
         if pace.stage == Stage::Head {
             pace.head_bytes += bytes;
             if pace.head_bytes > SMALL_HEAD_BYTES && pace.large_head.is_none() {
                 pace.large_head = Some(self.heads.add(Arc::clone(&self.outgrown)));
             }
+        }
+    }
+
+    /// A head that has begun and is not complete gets its turn among those that wait.
+    fn takes_its_turn(&self) {
+        if std::mem::take(&mut self.pace.lock().has_begun) {
+            self.place.waits();
         }
     }
 
@@ -221,6 +231,7 @@ pub(super) async fn supervise(talk: &Talk, connection: impl Future<Output = ()>)
             if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(None);
             }
+            talk.takes_its_turn();
             match talk.due(alarm.as_mut(), cx) {
                 // It keeps its turn among those that wait, and its time goes on.
                 Some(Due::Rest) => talk.pace.lock().stage = Stage::Rest,

@@ -25,9 +25,12 @@ use crate::receiver;
 use crate::refresh::cause::Cause;
 use crate::tables::routes::{Found, Route};
 
-/// The router of the webhook port. Kargo answers `/healthz` there, and load balancers rely on it.
+/// Kargo answers it on the webhook port, and load balancers rely on that.
+const HEALTH_PATH: &str = "/healthz";
+
+/// The router of the webhook port. There is one handler, because the paths of receivers are looked up.
 pub fn router(hooks: Arc<Hooks>) -> Router {
-    Router::new().route("/healthz", axum::routing::any(|| async { StatusCode::OK })).fallback(handle).with_state(hooks)
+    Router::new().fallback(handle).with_state(hooks)
 }
 
 async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Response {
@@ -46,6 +49,9 @@ async fn handle(State(hooks): State<Arc<Hooks>>, request: Request<Body>) -> Resp
 }
 
 async fn respond(hooks: &Hooks, head: Parts, body: &mut Body) -> Response {
+    if head.uri.path() == HEALTH_PATH {
+        return StatusCode::OK.into_response();
+    }
     let recognised = ReceiverPath::recognise(head.uri.path(), hooks.tables.routes.base());
     let now = hooks.clock.now();
     let found = recognised.as_ref().map(|path| hooks.tables.routes.look_up(path, now));

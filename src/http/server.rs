@@ -21,6 +21,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
+use prometheus_client::metrics::counter::Counter;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -189,10 +190,10 @@ impl Connection {
                 let asked_to_stay = stays(request.version(), request.headers());
                 let mut request = request.map(|body| HeardBody { body, talk: Arc::clone(talk) });
                 entrance.note_sender(*peer, client.as_ref(), &mut request);
-                let (answer, talk, metrics) = (router.clone().call(request), Arc::clone(talk), metrics.clone());
+                let (answer, talk, panics) = (router.clone().call(request), Arc::clone(talk), metrics.panics.clone());
                 Box::pin(async move {
                     let answer = AssertUnwindSafe(answer).catch_unwind().await;
-                    let answer = answer.unwrap_or_else(|_| Ok(panicked(&metrics)));
+                    let answer = answer.unwrap_or_else(|_| Ok(panicked(&panics)));
                     answer.inspect(|answer| {
                         let met_receiver = answer.headers().contains_key(DELIVERY_HEADER);
                         talk.answers(met_receiver, asked_to_stay && stays(Version::HTTP_11, answer.headers()));
@@ -214,8 +215,8 @@ impl Connection {
 }
 
 /// The answer to a request that made us panic; the connection ends. The panic itself is logged where it happened.
-fn panicked(metrics: &ConnectionMetrics) -> Response {
-    metrics.panics.inc();
+fn panicked(panics: &Counter) -> Response {
+    panics.inc();
     tracing::error!("a panic while a request was served, which costs that request only; please report it");
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CONNECTION, "close")];
     (StatusCode::INTERNAL_SERVER_ERROR, headers, "{\"error\":\"internal error\"}\n").into_response()

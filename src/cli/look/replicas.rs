@@ -11,8 +11,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::api::{ListParams, ObjectMeta, Portforward};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -51,8 +52,32 @@ pub(in crate::cli) struct Source {
 #[derive(Clone)]
 pub(in crate::cli) enum Replica {
     Address { authority: String },
-    Pod { api: Box<Api<Pod>>, name: String, port: u16 },
+    Pod { api: Box<Api<SeenPod>>, name: String, port: u16 },
 }
+
+/// What is read of a Pod: to decode all of it would add a megabyte to the binary.
+#[derive(Clone, Debug, Deserialize, Resource)]
+#[resource(inherit = Pod)]
+pub(in crate::cli) struct SeenPod {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    service_account_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Status {
+    phase: Option<String>,
+}
+
+impl Portforward for SeenPod {}
 
 impl Source {
     /// Every replica.
@@ -65,11 +90,9 @@ impl Source {
         }
         let client = self.client().await?;
         let found = self.pods(&client).await?;
-        let running = |pod: &Pod| {
-            pod.metadata.deletion_timestamp.is_none()
-                && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
-        };
-        let (running, others): (Vec<Pod>, Vec<Pod>) = found.into_iter().partition(running);
+        let running =
+            |pod: &SeenPod| pod.metadata.deletion_timestamp.is_none() && pod.status.phase.as_deref() == Some("Running");
+        let (running, others): (Vec<_>, Vec<_>) = found.into_iter().partition(running);
         if running.is_empty() {
             let what = if others.is_empty() {
                 "give --namespace or --selector if Quayside runs under other labels, or --server for one process"
@@ -78,7 +101,7 @@ impl Source {
             };
             bail!("no running Pod has the labels {} in {}; {what}", self.selector, self.place());
         }
-        let pod = |pod: Pod| {
+        let pod = |pod: SeenPod| {
             let api = Box::new(Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default()));
             Replica::Pod { api, name: pod.name_any(), port: self.views_port }
         };
@@ -90,8 +113,8 @@ impl Source {
     }
 
     /// Every Pod with the labels, whether it runs or not.
-    async fn pods(&self, client: &Client) -> anyhow::Result<Vec<Pod>> {
-        let pods: Api<Pod> = match &self.namespace {
+    async fn pods(&self, client: &Client) -> anyhow::Result<Vec<SeenPod>> {
+        let pods: Api<SeenPod> = match &self.namespace {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
@@ -113,7 +136,7 @@ impl Source {
         }
         let pod = self.pods(&self.client().await.ok()?).await.ok()?.into_iter().next()?;
         let namespace = pod.namespace()?;
-        Some(format!("{namespace}:{}", pod.spec?.service_account_name?))
+        Some(format!("{namespace}:{}", pod.spec.service_account_name?))
     }
 
     /// A client of the API server.

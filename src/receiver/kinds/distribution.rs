@@ -117,7 +117,9 @@ fn together(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     for verdict in verdicts {
         match verdict {
             Verdict::Push(mut event) => {
-                pushes.entry(std::mem::take(&mut event.repositories)).or_default().push(event);
+                // Mostly the only one of its repository; a list that makes room for more would be most of the memory.
+                let of_the_same = pushes.entry(std::mem::take(&mut event.repositories));
+                of_the_same.or_insert_with(|| Vec::with_capacity(1)).push(event);
             }
             other => {
                 nothing.get_or_insert(other);
