@@ -70,6 +70,9 @@ struct Shared {
     looks: Mutex<(usize, usize)>,
     /// When the newest discovery began that succeeded, by Warehouse and by our clock.
     looked: Mutex<BTreeMap<String, Timestamp>>,
+    /// Discoveries whose result is on its way: `discoveredAt` of each and when it began, by Warehouse. Where the process
+    /// or the API server ends meanwhile, the object says whether it has arrived.
+    saving: Mutex<BTreeMap<String, (Value, Timestamp)>>,
     /// Every token that was taken up, by Warehouse.
     taken: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
@@ -83,6 +86,7 @@ impl Kargo {
             behaviour: Mutex::default(),
             looks: Mutex::default(),
             looked: Mutex::default(),
+            saving: Mutex::default(),
             taken: Mutex::default(),
         });
         let task = Mutex::new(tokio::spawn(Arc::clone(&shared).run()));
@@ -168,6 +172,7 @@ impl Shared {
         if spec["shard"].as_str() != behaviour.shard.as_deref() {
             return Ok(());
         }
+        self.note_saved(&name, &status["discoveredArtifacts"]["discoveredAt"]);
         let token = warehouse.annotations().get(REFRESH);
         let is_new = token.is_some_and(|token| status["lastHandledRefresh"] != **token);
         if !is_new && status["discoveredArtifacts"]["discoveredAt"].is_string() {
@@ -192,9 +197,10 @@ impl Shared {
                 let mut fields = handled;
                 fields["discoveredArtifacts"] = found;
                 fields["observedGeneration"] = warehouse.metadata.generation.into();
+                let discovered = fields["discoveredArtifacts"]["discoveredAt"].clone();
+                self.saving.lock().unwrap().insert(name.clone(), (discovered.clone(), began));
                 self.patch(&name, green(), fields).await?;
-                self.looked.lock().unwrap().insert(name, began);
-                self.looks.lock().unwrap().0 += 1;
+                self.note_saved(&name, &discovered);
             }
             Err(message) => {
                 let failed = vec![
@@ -207,6 +213,16 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// The object shows this `discoveredAt`.
+    fn note_saved(&self, name: &str, discovered: &Value) {
+        if let Some((saved, began)) = self.saving.lock().unwrap().remove(name)
+            && saved == *discovered
+        {
+            self.looked.lock().unwrap().insert(name.to_owned(), began);
+            self.looks.lock().unwrap().0 += 1;
+        }
     }
 
     /// Asks the repositories of all image subscriptions; one that fails fails all.
