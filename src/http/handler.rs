@@ -111,7 +111,7 @@ async fn deliver(
     // Other requests may wait for its memory.
     drop(body);
     let targets = judgement.targets();
-    let unfinished = if is_dry_run {
+    let unfinished = if is_dry_run || targets.is_empty() {
         Vec::new()
     } else {
         hooks.pursuit.want(&targets, &Push::new(judgement.events(), id));

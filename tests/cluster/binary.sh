@@ -33,12 +33,17 @@ if [[ $machine != "$(uname -m)" ]]; then
 fi
 [[ -d $(rustc --print target-libdir --target "$target") ]] || die "Rust's standard library for $target is not installed" "rustup target add $target"
 
+flags="-C target-feature=+crt-static"
+# The table of relocations takes a megabyte less when it is packed. The linker can do that for x86-64, and the C library reads it since 2.36.
+if [[ $machine == x86_64 && $(printf '2.36\n%s\n' "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)" | sort -V | head -n 1) == 2.36 ]]; then
+  flags+=" -C link-arg=-Wl,-z,pack-relative-relocs"
+fi
 cargo fetch --quiet --locked --target "$target"
 target_dir=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd -P)
 crates=$(find "$(cd "${CARGO_HOME:-$HOME/.cargo}" && pwd -P)/registry/src" -mindepth 1 -maxdepth 1 -type d)
 # mimalloc says when it was compiled. Not the time of the commit, because Cargo does not compile it again for that.
 SOURCE_DATE_EPOCH=0 REMAP_SOURCE=$PWD REMAP_TARGET=$target_dir REMAP_CRATES=$crates RUSTC_WRAPPER=$PWD/tests/cluster/rustc.sh \
-  CARGO_TARGET_DIR=$target_dir RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" >&2
+  CARGO_TARGET_DIR=$target_dir RUSTFLAGS=$flags cargo build --release --locked --target "$target" >&2
 
 binary=$target_dir/$target/release/quayside
 while IFS= read -r folder; do

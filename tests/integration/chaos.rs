@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use self::history::History;
 use self::replica::Replica;
 use self::sender::{Push, Sender};
-use crate::harness::{Fault, Hook, Kargo, LeaseTurn, Project, Tagged, image, wait_until};
+use crate::harness::{Fault, Hook, Kargo, LeaseTurn, Project, Tagged, image, setting, wait_until};
 
 /// In seconds, unless the environment says otherwise.
 const SHORT: u64 = 15;
@@ -38,10 +38,6 @@ const CALM: Duration = Duration::from_millis(500);
 const QUIET: usize = 100;
 
 const SECRET: &str = "a long enough secret of the chaos";
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| value.parse().expect(name))
-}
 
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug)]

@@ -30,7 +30,7 @@ pub(crate) use quay::{QuayStandIn, Right};
 pub(crate) use registry::{Registry, tags_at};
 pub(crate) use tls::{Authority, Pair, Volume};
 pub(crate) use tool::{Ran, bash, installed, quayside};
-pub(crate) use wait::{SOON, wait_until};
+pub(crate) use wait::{SOON, setting, wait_until};
 
 /// A file of the repository.
 pub(crate) fn file(path: &str) -> PathBuf {

@@ -18,3 +18,8 @@ pub(crate) async fn wait_until<T>(what: &str, limit: Duration, mut probe: impl A
         tokio::time::sleep(PAUSE).await;
     }
 }
+
+/// A number from the environment.
+pub(crate) fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().expect(name))
+}
