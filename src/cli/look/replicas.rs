@@ -55,7 +55,7 @@ pub(in crate::cli) enum Replica {
     Pod { api: Box<Api<SeenPod>>, name: String, port: u16 },
 }
 
-/// What is read of a Pod: to decode all of it would add a megabyte to the binary.
+/// What is read of a Pod: to decode all of it would add half a megabyte to the binary.
 #[derive(Clone, Debug, Deserialize, Resource)]
 #[resource(inherit = Pod)]
 pub(in crate::cli) struct SeenPod {
