@@ -70,8 +70,8 @@ struct Shared {
     looks: Mutex<(usize, usize)>,
     /// When the newest discovery began that succeeded, by Warehouse and by our clock.
     looked: Mutex<BTreeMap<String, Timestamp>>,
-    /// Discoveries whose result is on its way: `discoveredAt` of each and when it began, by Warehouse. Where the process
-    /// or the API server ends meanwhile, the object says whether it has arrived.
+    /// Discoveries whose result is on its way: `discoveredAt` of each and when it began, by Warehouse. Where the
+    /// process or the API server ends meanwhile, the object says whether it has arrived.
     saving: Mutex<BTreeMap<String, (Value, Timestamp)>>,
     /// Every token that was taken up, by Warehouse.
     taken: Mutex<BTreeMap<String, BTreeSet<String>>>,
