@@ -462,7 +462,12 @@ async fn a_registration_makes_the_webhook_of_a_real_gitea_and_takes_it_away() {
         (project.tokens().await.remove("main")? != before).then_some(())
     })
     .await;
-    assert_eq!(operator.metric("quayside_deliveries_total{kind=\"gitea\",outcome=\"refreshed\""), 1.0);
+    // It is counted when it is answered, which is after the refresh.
+    wait_until("the delivery is counted", PATIENCE, async || {
+        let taken = operator.metric("quayside_deliveries_total{kind=\"gitea\",outcome=\"refreshed\"");
+        (taken == 1.0).then_some(())
+    })
+    .await;
 
     // With another secret the URL is another one, and Gitea signs with the new one.
     let second = "another secret that Gitea signs with";
