@@ -85,6 +85,9 @@ impl Scene {
         let registry = Registry::start(&hook.url()).await;
         let repository = format!("{}/northwind/storefront", registry.host());
         registry.push("northwind/storefront", "1.0.0", "first");
+        // Or its notification may arrive late enough to be a push to the Warehouse.
+        let without = || operator.metric("quayside_deliveries_total{kind=\"distribution\",outcome=\"no_match\"");
+        wait_until("the first image has been announced", DELIVERED, async || (without() >= 1.0).then_some(())).await;
         let address = registry.address;
         let kargo = Kargo::start(&project, Box::new(move |repository| tags_at(address, repository)));
         project.warehouse("storefront", json!([subscription(&repository)])).await;
