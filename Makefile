@@ -97,7 +97,7 @@ bench-scale: ## start, memory and latency with 100,000 Warehouses (minutes; seve
 bench-memory: ## memory under load and the cost of hostile requests, beside their limits (minutes)
 	@$(TOOLS); cargo bench --locked --bench memory
 
-image: ## the container image, with docker, podman or buildah (first about 5 minutes: a static release build): `make image ARCH=arm64`
+image: ## the container image, with docker, podman or buildah (first about 9 minutes: a static release build): `make image ARCH=arm64`
 	@binary="$$(tests/cluster/binary.sh $(ARCH))"; mkdir -p target/image $(dir $(BINARY)); install -m 755 "$$binary" $(BINARY)
 	@[[ $(CONTEXT) == . ]] || cp Dockerfile .dockerignore $(CONTEXT)
 	@tests/cluster/starts.sh $(BINARY)
