@@ -138,9 +138,6 @@ impl Talk {
         {
             let mut pace = self.pace.lock();
             (pace.stage, pace.since, pace.has_begun) = (stage, Instant::now(), false);
-            if stage == Stage::Head {
-                pace.head_bytes = 0;
-            }
             if stage == Stage::Work
                 && let Some(number) = pace.large_head.take()
             {

@@ -463,11 +463,8 @@ async fn a_registration_makes_the_webhook_of_a_real_gitea_and_takes_it_away() {
     })
     .await;
     // It is counted when it is answered, which is after the refresh.
-    wait_until("the delivery is counted", PATIENCE, async || {
-        let taken = operator.metric("quayside_deliveries_total{kind=\"gitea\",outcome=\"refreshed\"");
-        (taken == 1.0).then_some(())
-    })
-    .await;
+    let taken = || operator.metric("quayside_deliveries_total{kind=\"gitea\",outcome=\"refreshed\"");
+    wait_until("the delivery is counted", PATIENCE, async || (taken() == 1.0).then_some(())).await;
 
     // With another secret the URL is another one, and Gitea signs with the new one.
     let second = "another secret that Gitea signs with";
@@ -480,11 +477,7 @@ async fn a_registration_makes_the_webhook_of_a_real_gitea_and_takes_it_away() {
     })
     .await;
     gitea.shell("commit README.md two; git push -q origin main");
-    wait_until("the push is taken", PATIENCE, async || {
-        let taken = operator.metric("quayside_deliveries_total{kind=\"gitea\",outcome=\"refreshed\"");
-        (taken >= 2.0).then_some(())
-    })
-    .await;
+    wait_until("the push is taken", PATIENCE, async || (taken() >= 2.0).then_some(())).await;
 
     project.delete("Registration", "gitea").await;
     wait_until("the webhook is gone", PATIENCE, async || hooks().as_array().unwrap().is_empty().then_some(())).await;
