@@ -57,7 +57,8 @@ tools: ## get etcd, kube-apiserver, kubectl and helm, and print where they are
 test: ## all tests, doctests included, on a real control plane
 	@tests/registry/tools.sh >/dev/null
 	@tests/gitea/tools.sh >/dev/null
-	@mkdir -p target; $(TOOLS); cargo test --locked 2>&1 | tee target/test.log
+	@mkdir -p target; $(TOOLS); cargo test --locked 2>&1 | tee target/test.log || { \
+	  echo 'what failed, and why (all of it is in target/test.log):'; grep -A 3 'panicked at' target/test.log | cut -c 1-300 | tail -n 40; exit 1; }
 	@awk '/^test result:/ { suites++; passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "tests: %d passed, %d failed, %d ignored, in %d binaries\n", passed, failed, ignored, suites }' target/test.log
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::feeds::secrets::SecretFeed;
 use super::feeds::watched::WatchedConfig;
-use super::memory::{Attempt, Memory, Seen, Snapshot};
+use super::memory::{Attempt, Change, Memory, Seen, Snapshot};
 use super::namespaces::Namespaces;
 use super::news;
 use super::queue::Queue;
@@ -50,7 +50,8 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long statuses wait for the tables to be filled; a list that never comes must not keep the URLs out of the
 /// statuses.
 const STATUS_PATIENCE: Duration = Duration::from_secs(30);
-/// How often every status is compared with what it should say, because another client may have overwritten it.
+/// How often every status is compared with what it should say. One that is seen to become another is compared before;
+/// the longer pauses of one that does so again and again end here.
 const RESYNC: Duration = Duration::from_secs(300);
 /// How often the statuses follow what becomes of pushes, at most: a registry that comes and goes must not make a write
 /// of each time.
@@ -194,6 +195,7 @@ impl Configs {
     async fn resync(&self) {
         loop {
             tokio::time::sleep(RESYNC).await;
+            self.memory.reported().iter().for_each(|owner| self.memory.succeeded(owner, Attempt::Keep));
             self.compare_all();
         }
     }
@@ -239,8 +241,13 @@ impl Configs {
 
     /// An object was listed, added or changed.
     pub(super) fn apply(&self, owner: Owner, seen: Seen<'_>) {
-        if self.memory.apply(&owner, seen) {
-            self.work.add(owner);
+        match self.memory.apply(&owner, seen) {
+            Change::Declaration => self.work.add(owner),
+            Change::Status if self.leadership.is_leader() => {
+                let pause = self.memory.failed(&owner, Attempt::Keep);
+                self.statuses.add_after(owner, pause);
+            }
+            Change::Status | Change::None => {}
         }
     }
 

@@ -51,6 +51,20 @@ pub(super) enum Attempt {
     Resolve,
     /// Writing the status.
     Status,
+    /// Keeping the status from becoming another: two that write different ones must not do so all day.
+    Keep,
+}
+
+/// What is new about an object that a watch shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing, or nothing that is not known to be looked at soon.
+    None,
+    /// The status alone: a write of ours that is seen before its answer, or another client's, which may have come
+    /// between two of ours.
+    Status,
+    /// What is to be resolved.
+    Declaration,
 }
 
 /// The memory.
@@ -71,7 +85,9 @@ struct Known {
     /// `None`: it is gone, and a worker has still to forget it.
     object: Option<Object>,
     report: Option<Arc<Report>>,
-    failures: [u32; 2],
+    failures: [u32; 3],
+    /// The status has become another and is about to be compared.
+    is_suspect: bool,
 }
 
 /// Spec and status are kept as texts, which take less than what is decoded from them and are read now and then only.
@@ -96,20 +112,22 @@ impl Memory {
         Self { state: Mutex::default(), readiness }
     }
 
-    /// An object was listed, added or changed. Returns whether it has to be resolved.
-    pub(super) fn apply(&self, owner: &Owner, seen: Seen<'_>) -> bool {
+    /// An object was listed, added or changed.
+    pub(super) fn apply(&self, owner: &Owner, seen: Seen<'_>) -> Change {
         let mut state = self.state.lock();
-        let known = state.owners.get_mut(owner).and_then(|known| known.object.as_mut());
-        if let Some(object) = known.filter(|object| object.is_same(&seen)) {
-            // Only the status changed: our own write, or another's, which the resync compares.
+        let known = state.owners.entry(owner.clone()).or_default();
+        if let Some(object) = known.object.as_mut().filter(|object| object.is_same(&seen)) {
+            if *object.status == *seen.status {
+                return Change::None;
+            }
             object.status = Arc::from(seen.status);
-            return false;
+            let is_known = std::mem::replace(&mut known.is_suspect, true);
+            return if is_known { Change::None } else { Change::Status };
         }
         let Seen { generation, refresh, filter, spec, status } = seen;
         let (spec, status, refresh) = (Arc::from(spec), Arc::from(status), refresh.map(str::to_owned));
-        state.owners.entry(owner.clone()).or_default().object =
-            Some(Object { generation, refresh, filter, spec, status });
-        true
+        known.object = Some(Object { generation, refresh, filter, spec, status });
+        Change::Declaration
     }
 
     /// An object is gone.
@@ -199,10 +217,11 @@ impl Memory {
         self.open(state);
     }
 
-    /// What the status should say and what it says.
+    /// What the status should say and what it says, to be compared now.
     pub(super) fn status(&self, owner: &Owner) -> Option<(Arc<Report>, Arc<str>)> {
-        let state = self.state.lock();
-        let known = state.owners.get(owner)?;
+        let mut state = self.state.lock();
+        let known = state.owners.get_mut(owner)?;
+        known.is_suspect = false;
         Some((Arc::clone(known.report.as_ref()?), Arc::clone(&known.object.as_ref()?.status)))
     }
 
@@ -299,16 +318,31 @@ mod tests {
     #[test]
     fn only_a_change_of_generation_annotation_or_narrowing_is_resolved_again_and_the_status_is_kept() {
         let (memory, a) = (memory().0, owner("a"));
-        assert!(memory.apply(&a, seen(Some(1))));
+        assert_eq!(memory.apply(&a, seen(Some(1))), Change::Declaration);
         assert_eq!(memory.snapshot(&a).unwrap().entries.len(), 1);
-        assert!(!memory.apply(&a, Seen { status: "{}", spec: "not read", ..seen(Some(1)) }));
+        assert_eq!(memory.apply(&a, Seen { status: "{}", spec: "not read", ..seen(Some(1)) }), Change::Status);
         memory.resolved(&a, Report::default(), |_| true);
         assert_eq!(&*memory.status(&a).unwrap().1, "{}");
-        assert!(memory.apply(&a, Seen { refresh: Some("now"), ..seen(Some(1)) }));
-        assert!(memory.apply(&a, seen(Some(1))), "the annotation was removed");
-        assert!(memory.apply(&a, Seen { filter: Err("odd".to_owned()), ..seen(Some(1)) }));
-        assert!(memory.apply(&a, seen(Some(2))));
-        assert!(memory.apply(&a, seen(None)) && memory.apply(&a, seen(None)), "an API server that does not count");
+        let is_resolved = |seen| memory.apply(&a, seen) == Change::Declaration;
+        assert!(is_resolved(Seen { refresh: Some("now"), ..seen(Some(1)) }));
+        assert!(is_resolved(seen(Some(1))), "the annotation was removed");
+        assert!(is_resolved(Seen { filter: Err("odd".to_owned()), ..seen(Some(1)) }));
+        assert!(is_resolved(seen(Some(2))));
+        assert!(is_resolved(seen(None)) && is_resolved(seen(None)), "an API server that does not count");
+    }
+
+    #[test]
+    fn a_status_that_becomes_another_is_compared_once_however_often_it_changes() {
+        let (memory, a) = (memory().0, owner("a"));
+        memory.apply(&a, seen(Some(1)));
+        memory.resolved(&a, Report::default(), |_| true);
+        let shows = |status| memory.apply(&a, Seen { status, ..seen(Some(1)) });
+        assert_eq!(shows("null"), Change::None, "it is as it was");
+        assert_eq!([shows("{}"), shows(r#"{"a":1}"#)], [Change::Status, Change::None]);
+        let before = memory.status(&a).unwrap().1;
+        memory.wrote(&a, &before, &json!({"status": {"a": 2}}));
+        assert_eq!(shows(r#"{"a":2}"#), Change::None, "our own write");
+        assert_eq!(shows(r#"{"a":1}"#), Change::Status, "an earlier one that came later");
     }
 
     #[test]
@@ -367,7 +401,8 @@ mod tests {
         memory.apply(&a, seen(Some(1)));
         memory.remove(&a);
         assert!(memory.snapshot(&a).is_none() && memory.owners(|_, _| true).is_empty());
-        assert!(memory.apply(&a, seen(Some(1))), "it may be another object with the same generation");
+        let there_again = memory.apply(&a, seen(Some(1)));
+        assert_eq!(there_again, Change::Declaration, "it may be another object with the same generation");
         memory.forget(&a);
         assert!(memory.snapshot(&a).is_some());
         memory.remove(&a);

@@ -47,6 +47,23 @@ async fn a_refresh_asked_for_by_annotation_is_reported_as_handled() {
 }
 
 #[tokio::test]
+async fn a_status_that_another_client_overwrites_is_put_right() {
+    Operator::shared().await;
+    let project = Project::new("overwritten").await;
+    project.receivers(json!([])).await;
+    project.condition("Ready=True").await;
+    let (api, name) = (project.api("ProjectConfig"), &project.namespace);
+    let late = json!({"status": {"conditions": [], "webhookReceivers": [{"name": "of-yesterday", "path": "/x"}]}});
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(&late)).await.unwrap();
+    let status = wait_until("the status is as it was", SOON, async || {
+        let status = project.status().await;
+        (!status["conditions"].as_array()?.is_empty()).then_some(status)
+    })
+    .await;
+    assert_eq!(status["webhookReceivers"].as_array().map_or(0, Vec::len), 0, "{status}");
+}
+
+#[tokio::test]
 async fn the_status_follows_the_receivers_of_the_spec() {
     let operator = Operator::shared().await;
     let project = Project::new("follows").await;
