@@ -195,8 +195,10 @@ impl Configs {
     async fn resync(&self) {
         loop {
             tokio::time::sleep(RESYNC).await;
-            self.memory.reported().iter().for_each(|owner| self.memory.succeeded(owner, Attempt::Keep));
-            self.compare_all();
+            for owner in self.memory.reported() {
+                self.memory.succeeded(&owner, Attempt::Keep);
+                self.statuses.add(owner);
+            }
         }
     }
 

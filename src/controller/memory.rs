@@ -58,7 +58,7 @@ pub(super) enum Attempt {
 /// What is new about an object that a watch shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Nothing, or nothing that is not known to be looked at soon.
+    /// Nothing, or a status that is about to be compared anyway.
     None,
     /// The status alone: a write of ours that is seen before its answer, or another client's, which may have come
     /// between two of ours.
@@ -121,8 +121,8 @@ impl Memory {
                 return Change::None;
             }
             object.status = Arc::from(seen.status);
-            let is_known = std::mem::replace(&mut known.is_suspect, true);
-            return if is_known { Change::None } else { Change::Status };
+            let was_suspect = std::mem::replace(&mut known.is_suspect, true);
+            return if was_suspect { Change::None } else { Change::Status };
         }
         let Seen { generation, refresh, filter, spec, status } = seen;
         let (spec, status, refresh) = (Arc::from(spec), Arc::from(status), refresh.map(str::to_owned));
