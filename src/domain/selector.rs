@@ -12,6 +12,8 @@ mod reason;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 pub use error::SelectorError;
 pub use reason::{Finding, Judgement, Reason};
 
@@ -79,13 +81,16 @@ pub struct ChartSelector {
     pub constraint: Option<Constraint>,
 }
 
+/// Patterns of a field. There is rarely more than one.
+pub type Patterns = SmallVec<[Arc<Pattern>; 1]>;
+
 /// Which tags qualify by pattern and, if they have to be versions, by constraint.
 #[derive(Clone, Debug, Default)]
 pub struct TagRule {
     /// Without any, every tag is allowed.
-    pub allow: Box<[Arc<Pattern>]>,
+    pub allow: Patterns,
     /// What is excluded although it is allowed.
-    pub ignore: Box<[Arc<Pattern>]>,
+    pub ignore: Patterns,
     /// Set when a tag must be a semantic version.
     pub version: Option<VersionRule>,
 }

@@ -16,6 +16,7 @@ mod oci_reference;
 mod repositories;
 
 use serde_json::{Map, Value};
+use smallvec::{SmallVec, smallvec};
 
 pub use self::entry::{Subscription, SubscriptionKind};
 use self::error::wrong_type;
@@ -23,6 +24,10 @@ pub use self::error::{SubscriptionError, SubscriptionProblem};
 use self::fields::Fields;
 pub use self::repositories::Repositories;
 use super::go_regex::PatternBudget;
+
+/// What a Warehouse subscribes to, in the order of its spec; an entry that cannot be understood says why. The only one
+/// stands inside: most pushes find a Warehouse that is in no cache of the processor, where each step aside counts.
+pub type Subscriptions = SmallVec<[Result<Subscription, SubscriptionError>; 1]>;
 
 /// Decodes one element of `spec.subscriptions`. `None` stands for what no webhook can concern: a kind other than Git,
 /// image and chart, or an empty URL.
@@ -58,15 +63,15 @@ fn decode(element: &Value, budget: &mut PatternBudget) -> Result<Option<Subscrip
 /// Decodes `spec.subscriptions` of a Warehouse, given its `spec`. The order is that of the list, which is also the
 /// order of Kargo's index. Compiling patterns is paid for from the budget.
 #[must_use]
-pub fn subscriptions(spec: &Value, budget: &mut PatternBudget) -> Vec<Result<Subscription, SubscriptionError>> {
+pub fn subscriptions(spec: &Value, budget: &mut PatternBudget) -> Subscriptions {
     let empty = Map::new();
     let spec = match object(spec, "spec") {
         Ok(spec) => spec,
         Err(_) if spec.is_null() => &empty,
-        Err(problem) => return vec![Err(problem.into())],
+        Err(problem) => return smallvec![Err(problem.into())],
     };
     match Fields::new("spec", spec).get("subscriptions") {
-        None => Vec::new(),
+        None => Subscriptions::new(),
         Some(Value::Array(elements)) => elements
             .iter()
             .enumerate()
@@ -75,7 +80,7 @@ pub fn subscriptions(spec: &Value, budget: &mut PatternBudget) -> Vec<Result<Sub
                 decode(element, budget).map_err(at_index).transpose()
             })
             .collect(),
-        Some(other) => vec![Err(wrong_type("spec.subscriptions", "a list", other).into())],
+        Some(other) => smallvec![Err(wrong_type("spec.subscriptions", "a list", other).into())],
     }
 }
 

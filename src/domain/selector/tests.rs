@@ -6,7 +6,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-fn regexes(patterns: &[&str]) -> Box<[Arc<Pattern>]> {
+fn regexes(patterns: &[&str]) -> Patterns {
     patterns.iter().map(|pattern| PatternBudget::new("test").compile(pattern).unwrap()).collect()
 }
 

@@ -1,18 +1,16 @@
 //! From the fields of a subscription to its compiled selector.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::entry::{MisnamedConstraint, Subscription, SubscriptionKind};
 use super::error::SubscriptionProblem;
 use super::fields::Fields;
 use super::oci_reference;
-use crate::domain::go_regex::{Pattern, PatternBudget};
+use crate::domain::go_regex::PatternBudget;
 use crate::domain::path_pattern::{PathFilter, PathPattern};
 use crate::domain::repo::{git_identity, is_image_reference, normalize_chart, normalize_git, normalize_image};
 use crate::domain::selector::{
-    ChartSelector, GitSelector, ImageSelector, RefRule, Selector, SelectorError, TagRule, VersionRule,
+    ChartSelector, GitSelector, ImageSelector, Patterns, RefRule, Selector, SelectorError, TagRule, VersionRule,
 };
 use crate::domain::semver::{Constraint, Strictness};
 
@@ -178,11 +176,7 @@ impl<'v> TagFields<'v> {
     }
 }
 
-fn regexes(
-    field: &'static str,
-    patterns: &[&str],
-    budget: &mut PatternBudget,
-) -> Result<Box<[Arc<Pattern>]>, SelectorError> {
+fn regexes(field: &'static str, patterns: &[&str], budget: &mut PatternBudget) -> Result<Patterns, SelectorError> {
     let compile = |pattern: &&str| {
         budget.compile(pattern).map_err(|cause| SelectorError::Regex { field, pattern: (*pattern).into(), cause })
     };

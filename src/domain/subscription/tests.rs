@@ -5,7 +5,7 @@ use crate::domain::event::ChangedFiles;
 use crate::domain::vectors::{Ours, lines};
 use crate::domain::work::Work;
 
-fn subscriptions(spec: &Value) -> Vec<Result<Subscription, SubscriptionError>> {
+fn subscriptions(spec: &Value) -> Subscriptions {
     super::subscriptions(spec, &mut PatternBudget::new("test"))
 }
 

@@ -5,18 +5,19 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde_json::Value;
+use smallvec::smallvec;
 
 use crate::domain::criterion::{Criterion, Index, Labels, Unmet};
 use crate::domain::go_regex::PatternBudget;
 use crate::domain::scope::ObjectKey;
-use crate::domain::subscription::{self, Subscription, SubscriptionError};
+use crate::domain::subscription::{self, Subscription, SubscriptionError, Subscriptions};
 
 /// What one Warehouse subscribes to.
 pub struct Warehouse {
     /// Namespace and name.
     pub key: ObjectKey,
-    /// In the order of the spec; an entry that cannot be understood says why.
-    pub subscriptions: Box<[Result<Subscription, SubscriptionError>]>,
+    /// What it says of them.
+    pub subscriptions: Subscriptions,
     labels: Labels,
     /// `metadata.generation`, which changes with the spec only.
     generation: Option<i64>,
@@ -27,10 +28,11 @@ impl Warehouse {
     #[must_use]
     pub fn decode(key: ObjectKey, spec: &str) -> Self {
         let mut budget = PatternBudget::new(&key.namespace);
-        let subscriptions = match serde_json::from_str::<Value>(spec) {
-            Ok(spec) => subscription::subscriptions(&spec, &mut budget).into_boxed_slice(),
-            Err(_) => Box::new([Err(SubscriptionError::too_deep())]),
+        let mut subscriptions = match serde_json::from_str::<Value>(spec) {
+            Ok(spec) => subscription::subscriptions(&spec, &mut budget),
+            Err(_) => smallvec![Err(SubscriptionError::too_deep())],
         };
+        subscriptions.shrink_to_fit();
         Self { key, subscriptions, labels: Labels::new(), generation: None }
     }
 
