@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 /// Images that a Warehouse has discovered.
 const DISCOVERED: usize = 20;
 const PUSHES: usize = 7_000;
+/// Starts, each beside a yardstick of its own.
+const STARTS: usize = 5;
 const PAGE: usize = 500;
 const WAREHOUSES: &str = "/apis/kargo.akuity.io/v1alpha1/warehouses";
 const CONFIGS: &str = "/apis/kargo.akuity.io/v1alpha1/projectconfigs";
@@ -82,17 +84,7 @@ async fn main() {
     // Once in vain: after the CRD was replaced the API server fills its own caches again.
     page_through(&client, WAREHOUSES).await;
     page_through(&client, CONFIGS).await;
-    let began = Instant::now();
-    let bytes = page_through(&client, WAREHOUSES).await + page_through(&client, CONFIGS).await;
-    let paging = began.elapsed().as_secs_f64();
-    let operator = Operator::start(&plane.operator_kubeconfig());
-    operator.ready().await;
-    let start = operator.started.elapsed().as_secs_f64();
-    let mb = bytes as f64 / 1e6;
-    println!(
-        "| start to ready | {paging:.1} s paging through {mb:.0} MB | {start:.1} s | {:.2} | ≤ 1.2 |",
-        start / paging
-    );
+    let (operator, first) = started(&plane, &client).await;
     statuses_written(&operator, projects).await;
 
     let ready = operator.resident();
@@ -104,6 +96,44 @@ async fn main() {
         "| resident memory | – | {ready:.0} MB ready, {:.0} MB after {PUSHES} pushes | – | ≤ 150 MB, flat |",
         operator.resident()
     );
+
+    let mut starts = vec![first];
+    drop(operator);
+    while starts.len() < STARTS {
+        starts.push(started(&plane, &client).await.1);
+    }
+    let mut ratios = Vec::new();
+    for (at, Start { paging, mb, start, cpu }) in starts.iter().enumerate() {
+        let (what, ratio) =
+            (if at == 0 { "the first start, which writes every status" } else { "a start" }, start / paging);
+        println!(
+            "| {what} | {paging:.1} s paging through {mb:.0} MB | {start:.1} s, {cpu:.1} s of processor time | {ratio:.2} | |"
+        );
+        ratios.push(ratio);
+    }
+    ratios.sort_unstable_by(f64::total_cmp);
+    println!("| start to ready | – | – | {:.2} | ≤ 1.2 |", ratios[STARTS / 2]);
+}
+
+/// What a start took.
+struct Start {
+    /// Seconds for the yardstick.
+    paging: f64,
+    mb: f64,
+    /// Seconds until ready.
+    start: f64,
+    /// Seconds of processor time until then.
+    cpu: f64,
+}
+
+async fn started(plane: &ControlPlane, client: &Client) -> (Operator, Start) {
+    let began = Instant::now();
+    let bytes = page_through(client, WAREHOUSES).await + page_through(client, CONFIGS).await;
+    let paging = began.elapsed().as_secs_f64();
+    let operator = Operator::start(&plane.operator_kubeconfig());
+    operator.ready().await;
+    let (start, cpu) = (operator.started.elapsed().as_secs_f64(), operator.cpu());
+    (operator, Start { paging, mb: bytes as f64 / 1e6, start, cpu })
 }
 
 /// The Warehouses of the project that is pushed to.
