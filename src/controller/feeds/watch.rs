@@ -110,14 +110,19 @@ struct Complaints {
 
 impl Complaints {
     fn log(&mut self, message: &'static str, reason: String) {
-        let (resource, complaint) = (self.resource, Some((message, reason)));
-        let Some((_, reason)) = &complaint else { return };
-        if self.last == complaint {
-            tracing::debug!(resource, reason, "{message}");
+        let (resource, shown) = (self.resource, reason.clone());
+        if self.is_news(message, reason) {
+            tracing::warn!(resource, reason = shown, "{message}");
         } else {
-            tracing::warn!(resource, reason, "{message}");
-            self.last = complaint;
+            tracing::debug!(resource, reason = shown, "{message}");
         }
+    }
+
+    fn is_news(&mut self, message: &'static str, reason: String) -> bool {
+        let complaint = Some((message, reason));
+        let is_news = self.last != complaint;
+        self.last = complaint;
+        is_news
     }
 }
 
@@ -318,6 +323,15 @@ mod tests {
             let (held, lists) = (feed.sink.held.len(), feed.sink.lists);
             assert_eq!((held, lists), if is_optional { (0, 1) } else { (1, 0) });
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_watch_is_news_once_and_again_when_it_changes_or_after_it_was_well() {
+        let mut complaints = Complaints { resource: "promotions", last: None };
+        let mut is_news = |reason: &str| complaints.is_news("watch interrupted", reason.to_owned());
+        assert_eq!(["a", "a", "b", "b", "a"].map(&mut is_news), [true, false, true, false, true]);
+        complaints.last = None;
+        assert!(complaints.is_news("watch interrupted", "a".to_owned()));
     }
 
     fn failed() -> watcher::Error {
