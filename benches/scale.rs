@@ -104,8 +104,8 @@ async fn main() {
     }
     let mut ratios = Vec::new();
     for (at, Start { paging, mb, start, cpu }) in starts.iter().enumerate() {
-        let (what, ratio) =
-            (if at == 0 { "the first start, which writes every status" } else { "a start" }, start / paging);
+        let what = if at == 0 { "the first start, which writes every status" } else { "a start" };
+        let ratio = start / paging;
         println!(
             "| {what} | {paging:.1} s paging through {mb:.0} MB | {start:.1} s, {cpu:.1} s of processor time | {ratio:.2} | |"
         );

@@ -27,12 +27,18 @@ async fn a_synced_projectconfig_is_ready_in_kargos_words() {
     assert_eq!(status["webhookReceivers"][0]["path"], hook.path);
 }
 
-#[tokio::test]
-async fn a_refresh_asked_for_by_annotation_is_reported_as_handled() {
+/// A project whose status has been written.
+async fn without_receivers(name: &str) -> Project {
     Operator::shared().await;
-    let project = Project::new("annotated").await;
+    let project = Project::new(name).await;
     project.receivers(json!([])).await;
     project.condition("Ready=True").await;
+    project
+}
+
+#[tokio::test]
+async fn a_refresh_asked_for_by_annotation_is_reported_as_handled() {
+    let project = without_receivers("annotated").await;
     let namespace = &project.namespace;
     for token in ["2026-11-20T08:15:00Z", "something else"] {
         let command = format!(
@@ -48,10 +54,7 @@ async fn a_refresh_asked_for_by_annotation_is_reported_as_handled() {
 
 #[tokio::test]
 async fn a_status_that_another_client_overwrites_is_put_right() {
-    Operator::shared().await;
-    let project = Project::new("overwritten").await;
-    project.receivers(json!([])).await;
-    project.condition("Ready=True").await;
+    let project = without_receivers("overwritten").await;
     let (api, name) = (project.api("ProjectConfig"), &project.namespace);
     let late = json!({"status": {"conditions": [], "webhookReceivers": [{"name": "of-yesterday", "path": "/x"}]}});
     api.patch_status(name, &PatchParams::default(), &Patch::Merge(&late)).await.unwrap();

@@ -86,10 +86,10 @@ pub async fn drive<K, S>(
                 }
                 let pause = pauses.after(&error);
                 if is_refused(&error, 404) {
-                    complaints.log("the API server does not know this kind; is its CRD installed?", String::new());
+                    complaints.log("the API server does not know this kind; is its CRD installed?", "");
                     feed.absent();
                 } else if pause.is_some() {
-                    complaints.log("watch interrupted, will be resumed", reason(&error));
+                    complaints.log("watch interrupted, will be resumed", &reason(&error));
                 } else {
                     tracing::debug!(resource, "watch was cut and resumes at once");
                 }
@@ -109,20 +109,21 @@ struct Complaints {
 }
 
 impl Complaints {
-    fn log(&mut self, message: &'static str, reason: String) {
-        let (resource, shown) = (self.resource, reason.clone());
+    fn log(&mut self, message: &'static str, reason: &str) {
+        let resource = self.resource;
         if self.is_news(message, reason) {
-            tracing::warn!(resource, reason = shown, "{message}");
+            tracing::warn!(resource, reason, "{message}");
         } else {
-            tracing::debug!(resource, reason = shown, "{message}");
+            tracing::debug!(resource, reason, "{message}");
         }
     }
 
-    fn is_news(&mut self, message: &'static str, reason: String) -> bool {
-        let complaint = Some((message, reason));
-        let is_news = self.last != complaint;
-        self.last = complaint;
-        is_news
+    fn is_news(&mut self, message: &'static str, reason: &str) -> bool {
+        if self.last.as_ref().is_some_and(|last| last.0 == message && last.1 == reason) {
+            return false;
+        }
+        self.last = Some((message, reason.to_owned()));
+        true
     }
 }
 
@@ -328,10 +329,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_watch_is_news_once_and_again_when_it_changes_or_after_it_was_well() {
         let mut complaints = Complaints { resource: "promotions", last: None };
-        let mut is_news = |reason: &str| complaints.is_news("watch interrupted", reason.to_owned());
+        let mut is_news = |reason: &str| complaints.is_news("watch interrupted", reason);
         assert_eq!(["a", "a", "b", "b", "a"].map(&mut is_news), [true, false, true, false, true]);
         complaints.last = None;
-        assert!(complaints.is_news("watch interrupted", "a".to_owned()));
+        assert!(complaints.is_news("watch interrupted", "a"));
     }
 
     fn failed() -> watcher::Error {

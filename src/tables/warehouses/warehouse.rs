@@ -16,7 +16,7 @@ use crate::domain::subscription::{self, Subscription, SubscriptionError, Subscri
 pub struct Warehouse {
     /// Namespace and name.
     pub key: ObjectKey,
-    /// What it says of them.
+    /// Its subscriptions.
     pub subscriptions: Subscriptions,
     labels: Labels,
     /// `metadata.generation`, which changes with the spec only.
