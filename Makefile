@@ -25,14 +25,15 @@ image sbom provenance: export IMAGE_REVISION = $(shell git rev-parse HEAD 2>/dev
 image sbom provenance: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 # How long `make chaos` lasts and how many pushes it makes, each at least, on how many connections, and how long each sender
-# rests after an answer; how long `make fuzz` runs each target.
+# rests after an answer; how long `make fuzz` runs each target; how many cases `make soak` tries of most properties.
 chaos: SECONDS ?= 60
 fuzz: SECONDS ?= 10
+CASES ?= 2560
 PUSHES ?= 0
 SENDERS ?= 32
 PAUSE_MS ?= 0
 
-.PHONY: help check lint tools test chaos generate demo fuzz bench bench-journal bench-scale bench-memory image reproducible sbom provenance manifests chart e2e readme ci clean
+.PHONY: help check lint tools test soak chaos generate demo fuzz bench bench-journal bench-scale bench-memory image reproducible sbom provenance manifests chart e2e readme ci clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ test: ## all tests, doctests included, on a real control plane
 	  echo 'what failed, and why (all of it is in target/test.log):'; grep -A 3 'panicked at' target/test.log | cut -c 1-300 | tail -n 40; exit 1; }
 	@awk '/^test result:/ { suites++; passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "tests: %d passed, %d failed, %d ignored, in %d binaries\n", passed, failed, ignored, suites }' target/test.log
+
+soak: ## the tests of the crate with ten times as many random cases: `make soak CASES=2560`
+	PROPTEST_CASES=$(CASES) cargo test --locked --lib
 
 chaos: ## pushes while everything fails in turn: `make chaos SECONDS=60 PUSHES=0 SENDERS=32 PAUSE_MS=0`
 	@$(TOOLS); QUAYSIDE_CHAOS_SECONDS=$(SECONDS) QUAYSIDE_CHAOS_PUSHES=$(PUSHES) QUAYSIDE_CHAOS_SENDERS=$(SENDERS) \

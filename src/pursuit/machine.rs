@@ -103,8 +103,9 @@ impl Machine {
         let patience = self.rules.bound() + WIDEST;
         let is_recent = at.wall.duration_since(time) < jiff::SignedDuration::try_from(patience).unwrap_or_default();
         let is_open = matches!(origin, Origin::Listed { .. }) && is_recent;
-        let is_followed = self.skew.followed(time, sighting.discovered, at.wall) == Followed::Yes;
-        (is_open && !is_followed).then(|| Record::resume(target.kind, time, at.now))
+        let looking = sighting.looking;
+        let is_followed = !looking && self.skew.followed(time, sighting.discovered, at.wall) == Followed::Yes;
+        (is_open && !is_followed).then(|| Record::resume(target.kind, time, looking, at.now))
     }
 
     /// An object was deleted.

@@ -56,6 +56,8 @@ pub(super) struct Record {
     nudged: bool,
     /// Found by a list, so that it is not known how long it has been pursued.
     resumed: bool,
+    /// Whether that list showed Kargo looking.
+    amid_look: bool,
     /// Written tokens that the watch has not shown yet, and since when.
     writes: Vec<Write>,
     wants: Vec<Want>,
@@ -109,15 +111,16 @@ impl Record {
             attempt: 0,
             nudged: false,
             resumed: false,
+            amid_look: false,
             writes: Vec::new(),
             wants: Vec::new(),
         }
     }
 
     /// A record of a refresh that was taken up before this process saw it, and perhaps not followed by a look.
-    pub(super) fn resume(kind: TargetKind, token: Timestamp, now: Moment) -> Self {
+    pub(super) fn resume(kind: TargetKind, token: Timestamp, amid_look: bool, now: Moment) -> Self {
         let debt = Debt { number: 0, time: token, seen: now };
-        Self { debt: Some(debt), resumed: true, ..Self::new(kind, now) }
+        Self { debt: Some(debt), resumed: true, amid_look, ..Self::new(kind, now) }
     }
 
     /// A push asks for a refresh. It is not written yet.
@@ -144,9 +147,13 @@ impl Record {
         };
         self.shown(Write { mark, begun, since: at.now }, number, at);
         // Kargo can be quicker than the answer to the PATCH.
+        let looked = self.looked;
         self.wants.retain_mut(|want| {
-            let quick = want.early.filter(|early| want.number.is_some_and(|number| number <= early.number));
-            quick.is_none_or(|early| want.look(true, early.listing, early.at, rules, out))
+            let early = want.early.filter(|early| covered(want, early.number));
+            let is_nobodys = want.push.events.is_empty() && looked.is_some_and(|looked| covered(want, looked));
+            let found = early.map(|early| (early.listing, early.at));
+            let found = found.or_else(|| is_nobodys.then_some((Listing::Unknown, at.now)));
+            found.is_none_or(|(listing, when)| want.look(true, listing, when, rules, out))
         });
     }
 
@@ -175,6 +182,7 @@ impl Record {
             self.settle(taken.number, at.now, rules, lists, out);
             return;
         }
+        self.settle_shown(at.now, rules, lists, out);
         // Between two lists, the look may have ended before the token was taken up.
         let follows = |debt: Debt| skew.followed(debt.time, sighting.discovered, at.wall) == Followed::Yes;
         if moved && (live || !newly || self.debt.is_some_and(follows)) {
@@ -316,6 +324,20 @@ impl Record {
                 return false;
             }
             !(is_covered || want.looked) || want.look(is_covered, listing, when, rules, out)
+        });
+    }
+
+    /// Pushes whose token, as it turns out only now, is one that a look has followed already.
+    fn settle_shown(&mut self, when: Moment, rules: &Rules, lists: Lists<'_>, out: &mut Vec<Report>) {
+        let Some(looked) = self.looked else { return };
+        let is_settled = |want: &Want| covered(want, looked) && want.late_due.is_none();
+        if !self.wants.iter().any(is_settled) {
+            return;
+        }
+        let mut listings = self.listings(lists).into_iter();
+        self.wants.retain_mut(|want| {
+            let listing = listings.next().unwrap_or(Listing::Unknown);
+            !is_settled(want) || want.look(true, listing, when, rules, out)
         });
     }
 

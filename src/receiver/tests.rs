@@ -74,7 +74,7 @@ fn odd_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
 
     #[test]
     fn no_bytes_make_a_receiver_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -535,7 +535,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::default())]
 
     /// Clocks may be wrong by hours, run up to 9 % too fast or too slow and be set; calls may take half a minute and
     /// get lost on either way; processes may be stalled and killed. There is never more than one leader, and soon after
@@ -607,7 +607,7 @@ fn after(loss: &Loss, is_lost: bool) -> Vec<Missed> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
 
     /// Whichever replica is lost, the leader or another: what it had noted that it owes is made good, and so is what it
     /// may have acknowledged while the API server was away. While none is lost, nothing is, whatever they owe and

@@ -60,9 +60,10 @@ impl Record {
         let grace = match (self.mine, leads) {
             (true, _) => Moment::ZERO,
             (false, true) => rules.grace(self.resumed),
-            (false, false) => return Due::No,
+            // Both may have missed what this replica saw, or have seen the look that this one missed.
+            (false, false) => rules.grace(self.resumed) + rules.grace(false),
         };
-        let is_unsure = self.resumed && skew.followed(debt.time, self.discovered, at.wall) == Followed::Unsure;
+        let is_unsure = self.resumed && self.followed(debt, skew, at) == Followed::Unsure;
         let pause = rules.pause(self.attempt) + grace;
         if is_unsure && at.now >= idle + pause.max(rules.unsure_for()) {
             Due::Probe
@@ -71,6 +72,12 @@ impl Record {
         } else {
             Due::No
         }
+    }
+
+    /// Whether the last look that Kargo dates came after a token that was found by a list.
+    fn followed(&self, debt: Debt, skew: &Skew, at: At) -> Followed {
+        // The look before the one that the list shows may have begun before the token and ended after it.
+        if self.amid_look { Followed::No } else { skew.followed(debt.time, self.discovered, at.wall) }
     }
 
     /// Whether the watch will never show a token that was written. It was overwritten while the watch was interrupted,
@@ -111,7 +118,7 @@ impl Record {
         // One that waits to be taken up goes on waiting, at the cost of this record: Kargo may be down for hours.
         let patience = if self.mine { Moment::ZERO } else { rules.grace(true) };
         let is_over = self.wants.is_empty() && at.now >= self.since + rules.bound() + patience;
-        let is_answered = self.resumed && skew.followed(debt.time, self.discovered, at.wall) == Followed::Yes;
+        let is_answered = self.resumed && self.followed(debt, skew, at) == Followed::Yes;
         if is_over || is_answered {
             self.debt = None;
         }
@@ -129,7 +136,7 @@ impl Record {
     fn report_trouble(&mut self, at: At, rules: &Rules, skew: &Skew, out: &mut Vec<Report>) {
         let Some(debt) = self.debt.filter(|_| !self.looking) else { return };
         let is_late = |since: Moment| at.now >= since + rules.not_handled_after();
-        let is_unsure = self.resumed && skew.followed(debt.time, self.discovered, at.wall) == Followed::Unsure;
+        let is_unsure = self.resumed && self.followed(debt, skew, at) == Followed::Unsure;
         let why = if !self.has_taken(debt.number) {
             is_late(debt.seen).then_some(Why::Unhandled)
         } else {

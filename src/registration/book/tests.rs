@@ -463,7 +463,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
 
     /// Whatever happens, once it stops happening every wanted repository has exactly one notification of ours, which is
     /// switched on and has the present URL, and those of others are as they were.

@@ -63,7 +63,7 @@ async fn check(steps: Vec<Step>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 10))]
     #[test]
     fn the_spool_holds_what_was_owed_and_not_settled_across_restarts(steps in prop::collection::vec(step(), 1..16)) {
         tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(check(steps))?;

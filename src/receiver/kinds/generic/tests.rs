@@ -408,7 +408,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases * 2))]
 
     /// They answer different questions (members as Go decodes them into structs, values as expressions see them), but a
     /// document is JSON for both, except that a value needs numbers that fit.
