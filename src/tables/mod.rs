@@ -66,9 +66,12 @@ impl Tables {
     }
 
     /// The receiver that a request meant whose path is not served at this time: the path of a previous secret whose
-    /// time is over, or one that was served within the last day.
+    /// time is over, or one that was served within the last day. None is meant where the path has been served since.
     #[must_use]
     pub fn meant_by(&self, path: &ReceiverPath, now: Timestamp) -> Option<Meant> {
-        self.routes.find(path).map(|route| Meant::by(&route)).or_else(|| self.retired.meant_by(path, now))
+        match self.routes.find(path) {
+            Some(route) => (!route.is_in_force(now)).then(|| Meant::by(&route)),
+            None => self.retired.meant_by(path, now),
+        }
     }
 }

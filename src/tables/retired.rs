@@ -103,9 +103,12 @@ impl Urls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::alias::HostAliases;
+    use crate::domain::path::BaseUrl;
     use crate::domain::scope::Scope;
     use crate::domain::secret::Secret;
     use crate::receiver::Settings;
+    use crate::tables::Tables;
     use crate::tables::routes::Standing;
 
     fn route(project: &str, secret: &str) -> Route {
@@ -131,6 +134,19 @@ mod tests {
         assert_eq!(urls.meant_by(&route("northwind", "never").path, second(1)), None);
         urls.add([&route("contoso", "other")], second(90_000));
         assert_eq!(urls.0.lock().by_path.len(), 1, "what is too old takes no room");
+    }
+
+    #[test]
+    fn a_request_that_came_a_moment_before_its_url_was_served_is_not_taken_for_one_to_an_old_url() {
+        let tables = Tables::new(BaseUrl::parse("https://hooks.example.com").unwrap(), HostAliases::default());
+        let current = route("northwind", "new");
+        let previous = Route { standing: Standing::Previous { until: Some(second(60)) }, ..route("northwind", "old") };
+        let (path, old, owner) = (current.path.clone(), previous.path.clone(), current.owner.clone());
+        tables.retired.add([&current], second(0));
+        assert!(tables.meant_by(&path, second(30)).is_some());
+        tables.routes.replace(&owner, vec![current, previous]);
+        assert_eq!((tables.meant_by(&path, second(30)), tables.meant_by(&old, second(30))), (None, None));
+        assert!(tables.meant_by(&old, second(60)).is_some());
     }
 
     #[test]

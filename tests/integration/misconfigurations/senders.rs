@@ -21,7 +21,7 @@ pub(super) async fn builds_only(row: Row) {
 pub(super) async fn template(row: Row) {
     let operator = Operator::shared().await;
     let (project, hook) = subscribed("template", operator, json!({})).await;
-    hook.post(r#"{"text": "somebody pushed something"}"#);
+    assert_eq!(hook.post(r#"{"text": "somebody pushed something"}"#).status, 200);
     row.is_told(Asked::of(&project, operator)).await;
 }
 
