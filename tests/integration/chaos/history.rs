@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
-use kube::api::{DynamicObject, ListParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt};
 use parking_lot::Mutex;
@@ -30,9 +31,14 @@ pub(super) struct History {
 pub(super) struct Tokens {
     /// Of every Warehouse, in the order in which they were written.
     tokens: BTreeMap<String, Vec<Timestamp>>,
-    /// From the last event before a list until the list: what came in between may have been overwritten unseen.
+    /// From the last write that was heard of before a list until the list: what came in between may have been
+    /// overwritten unseen.
     gaps: Vec<(Timestamp, Timestamp)>,
+    /// When the newest write began that was heard of. Events come in the order of the writes and some time after them,
+    /// so that time says more than that of the event.
     heard: Option<Timestamp>,
+    /// When the list began that is being read.
+    list_began: Option<Timestamp>,
     listed: bool,
 }
 
@@ -65,7 +71,7 @@ async fn follow(api: Api<DynamicObject>, tokens: Arc<Mutex<Tokens>>) {
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()));
     while let Some(event) = events.next().await {
         let is_error = event.is_err();
-        tokens.lock().hear(event);
+        tokens.lock().hear(event, Timestamp::now());
         if is_error {
             tokio::time::sleep(PAUSE).await;
         }
@@ -77,21 +83,22 @@ fn token(warehouse: &DynamicObject) -> Option<Timestamp> {
 }
 
 impl Tokens {
-    fn hear(&mut self, event: watcher::Result<Event<DynamicObject>>) {
-        let now = Timestamp::now();
+    fn hear(&mut self, event: watcher::Result<Event<DynamicObject>>, now: Timestamp) {
         match event {
+            Ok(Event::Init) => self.list_began = Some(now),
             Ok(Event::InitApply(warehouse)) => self.see(&warehouse),
             Ok(Event::Apply(warehouse)) => {
-                self.heard = Some(now);
+                self.heard = self.heard.max(token(&warehouse));
                 self.see(&warehouse);
             }
             Ok(Event::InitDone) => {
-                if let Some(heard) = self.heard.replace(now) {
+                if let Some(heard) = self.heard.filter(|_| self.listed) {
                     self.gaps.push((heard, now));
                 }
+                self.heard = self.heard.max(self.list_began);
                 self.listed = true;
             }
-            Ok(Event::Init | Event::Delete(_)) | Err(_) => {}
+            Ok(Event::Delete(_)) | Err(_) => {}
         }
     }
 
@@ -146,4 +153,28 @@ fn only_a_write_that_began_after_a_push_confirms_it() {
     seen.gaps.push((at(22), at(30)));
     assert!(seen.confirms(&push(0, 21, 25, 200)), "a write may have gone unseen");
     assert!(!seen.confirms(&push(0, 60, 70, 202)));
+}
+
+#[test]
+fn a_write_whose_event_was_under_way_when_the_watch_broke_may_have_gone_unseen() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let written = |second| {
+        let mut it = DynamicObject::new(&warehouse(0), &ApiResource::erase::<Secret>(&()));
+        it.annotations_mut().insert(REFRESH.to_owned(), at(second).to_string());
+        it
+    };
+    let mut seen = Tokens::default();
+    seen.hear(Ok(Event::Init), at(0));
+    seen.hear(Ok(Event::InitDone), at(5));
+    // Written at 20, heard of at 30; what was written at 21 and answered at 25 would have been heard of at 31.
+    seen.hear(Ok(Event::Apply(written(20))), at(30));
+    seen.hear(Ok(Event::Init), at(40));
+    seen.hear(Ok(Event::InitApply(written(35))), at(41));
+    seen.hear(Ok(Event::InitDone), at(42));
+    let push = |sent, answered| Push::example(0, at(sent), at(answered), 200);
+    assert!(seen.confirms(&push(21, 25)));
+    assert!(!seen.confirms(&push(19, 19)), "it was answered before the last write began, so its own would be known");
+    assert!(!seen.confirms(&push(36, 50)), "no write followed");
+    seen.hear(Ok(Event::Apply(written(60))), at(61));
+    assert!(!seen.confirms(&push(43, 50)), "the watch was whole again");
 }
