@@ -85,8 +85,10 @@ struct Taken {
     at: Moment,
     /// Since when it has not been looking.
     idle: Option<Moment>,
-    /// Whether the look failed, or the watch was interrupted.
+    /// Whether the look failed.
     failed: bool,
+    /// Whether the watch was interrupted since, so that a look may have ended unnoticed.
+    interrupted: bool,
     /// Whether a look may have ended unnoticed because another one ended in the same second.
     same_second: bool,
 }
@@ -269,7 +271,8 @@ impl Record {
                 // Kargo has been away for long, and what it takes up now deserves as much patience as ever.
                 self.since = at.now;
             }
-            self.taken = Some(Taken { number, at: at.now, idle: None, failed: false, same_second: false });
+            let (failed, interrupted, same_second) = (false, false, false);
+            self.taken = Some(Taken { number, at: at.now, idle: None, failed, interrupted, same_second });
         }
         let Some(taken) = self.taken else { return false };
         for want in self.wants.iter_mut().filter(|want| !want.handled && covered(want, taken.number)) {
@@ -281,7 +284,8 @@ impl Record {
 
     fn note_idle(&mut self, sighting: &Sighting<'_>, at: At, live: bool, skew: &Skew) {
         let Some(taken) = &mut self.taken else { return };
-        taken.failed |= sighting.failure.is_some() || !live;
+        taken.failed |= sighting.failure.is_some();
+        taken.interrupted |= !live;
         if sighting.looking && sighting.failure.is_none() {
             (taken.idle, taken.same_second) = (None, false);
         } else if taken.idle.is_none() {
@@ -289,7 +293,7 @@ impl Record {
             let may_be_now = |discovered| skew.may_be_now(discovered, at.wall, Rules::SAME_SECOND);
             taken.same_second = at.now <= taken.at + Rules::SAME_SECOND && sighting.discovered.is_some_and(may_be_now);
         }
-        taken.same_second &= !taken.failed;
+        taken.same_second &= !taken.failed && !taken.interrupted;
     }
 
     /// While nobody knows whether a look has ended, what it would have found.

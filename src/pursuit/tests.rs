@@ -389,6 +389,17 @@ fn a_look_that_its_watch_missed_is_asked_for_by_the_replica_whose_push_waits() {
 }
 
 #[test]
+fn a_look_that_a_replica_missed_without_a_push_of_its_own_is_no_reason_to_ask() {
+    for setup in all_setups(2) {
+        for breaks in (10_000..10_700).step_by(20) {
+            let acts = vec![(10_000, PUSH), (breaks, Act::WatchBreaks { replica: 1, after: 4_581 })];
+            let world = run(setup, acts, minutes(10));
+            assert!(world.nudges.is_empty(), "{setup:?} {breaks}: {:?}", world.nudges);
+        }
+    }
+}
+
+#[test]
 fn a_write_whose_token_turns_out_to_be_looked_at_already_is_over() {
     for setup in all_setups(2) {
         for breaks in (45_754..46_354).step_by(20) {

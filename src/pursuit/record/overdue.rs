@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Debt, Record};
+use super::{Debt, Record, covered};
 use crate::domain::artifact::Listing;
 use crate::domain::event::PushEvent;
 use crate::domain::target::TargetKind;
@@ -56,10 +56,13 @@ impl Record {
         let Some(debt) = self.debt else {
             return if self.is_left_behind(at.now, rules) { Due::Nudge } else { Due::No };
         };
-        let Some(idle) = self.taken.and_then(|taken| taken.idle) else { return Due::No };
+        let Some((taken, idle)) = self.taken.and_then(|taken| Some((taken, taken.idle?))) else { return Due::No };
+        // Where nobody waits here, another look for what this replica may have missed is not worth its while.
+        let is_doubt = taken.interrupted && !self.wants.iter().any(|want| covered(want, debt.number));
         let grace = match (self.mine, leads) {
             (true, _) => Moment::ZERO,
             (false, true) => rules.grace(self.resumed),
+            (false, false) if is_doubt => return Due::No,
             // Both may have missed what this replica saw, or have seen the look that this one missed.
             (false, false) => rules.grace(self.resumed) + rules.grace(false),
         };
